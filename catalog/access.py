@@ -1,0 +1,320 @@
+"""Who sees what: the one rule (DESIGN.md, section 4).
+
+Each condition stands here once, in two forms: as a filter for lists and as a decision about one model with its
+reason. Tests hold the two to the same answer. Every list, detail, preference write, default and preview asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.apps import apps
+from django.db.models import Exists, OuterRef, Q
+
+if TYPE_CHECKING:
+    from catalog.models import AIModel
+
+EXPERIMENTAL_FLAG = "experimental_models"
+
+# A custom model, the one it is built on, and the catalog entry below: no longer chain can be made.
+MAX_CHAIN = 3
+
+NOTHING = Q(pk__in=())
+EVERYTHING = ~NOTHING
+
+
+class Policy(Protocol):
+    """Which ids the key in use may name; `apikeys.policy` makes it."""
+
+    def allows(self, model_id: str) -> bool: ...
+
+    def condition(self, field: str) -> Q: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking. `policy` is None where no key is in use."""
+
+    user_id: int | None = None
+    groups: frozenset[int] = frozenset()
+    flags: frozenset[str] = frozenset()
+    policy: Policy | None = None
+    no_new_since: datetime | None = None
+    is_staff: bool = False
+    # What a member of staff asked to see besides: of "hidden" and "inactive".
+    include: frozenset[str] = field(default=frozenset())
+
+    def including(self, words: Iterable[str]) -> Viewer:
+        """This viewer, shown hidden or inactive models too. Only staff are."""
+        return replace(self, include=frozenset(words)) if self.is_staff else self
+
+
+ANONYMOUS = Viewer()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition's outcome for one model: `detail` says why, and where it fails what would change it."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One part of the rule: as a filter under a prefix ("" or "base_model__"), and as a decision."""
+
+    name: str
+    filter: Callable[[Viewer, str], Q]
+    holds: Callable[[Viewer, AIModel], bool]
+    passed: str
+    failed: str
+
+
+# The conditions, in the order in which they are explained.
+
+
+def _active(viewer: Viewer, prefix: str) -> Q:
+    return EVERYTHING if "inactive" in viewer.include else Q(**{f"{prefix}active": True})
+
+
+def _not_hidden(viewer: Viewer, prefix: str) -> Q:
+    return EVERYTHING if "hidden" in viewer.include else Q(**{f"{prefix}hidden": False})
+
+
+def _flag(viewer: Viewer, prefix: str) -> Q:
+    return Q(**{f"{prefix}requires_feature_flag__in": ["", *sorted(viewer.flags)]})
+
+
+def _experimental(viewer: Viewer, prefix: str) -> Q:
+    return EVERYTHING if EXPERIMENTAL_FLAG in viewer.flags else Q(**{f"{prefix}experimental": False})
+
+
+def _granted(viewer: Viewer, prefix: str, permissions: Iterable[str] = ("read", "write")) -> Q:
+    if viewer.user_id is None:
+        principal = Q(principal_type="everyone")
+    else:
+        principal = Q(principal_type="everyone") | Q(user=viewer.user_id) | Q(group__in=sorted(viewer.groups))
+    grants = apps.get_model("catalog", "AccessGrant")._default_manager
+    # A subquery, not a join: a model granted to two of the viewer's groups is still one row.
+    return Q(Exists(grants.filter(principal, permission__in=permissions, model=OuterRef(f"{prefix}pk"))))
+
+
+def _readable(viewer: Viewer, prefix: str) -> Q:
+    readable = Q(**{f"{prefix}kind": "catalog", f"{prefix}restricted": False}) | _granted(viewer, prefix)
+    if viewer.user_id is not None:
+        readable |= Q(**{f"{prefix}owner": viewer.user_id})
+    return readable
+
+
+def _policy(viewer: Viewer, prefix: str) -> Q:
+    return EVERYTHING if viewer.policy is None else viewer.policy.condition(f"{prefix}model_id")
+
+
+def grants_to(viewer: Viewer, model: AIModel) -> list[str]:
+    """The permissions that grants give this viewer."""
+    return [
+        grant.permission
+        for grant in model.grants.all()
+        if grant.principal_type == "everyone"
+        or (viewer.user_id is not None and grant.user_id == viewer.user_id)
+        or (grant.group_id is not None and grant.group_id in viewer.groups)
+    ]
+
+
+def _is_readable(viewer: Viewer, model: AIModel) -> bool:
+    if model.kind == "catalog" and not model.restricted:
+        return True
+    if viewer.user_id is not None and model.owner_id == viewer.user_id:
+        return True
+    return bool(grants_to(viewer, model))
+
+
+SIGHT: tuple[Condition, ...] = (
+    Condition(
+        "active",
+        _active,
+        lambda viewer, model: model.active or "inactive" in viewer.include,
+        "The entry is active.",
+        "The entry is switched off; staff, or the owner of a custom model, can activate it.",
+    ),
+    Condition(
+        "not_hidden",
+        _not_hidden,
+        lambda viewer, model: not model.hidden or "hidden" in viewer.include,
+        "The entry is not hidden.",
+        "Staff have hidden the entry; they can show it again.",
+    ),
+    Condition(
+        "feature_flag",
+        _flag,
+        lambda viewer, model: model.requires_feature_flag in ("", *viewer.flags),
+        "No feature flag is required, or the caller holds it.",
+        "The entry requires a feature flag that the caller does not hold; staff can switch it on for them.",
+    ),
+    Condition(
+        "experimental",
+        _experimental,
+        lambda viewer, model: not model.experimental or EXPERIMENTAL_FLAG in viewer.flags,
+        "The entry is not experimental, or the caller takes part in experiments.",
+        f"The entry is experimental; staff can switch the flag {EXPERIMENTAL_FLAG} on for the caller.",
+    ),
+    Condition(
+        "readable",
+        _readable,
+        _is_readable,
+        "The entry is open to all, the caller's own, or granted to them.",
+        "The entry is only for those granted; a grant to the caller or one of their groups would show it.",
+    ),
+    Condition(
+        "key_policy",
+        _policy,
+        lambda viewer, model: viewer.policy is None or viewer.policy.allows(model.model_id),
+        "No key is in use, or its policy allows this id.",
+        "The policy of the key in use does not allow this id.",
+    ),
+)
+
+
+def _own_sight(viewer: Viewer, prefix: str) -> Q:
+    seen = Q()
+    for condition in SIGHT:
+        seen &= condition.filter(viewer, prefix)
+    return seen
+
+
+def _base_seen(viewer: Viewer, prefix: str, levels: int) -> Q:
+    """A custom model needs sight of the one it is built on, unless staff delegated it. Without a base it is broken."""
+    base = f"{prefix}base_model__"
+    seen = _own_sight(viewer.including(()), base)
+    if levels > 1:
+        seen &= _base_seen(viewer, base, levels - 1)
+    else:
+        seen &= Q(**{f"{base}kind": "catalog"})
+    has_base = Q(**{f"{prefix}base_model__isnull": False})
+    return Q(**{f"{prefix}kind": "catalog"}) | (has_base & (Q(**{f"{prefix}delegated": True}) | seen))
+
+
+def visible(viewer: Viewer) -> Q:
+    """What the viewer may see, as a filter on AIModel."""
+    return _own_sight(viewer, "") & _base_seen(viewer, "", MAX_CHAIN - 1)
+
+
+def writable(viewer: Viewer) -> Q:
+    """Custom models that are the viewer's own or that a write grant lets them change."""
+    if viewer.user_id is None:
+        return NOTHING
+    return Q(kind="custom") & (Q(owner=viewer.user_id) | _granted(viewer, "", ("write",)))
+
+
+def findable(viewer: Viewer) -> Q:
+    """What the viewer finds in the list and by id: what is visible, and inactive custom models they may change."""
+    off = Q(active=False) & writable(viewer)
+    for condition in SIGHT:
+        if condition.name != "active":
+            off &= condition.filter(viewer, "")
+    return visible(viewer) | (off & _base_seen(viewer, "", MAX_CHAIN - 1))
+
+
+def available() -> Q:
+    """Offered by some provider, or said to be by a person; a custom model is where its base is."""
+    offered = Q(is_available=True)
+    base = Q(base_model__is_available=True, base_model__kind="catalog")
+    below = Q(base_model__base_model__is_available=True, base_model__base_model__kind="catalog")
+    return (Q(kind="catalog") & offered) | (Q(kind="custom") & (base | below))
+
+
+def enabled(viewer: Viewer) -> Q:
+    """Switched on for this user: by their own word, else by default, unless it came after they stopped new ones."""
+    default = Q(enabled_by_default=True)
+    if viewer.no_new_since is not None:
+        default &= Q(created_at__lte=viewer.no_new_since)
+    if viewer.user_id is None:
+        return default
+    preferences = apps.get_model("catalog", "AIModel").preferences.rel.related_model._default_manager
+    own = preferences.filter(user=viewer.user_id, model=OuterRef("pk"))
+    return Q(Exists(own.filter(is_enabled=True))) | (default & ~Q(Exists(own)))
+
+
+def usable(viewer: Viewer) -> Q:
+    """What the viewer may use: visible, available and enabled."""
+    return visible(viewer) & available() & enabled(viewer)
+
+
+# One model, with reasons.
+
+
+def _is_available(model: AIModel) -> bool:
+    seen = 0
+    while model.kind == "custom" and model.base_model is not None and seen < MAX_CHAIN:
+        model, seen = model.base_model, seen + 1
+    return model.kind == "catalog" and model.is_available
+
+
+def _is_enabled(viewer: Viewer, model: AIModel) -> bool:
+    if viewer.user_id is not None:
+        own: Any = model.preferences.filter(user=viewer.user_id).first()  # type: ignore[attr-defined]
+        if own is not None:
+            return bool(own.is_enabled)
+    return model.enabled_by_default and (viewer.no_new_since is None or model.created_at <= viewer.no_new_since)
+
+
+def _sees_base(viewer: Viewer, model: AIModel, levels: int = MAX_CHAIN - 1) -> bool:
+    if model.kind == "catalog":
+        return True
+    base = model.base_model
+    if base is None:
+        return False
+    if model.delegated:
+        return True
+    plain = viewer.including(())
+    if not all(condition.holds(plain, base) for condition in SIGHT):
+        return False
+    return _sees_base(viewer, base, levels - 1) if levels > 1 else base.kind == "catalog"
+
+
+def sight(viewer: Viewer, model: AIModel) -> Iterator[Check]:
+    """Each condition of `visible`, in a fixed order."""
+    for condition in SIGHT:
+        ok = condition.holds(viewer, model)
+        yield Check(condition.name, ok, condition.passed if ok else condition.failed)
+    ok = _sees_base(viewer, model)
+    yield Check(
+        "base_model",
+        ok,
+        "It needs no base model, or the caller sees it, or staff have delegated this custom model."
+        if ok
+        else "The caller does not see the model that this one is built on; sight of that one, or staff's word that "
+        "this one is delegated, would change it.",
+    )
+
+
+def explain(viewer: Viewer, model: AIModel) -> list[Check]:
+    """Every condition of `visible` and `usable`, each decided for this viewer."""
+    is_available, is_enabled = _is_available(model), _is_enabled(viewer, model)
+    return [
+        *sight(viewer, model),
+        Check(
+            "available",
+            is_available,
+            "A provider lists it now, or staff say that it is available."
+            if is_available
+            else "No active provider lists it now; it returns with the listing.",
+        ),
+        Check(
+            "enabled",
+            is_enabled,
+            "The user's own switch or the default is on."
+            if is_enabled
+            else "It is switched off for this user; PATCH /api/models switches it on.",
+        ),
+    ]
+
+
+def sees(viewer: Viewer, model: AIModel) -> bool:
+    """Whether the viewer may see this one model: `visible` for a row at hand."""
+    return all(check.ok for check in sight(viewer, model))

@@ -1,0 +1,38 @@
+"""What a model id may look like."""
+
+import unicodedata
+
+from django.core.exceptions import ValidationError
+
+MAX_LENGTH = 255
+
+# Separators, controls, format characters (bidi marks, zero-width), surrogates, unassigned and private use.
+_REFUSED = ("Z", "C")
+
+
+def problem_of(text: object) -> str | None:
+    """A sentence on why `text` is no model id, or None where it is one (DESIGN.md, Words)."""
+    if not isinstance(text, str):
+        return "A model id is text."
+    if not text:
+        return "A model id is not empty."
+    if len(text) > MAX_LENGTH:
+        return f"A model id has at most {MAX_LENGTH} characters; this one has {len(text)}."
+    for character in text:
+        if unicodedata.category(character)[0] in _REFUSED:
+            return f"A model id has no blanks or control characters; this one has U+{ord(character):04X}."
+    if unicodedata.normalize("NFC", text) != text:
+        return "A model id is in Unicode's composed form (NFC)."
+    return None
+
+
+def validate(text: str) -> None:
+    """Raises ValidationError where `text` is no model id."""
+    if problem := problem_of(text):
+        raise ValidationError(problem, code="invalid_model_id")
+
+
+def author_of(model_id: str) -> str:
+    """The id before the first slash, without the mark of an alias (`~openai/gpt-latest` is of `openai`)."""
+    author, slash, _ = model_id.partition("/")
+    return author.lstrip("~") if slash else ""

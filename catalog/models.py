@@ -1,0 +1,472 @@
+"""The catalog: AI models, their tags, grants and history, and the catalog's version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from catalog import access, modelids, versions
+from catalog.fields import ExactCharField
+from catalog.folding import fold
+from catalog.textvalues import (
+    MAX_INTEGER,
+    MAX_TEXT,
+    validate_line,
+    validate_object,
+    validate_reasoning_levels,
+    validate_supported_parameters,
+    validate_text,
+    validate_words,
+)
+
+# The fields that sources describe. A person's change of one pins it; a sync writes those that are not pinned.
+SYNCED_FIELDS: tuple[str, ...] = (
+    "name",
+    "family",
+    "description",
+    "context_length",
+    "max_output_tokens",
+    "embedding_dimensions",
+    "input_modalities",
+    "output_modalities",
+    "tokenizer",
+    "instruct_type",
+    "supports_images",
+    "supports_audio",
+    "supports_video",
+    "supports_tools",
+    "supports_browser",
+    "supports_reasoning",
+    "supports_instruct",
+    "supports_embeddings",
+    "supports_structured_output",
+    "supports_parallel_tool_calls",
+    "supports_reasoning_summaries",
+    "supports_verbosity",
+    "default_verbosity",
+    "reasoning_levels",
+    "default_reasoning_level",
+    "prefer_websockets",
+    "minimal_client_version",
+    "supported_parameters",
+    "is_moderated",
+    "extras",
+    "released_at",
+    "retires_at",
+    "knowledge_cutoff",
+    "alias_of",
+)
+
+# The fields that only people set; a sync never writes them.
+DECIDED_FIELDS: tuple[str, ...] = (
+    "active",
+    "hidden",
+    "experimental",
+    "requires_feature_flag",
+    "restricted",
+    "enabled_by_default",
+    "priority",
+    "recommended",
+    "recommendation_note",
+    "supported_in_api",
+    "always_available",
+    "notes",
+)
+
+
+class CatalogVersion(models.Model):
+    """One row whose number grows in each transaction that changes what a reader of the catalog may get."""
+
+    number = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Tag(models.Model):
+    """A word that groups models. Compared without case; shown as it was first written."""
+
+    name = models.CharField(max_length=64, validators=[validate_line])
+    key = ExactCharField(max_length=128, unique=True, editable=False)
+
+    class Meta:
+        ordering = ("key",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = " ".join(self.name.split())
+        self.key = fold(self.name)
+        super().save(*args, **kwargs)
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> list[Tag]:
+        """The tags of these names, made where missing, in the order given, each once."""
+        wanted = {fold(" ".join(name.split())): " ".join(name.split()) for name in names}
+        found = {tag.key: tag for tag in cls.objects.filter(key__in=wanted)}
+        for key, name in wanted.items():
+            if key and key not in found:
+                found[key] = cls.objects.get_or_create(key=key, defaults={"name": name})[0]
+        return [found[key] for key in wanted if key]
+
+
+class AIModelQuerySet(models.QuerySet["AIModel"]):
+    """The vocabulary of reads. Outside the admin every read starts with `visible_to`."""
+
+    def catalog_entries(self) -> AIModelQuerySet:
+        return self.filter(kind=AIModel.Kind.CATALOG)
+
+    def custom(self) -> AIModelQuerySet:
+        return self.filter(kind=AIModel.Kind.CUSTOM)
+
+    def visible_to(self, viewer: access.Viewer) -> AIModelQuerySet:
+        """What this viewer may see: the rule of catalog/access.py."""
+        return self.filter(access.visible(viewer))
+
+    def usable_by(self, viewer: access.Viewer) -> AIModelQuerySet:
+        """What this viewer may use: visible, available and enabled."""
+        return self.filter(access.usable(viewer))
+
+    def ranked(self) -> AIModelQuerySet:
+        """Priority descending, then id: the order of every catalog answer."""
+        return self.order_by("-priority", "model_id")
+
+    def update(self, **values: Any) -> int:
+        versions.bump()
+        return super().update(**values)
+
+    def bulk_create(self, objs: Iterable[AIModel], *args: Any, **kwargs: Any) -> list[AIModel]:
+        rows = list(objs)
+        for row in rows:
+            row.derive()
+        versions.bump()
+        return super().bulk_create(rows, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[AIModel], fields: Sequence[str], *args: Any, **kwargs: Any) -> int:
+        rows = list(objs)
+        for row in rows:
+            row.derive()
+        return super().bulk_update(rows, {*fields, "search_text"}, *args, **kwargs)  # calls update(), which bumps
+
+
+def _number(help_text: str) -> Any:
+    return models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)], help_text=help_text
+    )
+
+
+def _flag(help_text: str = "Blank: unknown.") -> Any:
+    return models.BooleanField(null=True, blank=True, help_text=help_text)
+
+
+class AIModel(models.Model):
+    """One catalog entry, or a custom model that a user built upon one."""
+
+    class Kind(models.TextChoices):
+        CATALOG = "catalog", "Catalog entry"
+        CUSTOM = "custom", "Custom model"
+
+    model_id = ExactCharField("model id", max_length=modelids.MAX_LENGTH, unique=True, validators=[modelids.validate])
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.CATALOG, editable=False)
+    author = ExactCharField(max_length=255, blank=True, editable=False, db_index=True)
+    name = models.CharField(max_length=255, validators=[validate_line])
+
+    # What sources say.
+    family = models.CharField(max_length=128, blank=True, validators=[validate_line])
+    description = models.TextField(blank=True, max_length=MAX_TEXT, validators=[validate_text])
+    context_length = _number("Tokens. Blank: unknown.")
+    max_output_tokens = _number("Tokens. Blank: unknown.")
+    embedding_dimensions = _number("Numbers in one vector. Blank: unknown, or no embedding model.")
+    input_modalities = models.JSONField(default=list, blank=True, validators=[validate_words])
+    output_modalities = models.JSONField(default=list, blank=True, validators=[validate_words])
+    tokenizer = models.CharField(max_length=64, blank=True, validators=[validate_line])
+    instruct_type = models.CharField(max_length=64, blank=True, validators=[validate_line])
+    supports_images = _flag()
+    supports_audio = _flag()
+    supports_video = _flag()
+    supports_tools = _flag()
+    supports_browser = _flag()
+    supports_reasoning = _flag()
+    supports_instruct = _flag()
+    supports_embeddings = _flag()
+    supports_structured_output = _flag()
+    supports_parallel_tool_calls = _flag()
+    supports_reasoning_summaries = _flag()
+    supports_verbosity = _flag()
+    default_verbosity = models.CharField(max_length=32, blank=True, validators=[validate_line])
+    reasoning_levels = models.JSONField(default=list, blank=True, validators=[validate_reasoning_levels])
+    default_reasoning_level = models.CharField(max_length=32, blank=True, validators=[validate_line])
+    prefer_websockets = _flag()
+    minimal_client_version = models.CharField(max_length=32, blank=True, validators=[validate_line])
+    supported_parameters = models.JSONField(default=dict, blank=True, validators=[validate_supported_parameters])
+    is_moderated = _flag()
+    extras = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    released_at = models.DateTimeField(null=True, blank=True)
+    retires_at = models.DateField(null=True, blank=True)
+    knowledge_cutoff = models.DateField(null=True, blank=True)
+    alias_of = ExactCharField(max_length=modelids.MAX_LENGTH, blank=True)
+
+    # What follows from the providers' offers; written by syncs and by `providers.merging`.
+    pricing = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="USD per token, of the preferred offer, as decimal text."
+    )
+    prompt_price = models.FloatField(
+        null=True, editable=False, help_text="USD per million prompt tokens: to filter and to sort by, never to show."
+    )
+    offered_by = models.JSONField(default=list, editable=False, help_text="Slugs of the providers that list it now.")
+    is_available = models.BooleanField(default=False, editable=False)
+
+    # What people decide.
+    active = models.BooleanField(default=True)
+    hidden = models.BooleanField(default=False)
+    experimental = models.BooleanField(default=False)
+    requires_feature_flag = ExactCharField(max_length=100, blank=True)
+    restricted = models.BooleanField(
+        "only for those granted", default=False, help_text="Without a tick everybody may see it."
+    )
+    enabled_by_default = models.BooleanField(default=True)
+    priority = models.IntegerField(
+        default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)]
+    )
+    recommended = models.BooleanField(default=False)
+    recommendation_note = models.CharField(max_length=255, blank=True, validators=[validate_line])
+    supported_in_api = models.BooleanField(default=True)
+    always_available = models.BooleanField(default=False, help_text="Available, whatever the providers list.")
+    notes = models.TextField(blank=True, max_length=MAX_TEXT, validators=[validate_text])
+    tags = models.ManyToManyField(Tag, blank=True, related_name="ai_models")
+
+    # Custom models. An owner who is deleted leaves a custom model without owner, never a catalog entry.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="custom_models"
+    )
+    base_model = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="custom_models"
+    )
+    delegated = models.BooleanField(
+        default=False, help_text="Those who may read it may use it without sight of its base model."
+    )
+    params = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    meta = models.JSONField(default=dict, blank=True, validators=[validate_object])
+
+    # Provenance.
+    manually_updated = models.BooleanField(default=False, editable=False)
+    frozen = models.BooleanField("freeze entry", default=False, help_text="No sync changes any field of it.")
+    pinned_fields = models.JSONField(default=list, blank=True, editable=False)
+    upstream = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="What the sources say, pinned or not: field -> {value, source, since, stale?}.",
+    )
+    rich_source = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    search_text = models.TextField(editable=False, default="")
+
+    objects = AIModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "AI model"
+        ordering = ("-priority", "model_id")
+        permissions = (("view_as", "Can see the lists of another user or key"),)
+        constraints = (
+            models.CheckConstraint(
+                name="catalog_entry_has_no_owner_or_base",
+                condition=Q(kind="custom") | Q(owner=None, base_model=None),
+                violation_error_message="A catalog entry has neither an owner nor a base model.",
+            ),
+            models.CheckConstraint(name="aimodel_kind_known", condition=Q(kind__in=("catalog", "custom"))),
+            models.CheckConstraint(name="aimodel_not_its_own_base", condition=~Q(base_model=F("id"))),
+            models.CheckConstraint(name="aimodel_id_not_empty", condition=~Q(model_id="")),
+            *(
+                models.CheckConstraint(
+                    name=f"aimodel_{field}_positive",
+                    condition=Q(**{field: None}) | Q(**{f"{field}__gte": 1, f"{field}__lte": MAX_INTEGER}),
+                )
+                for field in ("context_length", "max_output_tokens", "embedding_dimensions")
+            ),
+        )
+        indexes = (
+            models.Index(F("priority").desc(), F("model_id"), name="aimodel_rank"),
+            models.Index(F("created_at"), F("model_id"), name="aimodel_created"),
+            models.Index(F("updated_at"), F("model_id"), name="aimodel_updated"),
+            models.Index(F("name"), F("model_id"), name="aimodel_name"),
+            models.Index(F("prompt_price"), F("model_id"), name="aimodel_price"),
+            models.Index(F("context_length"), F("model_id"), name="aimodel_context"),
+        )
+
+    def __str__(self) -> str:
+        return self.model_id
+
+    def derive(self) -> None:
+        """Sets what follows from other fields. Called before every write."""
+        if self.kind == self.Kind.CATALOG:
+            self.author = modelids.author_of(self.model_id)
+        self.search_text = fold(f"{self.model_id}\n{self.name}\n{self.family}")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.derive()
+        fields = kwargs.get("update_fields")
+        if fields is not None:
+            kwargs["update_fields"] = {*fields, "author", "search_text"}
+        super().save(*args, **kwargs)
+
+    @property
+    def status(self) -> str:
+        """`init`, `filled` or `updated`, as in the catalog's public API."""
+        if self.manually_updated:
+            return "updated"
+        return "filled" if self.rich_source else "init"
+
+    @property
+    def capabilities(self) -> list[str]:
+        """What it can do, as the words of the public API."""
+        flags = (
+            ("embeddings", self.supports_embeddings),
+            ("vision", self.supports_images),
+            ("audio", self.supports_audio),
+            ("video", self.supports_video),
+            ("tools", self.supports_tools),
+            ("reasoning", self.supports_reasoning),
+            ("structured_output", self.supports_structured_output),
+            ("browser", self.supports_browser),
+        )
+        chat = not self.supports_embeddings and (not self.output_modalities or "text" in self.output_modalities)
+        return [*(["chat"] if chat else []), *(word for word, held in flags if held)]
+
+
+class AccessGrant(models.Model):
+    """Lets a user, a group or everyone read or write one AI model."""
+
+    class Principal(models.TextChoices):
+        USER = "user", "user"
+        GROUP = "group", "group"
+        EVERYONE = "everyone", "everyone"
+
+    class Permission(models.TextChoices):
+        READ = "read", "read"
+        WRITE = "write", "read and write"
+
+    model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="grants")
+    principal_type = models.CharField(max_length=8, choices=Principal)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="model_grants"
+    )
+    group = models.ForeignKey(Group, null=True, blank=True, on_delete=models.CASCADE, related_name="model_grants")
+    permission = models.CharField(max_length=5, choices=Permission, default=Permission.READ)
+
+    class Meta:
+        verbose_name = "grant"
+        ordering = ("model", "principal_type", "id")
+        constraints = (
+            models.CheckConstraint(
+                name="grant_names_its_principal",
+                condition=Q(principal_type="user", user__isnull=False, group=None)
+                | Q(principal_type="group", user=None, group__isnull=False)
+                | Q(principal_type="everyone", user=None, group=None),
+                violation_error_message="Name the user or the group, as the type says; everyone has neither.",
+            ),
+            models.CheckConstraint(name="grant_permission_known", condition=Q(permission__in=("read", "write"))),
+            models.UniqueConstraint(name="grant_once_a_user", fields=("model", "user"), condition=Q(user__isnull=False)),
+            models.UniqueConstraint(
+                name="grant_once_a_group", fields=("model", "group"), condition=Q(group__isnull=False)
+            ),
+            models.UniqueConstraint(
+                name="grant_once_everyone", fields=("model",), condition=Q(principal_type="everyone")
+            ),
+        )
+
+    def __str__(self) -> str:
+        who = {"user": self.user, "group": self.group}.get(self.principal_type, "everyone")
+        return f"{who} may {self.permission} {self.model}"
+
+    @property
+    def principal_id(self) -> str:
+        """The user's or group's id as text; "" for everyone."""
+        return str(self.user_id or self.group_id or "")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # The mark stays when a group or user, and so the grant, is deleted: that narrows and never opens.
+        AIModel.objects.filter(pk=self.model_id, restricted=False).update(restricted=True)
+        super().save(*args, **kwargs)
+
+
+class ModelImage(models.Model):
+    """The picture of a custom model that was sent as a data URI; served from a URL of its own."""
+
+    model = models.OneToOneField(AIModel, on_delete=models.CASCADE, related_name="image")
+    content_type = models.CharField(max_length=32)
+    data = models.BinaryField()
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"picture of {self.model}"
+
+
+class FieldChange(models.Model):
+    """One change of one field of an AI model, or of one provider's offer of it.
+
+    `field` is the field's name; `tags` and `grants` for what stands in other tables; `created` and `deleted` for the
+    row itself. History stays when its model is deleted: `subject` is the model's id at the time.
+    """
+
+    class Source(models.TextChoices):
+        PERSON = "person", "person"
+        SYNC = "sync", "sync"
+        CURATED = "curated", "curated list"
+
+    model = models.ForeignKey(AIModel, null=True, on_delete=models.SET_NULL, related_name="changes")
+    subject = ExactCharField(max_length=255)
+    offered_by = ExactCharField(max_length=64, blank=True, help_text="The provider whose offer changed, or blank.")
+    field = models.CharField(max_length=64)
+    old = models.JSONField(null=True)
+    new = models.JSONField(null=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    source = models.CharField(max_length=8, choices=Source)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.CharField(max_length=255, blank=True, help_text="Who it was, in words that outlive the account.")
+    run_id = models.BigIntegerField(null=True, help_text="The sync run that made it.")
+
+    class Meta:
+        verbose_name = "change of a field"
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("model", "-id"), name="fieldchange_model"),
+            models.Index(fields=("subject", "offered_by", "field", "-id"), name="fieldchange_subject"),
+            models.Index(fields=("run_id", "id"), name="fieldchange_run"),
+            models.Index(fields=("-changed_at",), name="fieldchange_when"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject}.{self.field}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what beside the fields of AI models: keys, providers, grants, runs, preferences of the site."""
+
+    subject_type = models.CharField(max_length=64)
+    subject_id = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, help_text="Its name at the time.")
+    action = models.CharField(max_length=64)
+    changes = models.JSONField(default=dict, help_text="field -> [old, new]; never a secret.")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("subject_type", "subject_id", "-id"), name="audit_subject"),)
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
+
+

@@ -1,0 +1,167 @@
+"""Providers, what they offer, and the runs that read it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.fields import ExactCharField
+from catalog.models import AIModel, FieldChange
+from catalog.textvalues import MAX_INTEGER, validate_json, validate_line
+
+
+class Provider(models.Model):
+    """An upstream that we sync from."""
+
+    slug = ExactCharField(
+        max_length=64,
+        unique=True,
+        validators=[RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Lower-case letters, digits, dot, dash, underscore.")],
+        help_text="The beginning of its models' ids (but OpenRouter's, which bring their authors).",
+    )
+    name = models.CharField(max_length=128, validators=[validate_line])
+    kind = models.CharField(max_length=32, help_text="Which adapter reads it.")
+    base_url = models.CharField(
+        max_length=500, blank=True, help_text="Blank: the adapter's own address, or the environment's."
+    )
+    precedence = models.IntegerField(default=100, help_text="Lower wins where sources differ.")
+    is_active = models.BooleanField(default=True)
+    # The credential as ciphertext, with the origin that it was entered for: it goes to no other.
+    credential = models.TextField(blank=True, editable=False)
+    credential_hint = models.CharField(max_length=8, blank=True, editable=False)
+    credential_origin = models.CharField(max_length=500, blank=True, editable=False)
+    credential_refused_at = models.DateTimeField(null=True, editable=False)
+    new_models_active = models.BooleanField("new models arrive active", default=True)
+    new_models_groups = models.ManyToManyField(
+        Group, blank=True, related_name="+", help_text="New models arrive only for these groups. None: for all."
+    )
+    # The lease that keeps two syncs apart. `lease_token` fences: only its holder may write.
+    lease_token = models.CharField(max_length=64, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    lease_holder = models.CharField(max_length=255, blank=True, editable=False, help_text="host:pid:start of process")
+    last_success_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("precedence", "slug")
+        permissions = (("sync_provider", "Can sync providers and decide held runs"),)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ProviderModel(models.Model):
+    """One model as one provider offers it."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="offers")
+    upstream_id = ExactCharField("upstream id", max_length=255)
+    listing = models.CharField(max_length=32, help_text="Which of the provider's listings it stands in.")
+    model = models.ForeignKey(AIModel, null=True, blank=True, on_delete=models.SET_NULL, related_name="offers")
+    display_name = models.CharField(max_length=255, blank=True, validators=[validate_line])
+    category = models.CharField(max_length=64, blank=True, validators=[validate_line])
+    order = models.IntegerField(
+        default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)]
+    )
+    facts = models.JSONField(default=dict, editable=False, help_text="What it says of the model's synced fields.")
+    pricing = models.JSONField(default=dict, blank=True, help_text="USD as exact decimal text; absent: unknown.")
+    context_length = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
+    )
+    flags = models.JSONField(default=dict, blank=True, validators=[validate_json])
+    active = models.BooleanField(default=True, help_text="Without it the offer counts for nothing.")
+    is_listed = models.BooleanField(default=True, editable=False)
+    pinned_fields = models.JSONField(default=list, blank=True, editable=False)
+    upstream = models.JSONField(default=dict, editable=False, help_text="field -> what upstream says of a pinned one.")
+    first_listed_at = models.DateTimeField(default=timezone.now, editable=False)
+    unlisted_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = "provider model"
+        ordering = ("provider", "order", "upstream_id")
+        constraints = (models.UniqueConstraint(name="offer_once", fields=("provider", "upstream_id")),)
+        indexes = (models.Index(fields=("provider", "listing", "is_listed"), name="offer_listed"),)
+
+    def __str__(self) -> str:
+        return f"{self.provider_id and self.provider.slug}: {self.upstream_id}"
+
+
+class SyncRun(models.Model):
+    """One reading of one provider, and what came of it."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        OK = "ok"
+        PARTIAL = "partial"
+        HELD = "held"
+        FAILED = "failed"
+        INTERRUPTED = "interrupted"
+        SUPERSEDED = "superseded"
+
+    class Decision(models.TextChoices):
+        ACCEPTED = "accepted"
+        REJECTED = "rejected"
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="runs")
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=12, choices=State, default=State.RUNNING)
+    trigger = models.CharField(max_length=64, blank=True, help_text="command, admin, request, schedule")
+    triggered_by = models.CharField(max_length=255, blank=True)
+    holder = models.CharField(max_length=255, blank=True)
+    reason = models.CharField(max_length=64, blank=True, help_text="Machine word of a failure or hold.")
+    message = models.TextField(blank=True, help_text="The same in a sentence.")
+    counts = models.JSONField(default=dict, help_text="added, updated, retired, returned, unchanged, bad, ...")
+    # Size of each listing that was compared: listing -> number of models.
+    sizes = models.JSONField(default=dict)
+    problems = models.JSONField(default=list, help_text="[{index, id, reason}] of records that failed.")
+    held = models.JSONField(default=dict, help_text="What waits for a person: {removals: [...]} or the whole listings.")
+    decision = models.CharField(max_length=8, choices=Decision, blank=True)
+    decided_by = models.CharField(max_length=255, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    # A run that lost nothing, or that a person confirmed: the size that later runs are measured against.
+    confirmed = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = "sync run"
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                name="run_state_known",
+                condition=Q(
+                    state__in=("running", "ok", "partial", "held", "failed", "interrupted", "superseded")
+                ),
+            ),
+        )
+        indexes = (models.Index(fields=("provider", "-id"), name="run_of_provider"),)
+
+    def __str__(self) -> str:
+        return f"run {self.pk} of {self.provider.slug}"
+
+    @property
+    def changes(self) -> models.QuerySet[FieldChange]:
+        return FieldChange.objects.filter(run_id=self.pk)
+
+
+class ProviderCopy(models.Model):
+    """A provider's answer as the provider lists serve it: one row a provider and listing."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="copies")
+    listing = models.CharField(max_length=32)
+    items = models.JSONField(default=list)
+    fetched_at = models.DateTimeField(null=True)
+    # One caller renews a copy at a time: the others are served the copy at hand until then.
+    renewing_until = models.DateTimeField(null=True)
+    error = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="copy_once", fields=("provider", "listing")),)
+
+    def __str__(self) -> str:
+        return f"{self.provider.slug} {self.listing}"
