@@ -1,0 +1,234 @@
+"""The shape of every error: one envelope under `/v1` (OpenAI's), one everywhere else under `/api`, pages for people."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.shortcuts import render
+from django.views.csrf import csrf_failure as django_csrf_failure
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+from rest_framework.views import exception_handler as rest_framework_handler
+
+from config.api import request_id
+
+logger = logging.getLogger("modeldex.errors")
+
+# DRF's words for a bad value; a code that says more stands in the envelope as it is.
+_GENERIC = {
+    "invalid", "required", "blank", "null", "max_length", "min_length", "max_value", "min_value", "not_a_list",
+    "invalid_choice", "empty", "does_not_exist", "incorrect_type", "max_string_length", "error",
+}  # fmt: skip
+
+_CODES = {
+    400: "invalid_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    412: "precondition_failed",
+    413: "request_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    429: "rate_limit_exceeded",
+    500: "server_error",
+    503: "unavailable",
+}
+
+# Under /v1 clients know OpenAI's words.
+_OPENAI_CODES = {401: "invalid_api_key", 403: "insufficient_permissions"}
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def is_openai(request: HttpRequest) -> bool:
+    return request.path_info == "/v1" or request.path_info.startswith("/v1/")
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the caller is answered in JSON."""
+    path = request.path_info
+    return is_openai(request) or path == "/api" or path.startswith(("/api/", "/healthz", "/readyz"))
+
+
+def body(
+    request: HttpRequest,
+    status: int,
+    code: str,
+    message: str,
+    errors: dict[str, list[str]] | None = None,
+    param: str | None = None,
+) -> dict[str, Any]:
+    """The envelope of the route's dialect."""
+    if is_openai(request):
+        if code in ("not_authenticated", "authentication_failed", "permission_denied"):
+            code = _OPENAI_CODES.get(status, code)
+        kind = "server_error" if status >= 500 else _OPENAI_TYPES.get(status, "invalid_request_error")
+        param = param or (next(iter(errors)) if errors else None)
+        return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    envelope: dict[str, Any] = {
+        "code": code,
+        "error": HTTPStatus(status).phrase,
+        "message": message,
+        "request_id": request_id.current.get(),
+    }
+    if errors:
+        envelope["errors"] = errors
+    return envelope
+
+
+def response(
+    request: HttpRequest, status: int, code: str, message: str, errors: dict[str, list[str]] | None = None
+) -> HttpResponse:
+    """The envelope as an answer of its own, for refusals outside of DRF."""
+    answer = HttpResponse(
+        orjson.dumps(body(request, status, code, message, errors)), status=status, content_type="application/json"
+    )
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """DRF's nested messages as `field.inner -> messages`."""
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for key, inner in detail.items():
+            for name, messages in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items():
+                flat.setdefault(name, []).extend(messages)
+        return flat
+    if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
+        flat = {}
+        for position, item in enumerate(detail):
+            for name, messages in _flat(item, f"{prefix}.{position}" if prefix else str(position)).items():
+                flat.setdefault(name, []).extend(messages)
+        return flat
+    messages = [str(item) for item in (detail if isinstance(detail, list) else [detail])]
+    return {prefix or "non_field_errors": messages} if messages else {}
+
+
+def _words(codes: Any) -> set[str]:
+    if isinstance(codes, dict):
+        return set().union(*map(_words, codes.values())) if codes else set()
+    if isinstance(codes, list):
+        return set().union(*map(_words, codes)) if codes else set()
+    return {str(codes)}
+
+
+def _validation(exc: exceptions.ValidationError) -> tuple[str, str, dict[str, list[str]]]:
+    errors = _flat(exc.detail)
+    words = _words(exc.get_codes())
+    code = words.pop() if len(words) == 1 and not words & _GENERIC else "invalid_request"
+    parts = [text if name == "non_field_errors" else f"{name}: {text}" for name, texts in errors.items() for text in texts]
+    return code, " ".join(parts[:5]), errors
+
+
+def _translated(exc: Exception) -> exceptions.APIException | None:
+    """Django's exceptions as DRF's."""
+    if isinstance(exc, exceptions.APIException):
+        return exc
+    if isinstance(exc, Http404):
+        return exceptions.NotFound("No such address or entry.")
+    if isinstance(exc, PermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(exc, ValidationError):
+        return exceptions.ValidationError(as_serializer_error(exc))
+    if isinstance(exc, RequestDataTooBig):
+        return _refusal(413, "The body is larger than this server takes.")
+    if isinstance(exc, UnreadablePostError):
+        return _refusal(400, "The body ended before it was whole.")
+    if isinstance(exc, SuspiciousOperation):
+        return _refusal(400, "The request was refused as malformed.")
+    if isinstance(exc, OperationalError | InterfaceError):
+        logger.error("The database is unavailable: %s", type(exc).__name__, exc_info=exc)
+        return _refusal(503, "The database does not answer. Try again shortly.")
+    return None
+
+
+def _refusal(status: int, message: str) -> exceptions.APIException:
+    refusal = exceptions.APIException(message, code=_CODES[status])
+    refusal.status_code = status
+    return refusal
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's handler: the same statuses and headers, in our envelope. None (and so a 500) for what nobody foresaw."""
+    translated = _translated(exc)
+    if translated is None:
+        return None
+    answer = rest_framework_handler(translated, context)
+    if answer is None:
+        return None
+    request = context["request"]._request
+    errors = None
+    if isinstance(translated, exceptions.ValidationError):
+        code, message, errors = _validation(translated)
+    else:
+        codes = translated.get_codes()
+        code = codes if isinstance(codes, str) else _CODES.get(answer.status_code, "error")
+        if code in ("error", "throttled", "parse_error", "authentication_failed") or answer.status_code in (405, 406):
+            code = _CODES.get(answer.status_code, code)
+        message = str(translated.detail)
+    # A refusal may say which parameter of the request it is about, as OpenAI's clients show it.
+    param = getattr(translated, "param", None)
+    answer.data = body(request, answer.status_code, code, message, errors, param)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return _answer(request, 413, "The body is larger than this server takes.")
+    return _answer(request, 400, "The request was refused as malformed.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 403, "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 404, "No such address.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, 500, "Something went wrong on this server. The request id finds it in the log.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if is_api(request):
+        return response(request, 403, "csrf_failed", "A write with the session cookie needs its CSRF token.")
+    return django_csrf_failure(request, reason=reason)
+
+
+def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    if is_api(request):
+        return response(request, status, _CODES[status], message)
+    context = {"status": status, "phrase": HTTPStatus(status).phrase, "message": message}
+    return render(None, "error.html", context | {"request_id": request_id.current.get()}, status=status)
+
+
+class DatabaseErrorMiddleware:
+    """Answers 503 where the database is gone, for what runs before and beside DRF (sessions, pages)."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, OperationalError | InterfaceError):
+            logger.error("The database is unavailable: %s", type(exception).__name__, exc_info=exception)
+            return _answer(request, 503, "The database does not answer. Try again shortly.")
+        return None

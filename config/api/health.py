@@ -1,0 +1,70 @@
+"""Whether the process runs, and whether it can serve."""
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+
+class HealthSerializer(serializers.Serializer):
+    status = serializers.CharField()
+
+
+class ReadinessSerializer(serializers.Serializer):
+    status = serializers.ChoiceField(choices=("ok", "unavailable"))
+    checks = serializers.DictField(child=serializers.CharField())
+
+
+class HealthViewSet(viewsets.ViewSet):
+    """For load balancers: no credential, no catalog."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="health",
+        summary="Whether the process runs",
+        tags=["operations"],
+        auth=[],
+        responses=HealthSerializer,
+        examples=[OpenApiExample("It runs", {"status": "ok"})],
+    )
+    def process(self, request: Request) -> Response:
+        return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(
+        operation_id="readiness",
+        summary="Whether the database answers and is migrated",
+        tags=["operations"],
+        auth=[],
+        responses={200: ReadinessSerializer, 503: ReadinessSerializer},
+        examples=[
+            OpenApiExample(
+                "It can serve",
+                {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}},
+                status_codes=["200"],
+            ),
+            OpenApiExample(
+                "The database is gone",
+                {"status": "unavailable", "checks": {"database": "does not answer", "migrations": "unknown"}},
+                status_codes=["503"],
+            ),
+        ],
+    )
+    def ready(self, request: Request) -> Response:
+        checks = {"database": "ok", "migrations": "ok"}
+        try:
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                checks["migrations"] = "some are not applied"
+        except (DatabaseError, InterfaceError):
+            checks = {"database": "does not answer", "migrations": "unknown"}
+        ok = set(checks.values()) == {"ok"}
+        return Response(
+            {"status": "ok" if ok else "unavailable", "checks": checks},
+            status=200 if ok else 503,
+            headers={"Cache-Control": "no-store"},
+        )

@@ -1,0 +1,31 @@
+"""One id a request: in the answer's header, in error bodies and on each log line."""
+
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "X-Request-Id"
+
+# "-" outside of a request.
+current: ContextVar[str] = ContextVar("request_id", default="-")
+
+# A caller's own id is kept where it can be written to a log as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent = request.headers.get(HEADER, "")
+        token = current.set(sent if _PLAIN.fullmatch(sent) else uuid.uuid4().hex)
+        try:
+            response = self.get_response(request)
+            response[HEADER] = current.get()
+            return response
+        finally:
+            current.reset(token)
