@@ -1,0 +1,41 @@
+"""Whose address a request comes from. A forwarded address counts only when a trusted proxy vouches for it."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from django.conf import settings
+from django.http import HttpRequest
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The nearest address that is not one of TRUSTED_PROXIES; "" where the server names none, as on a unix socket."""
+    peer = request.META.get("REMOTE_ADDR", "")
+    if not _is_trusted(peer, settings.TRUSTED_PROXIES):
+        return peer
+    # Each proxy appends the address it saw, so the list is believed from its right end, up to the first stranger.
+    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        address = _parsed(hop)
+        if address is None:
+            break
+        peer = str(address)
+        if not _is_trusted(peer, settings.TRUSTED_PROXIES):
+            break
+    return peer
+
+
+def _is_trusted(text: str, networks: Sequence[Network]) -> bool:
+    address = _parsed(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    # A dual-stack socket reports IPv4 peers as ::ffff:10.0.0.1, which no IPv4 network would contain.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,171 @@
+"""
+Typed reading of settings from the environment.
+
+Every failure is a SystemExit with one sentence that names the variable and never shows its value, so that a process
+which cannot start says why on the last line of its log, and exits with a status that is not zero.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import environ
+from cryptography.fernet import Fernet
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+PLACEHOLDERS = ("changeme", "change-me", "change_me", "django-insecure-", "replace-me", "your-secret")
+
+
+def refuse(sentence: str) -> NoReturn:
+    raise SystemExit(f"Modeldex cannot start: {sentence}")
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable without the blanks around it; the default where it is unset or blank."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name).lower()
+    if not value:
+        return default
+    if value not in TRUE | FALSE:
+        refuse(f"{name} must be one of true, false, 1, 0, yes, no, on, off.")
+    return value in TRUE
+
+
+def number(name: str, default: int, minimum: int, maximum: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
+        refuse(f"{name} must be a whole number from {minimum} to {maximum}.")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list, without empty entries."""
+    return [word for word in (part.strip() for part in text(name, default).split(",")) if word]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word, strict=False) for word in words(name)]
+    except ValueError:
+        refuse(f"{name} must be a comma-separated list of addresses or networks, such as 10.0.0.0/8.")
+
+
+def base_url(name: str, default: str) -> str:
+    """An http or https URL without credentials, query or closing slash."""
+    value = text(name, default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed or parts.username or parts.password or parts.query or parts.fragment:
+        refuse(f"{name} must be an http or https URL without user name, password or query.")
+    return value
+
+
+def database(name: str, default_file: Path) -> dict[str, Any]:
+    """Django's connection settings for a postgresql:// or sqlite:/// URL; SQLite at `default_file` without one."""
+    url = text(name)
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default_file)}
+    try:
+        found = dict(environ.Env.db_url_config(url))
+    except Exception:  # noqa: BLE001 - whatever the parser raises may quote the URL, and with it the password.
+        found = {}
+    engine = found.get("ENGINE")
+    if engine not in ("django.db.backends.postgresql", "django.db.backends.sqlite3") or not found.get("NAME"):
+        refuse(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH.")
+    return found
+
+
+def secret(name: str, check: Callable[[str], str | None], generate: Callable[[], str], data_dir: Path | None) -> str:
+    """
+    The variable, held to `check`, which answers what is wrong with a value or None.
+
+    With `data_dir` (in development) an unset one is generated once and kept there for every later process.
+    """
+    value = text(name)
+    if not value and data_dir is None:
+        refuse(f"set {name} ({HINTS[name]}).")
+    if not value and data_dir is not None:
+        value = _kept(data_dir / name.lower(), generate)
+    if problem := check(value):
+        refuse(f"{name} {problem}; set it to {HINTS[name]}.")
+    return value
+
+
+def _kept(path: Path, generate: Callable[[], str]) -> str:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            # Written whole under a private name, then linked: of two processes that start together one wins, and
+            # neither ever reads half a file.
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(generate() + "\n")
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        refuse(f"{path} cannot be written or read ({error.strerror}); set {path.name.upper()} or DATA_DIR.")
+
+
+def weak_secret_key(value: str) -> str | None:
+    if len(value) < 32 or len(set(value)) < 8:
+        return "is too weak"
+    if any(word in value.lower() for word in PLACEHOLDERS):
+        return "is a placeholder"
+    return None
+
+
+def bad_fernet_keys(value: str) -> str | None:
+    keys = [key.strip() for key in value.split(",")]
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError:
+        return "holds something that is not a Fernet key"
+    return None
+
+
+def bad_peppers(value: str) -> str | None:
+    pairs = [tuple(part.strip() for part in entry.partition(":")[::2]) for entry in value.split(",")]
+    if any(not (name.isascii() and name.replace("_", "").replace("-", "").isalnum()) for name, _ in pairs):
+        return "holds an entry that is not id:secret"
+    if len({name for name, _ in pairs}) < len(pairs):
+        return "names an id twice"
+    if any(weak_secret_key(pepper) for _, pepper in pairs):
+        return "holds a secret that is missing, too short or a placeholder"
+    return None
+
+
+def new_secret_key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def new_fernet_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def new_pepper() -> str:
+    return f"p1:{secrets.token_urlsafe(32)}"
+
+
+HINTS = {
+    "SECRET_KEY": "at least 32 random characters",
+    "CREDENTIAL_KEYS": "one or more Fernet keys, comma-separated, newest first",
+    "API_KEY_PEPPERS": "one or more id:secret pairs with secrets of at least 32 random characters, newest first",
+}

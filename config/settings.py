@@ -1,0 +1,310 @@
+"""
+Django settings. Everything that differs between deployments comes from the environment; the README has the table.
+
+MODELDEX_ENV=development or DEBUG=true is development. Anything else is production, where a setting that is missing,
+weak or malformed stops the start.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+from config import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+MODELDEX_ENV = env.text("MODELDEX_ENV").lower()
+if MODELDEX_ENV == "development" or (not MODELDEX_ENV and env.flag("DEBUG", False)):
+    environ.Env.read_env(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+DEBUG = env.flag("DEBUG", False)
+DEVELOPMENT = DEBUG or MODELDEX_ENV == "development"
+if DEBUG and MODELDEX_ENV not in ("", "development"):
+    env.refuse("DEBUG must be off where MODELDEX_ENV is not development.")
+
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "data")))
+
+# Secrets.
+
+_generated = DATA_DIR if DEVELOPMENT else None
+SECRET_KEY = env.secret("SECRET_KEY", env.weak_secret_key, env.new_secret_key, _generated)
+# Fernet keys for the credentials of providers, newest first: the first encrypts, all of them decrypt.
+CREDENTIAL_KEYS = [
+    key.strip()
+    for key in env.secret("CREDENTIAL_KEYS", env.bad_fernet_keys, env.new_fernet_key, _generated).split(",")
+]
+# Pepper id -> pepper for the hashes of API keys, newest first: new keys use the first.
+API_KEY_PEPPERS = {
+    name.strip(): pepper.strip()
+    for name, _, pepper in (
+        entry.partition(":")
+        for entry in env.secret("API_KEY_PEPPERS", env.bad_peppers, env.new_pepper, _generated).split(",")
+    )
+}
+
+# Who may reach us, and how.
+
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEVELOPMENT else "")
+if not ALLOWED_HOSTS:
+    env.refuse("set ALLOWED_HOSTS (a comma-separated list of the host names that it answers to).")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+# For a private network without TLS. Sessions and keys then travel in the clear.
+INSECURE_HTTP = env.flag("INSECURE_HTTP", DEVELOPMENT)
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_SSL_REDIRECT = not INSECURE_HTTP
+# Probes come from inside, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else env.number("HSTS_SECONDS", 31_536_000, 0, 63_072_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", False)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+SILENCED_SYSTEM_CHECKS = [
+    # Other services may live on our subdomains; whether HSTS covers and preloads them is the deployment's decision.
+    "security.W005",
+    "security.W021",
+    # Our own check of SECRET_KEY, at the top, is the one that counts.
+    "security.W009",
+]
+if INSECURE_HTTP:
+    # Asked for by name: no HSTS, no redirect to HTTPS, no secure cookies.
+    SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W012", "security.W016"]
+
+# The application.
+
+INSTALLED_APPS = [
+    "catalog.apps.CatalogConfig",
+    "preferences.apps.PreferencesConfig",
+    "providers.apps.ProvidersConfig",
+    "apikeys.apps.ApiKeysConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    # Before staticfiles, so that runserver serves static files the way production does.
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "waffle",
+    "axes",
+]
+
+MIDDLEWARE = [
+    # Outermost, so that every answer has a request id, a refusal of the middleware below it included.
+    "config.api.request_id.RequestIdMiddleware",
+    "config.api.security.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Innermost, as django-axes asks: it turns a lock-out, signalled during sign-in, into the answer.
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+# A redirect between the forms of an address would hide a caller's mistake, and drop the body of a POST.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps' own, so that templates/admin/ overrides the admin's.
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+# The database.
+
+DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "modeldex.sqlite3")}
+_database = DATABASES["default"]
+_options = _database.setdefault("OPTIONS", {})
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    if _database["NAME"] != ":memory:":
+        Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    _options |= {
+        # A transaction takes the write lock when it begins. One that upgrades from reading to writing halfway fails
+        # at once when another wrote in between, whatever the timeout.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # WAL lets readers go on while one process writes. The timeout comes first: switching to WAL needs a lock too.
+        "init_command": "PRAGMA busy_timeout=20000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _pool_max = env.number("DATABASE_POOL_MAX_SIZE", 10, 0, 1000)
+    # A connection that the server has dropped is replaced before a request meets it.
+    _database["CONN_HEALTH_CHECKS"] = True
+    if _pool_max:
+        # One pool a process. Django refuses persistent connections beside a pool.
+        _database["CONN_MAX_AGE"] = 0
+        _options["pool"] = {
+            "min_size": min(env.number("DATABASE_POOL_MIN_SIZE", 1, 0, 1000), _pool_max),
+            "max_size": _pool_max,
+            "timeout": env.number("DATABASE_POOL_TIMEOUT", 10, 1, 300),
+        }
+    # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements.
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)
+
+# Nothing is cached in a process behind the others' backs: waffle would otherwise answer with flags that another
+# process has long changed.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+# Signing in.
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Ten wrong passwords lock one name from one address for a quarter of an hour. A name alone is never locked, or anyone
+# could lock out anyone.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_CLIENT_IP_CALLABLE = "config.client_ip.client_ip"
+AXES_VERBOSE = False
+
+# Static files.
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+# In development files are found where they lie; production serves what collectstatic gathered, under hashed names.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEVELOPMENT
+_static_storage = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+    if DEVELOPMENT
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _static_storage},
+}
+
+# The API.
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apikeys.authentication.ApiKeyAuthentication",
+        "config.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NumberedPages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [],
+    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    # `format` is a parameter of our own, as in ?format=cli.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Modeldex",
+    "DESCRIPTION": "Which AI models exist, what each can do and costs, who may use which, and what changed.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Feature flags: one that does not exist is off, and asking for it does not create it.
+
+WAFFLE_CREATE_MISSING_FLAGS = False
+WAFFLE_FLAG_DEFAULT = False
+WAFFLE_SECURE = not INSECURE_HTTP
+
+# The catalog and its providers.
+
+# Whether the catalog can be read without signing in.
+PUBLIC_CATALOG = env.flag("PUBLIC_CATALOG", True)
+# Hosts that providers entered in the admin may use although they are not public: host, host:port or CIDR.
+PROVIDER_ALLOWED_HOSTS = env.words("PROVIDER_ALLOWED_HOSTS")
+# How old, in seconds, a provider's list may be when it is answered.
+PROVIDER_CACHE_SECONDS = env.number("PROVIDER_CACHE_SECONDS", 300, 0, 86_400)
+OPENROUTER_BASE_URL = env.base_url("OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1")
+OPENROUTER_API_KEY = env.text("OPENROUTER_API_KEY")
+OPENAI_BASE_URL = env.base_url("OPENAI_BASE_URL", "https://api.openai.com/v1")
+OPENAI_API_KEY = env.text("OPENAI_API_KEY")
+OLLAMA_BASE_URL = env.base_url("OLLAMA_BASE_URL", "http://127.0.0.1:11434")
+ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
+GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
+MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
+
+# Logs: a line a record, on standard output. manage.py moves them to standard error, because a command's output is its result.
+
+_log_level = env.text("LOG_LEVEL", "INFO").upper()
+if _log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    env.refuse("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+_log_stream = env.text("LOG_STREAM", "stdout")
+if _log_stream not in ("stdout", "stderr"):
+    env.refuse("LOG_STREAM must be stdout or stderr.")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "config.api.logging.OneLineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        },
+    },
+    "handlers": {
+        "stream": {"class": "logging.StreamHandler", "stream": f"ext://sys.{_log_stream}", "formatter": "line"},
+    },
+    "root": {"handlers": ["stream"], "level": _log_level},
+    "loggers": {
+        # Django gives this logger handlers of its own: mail to administrators, and a console in DEBUG only.
+        "django": {"handlers": [], "level": _log_level, "propagate": True},
+        # The URL of an upstream may hold a credential in its query.
+        "urllib3": {"level": "WARNING"},
+    },
+}
