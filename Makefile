@@ -1,0 +1,69 @@
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: install run test test-sqlite test-postgresql lint lock clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+PYTEST_ARGS ?= -n 2 --dist loadscope
+
+# The stamps hold when nothing changed, so a second `make run` or `make test` installs nothing.
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+install: $(DEV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Modeldex needs Python 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments: install python3-venv (Debian, Ubuntu), then run make again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.lock | $(BIN)/python
+	$(PIP) -r requirements.lock
+	@touch $@
+
+# Installs the runtime's packages too, at the same versions.
+$(DEV): requirements-dev.lock | $(BIN)/python
+	$(PIP) -r requirements-dev.lock
+	@touch $@ $(RUNTIME)
+
+run: export MODELDEX_ENV = development
+run: export PORT := $(PORT)
+run: $(RUNTIME)
+	$(BIN)/python manage.py quickstart
+	exec $(BIN)/gunicorn -c python:config.serving config.wsgi
+
+# Both runs always run; either failing fails the target.
+test: $(DEV)
+	@failed=; \
+	for database in sqlite postgresql; do \
+		echo "== $$database"; \
+		TEST_DATABASE=$$database $(BIN)/python -m pytest $(PYTEST_ARGS) || failed="$$failed $$database"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed on:$$failed" >&2; exit 1; fi
+
+test-sqlite test-postgresql: test-%: $(DEV)
+	TEST_DATABASE=$* $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: export MODELDEX_ENV = development
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
+LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+lock: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet uv
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
