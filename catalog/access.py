@@ -70,7 +70,7 @@ class Condition:
 
     name: str
     filter: Callable[[Viewer, str], Q]
-    holds: Callable[[Viewer, AIModel], bool]
+    holds: Callable[[Viewer, Any], bool]
     passed: str
     failed: str
 
@@ -257,7 +257,7 @@ def _is_available(model: AIModel) -> bool:
 
 def _is_enabled(viewer: Viewer, model: AIModel) -> bool:
     if viewer.user_id is not None:
-        own: Any = model.preferences.filter(user=viewer.user_id).first()  # type: ignore[attr-defined]
+        own: Any = model.preferences.filter(user=viewer.user_id).first()
         if own is not None:
             return bool(own.is_enabled)
     return model.enabled_by_default and (viewer.no_new_since is None or model.created_at <= viewer.no_new_since)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Field
 from django.utils import timezone
 
 from catalog.models import SYNCED_FIELDS, AIModel, AuditEntry, FieldChange, Tag
@@ -50,7 +51,7 @@ def restored(field: str, value: Any) -> Any:
     """The field's value that `stored` was made from."""
     if not isinstance(value, str):
         return value
-    return AIModel._meta.get_field(field).to_python(value)
+    return cast(Field[Any, Any], AIModel._meta.get_field(field)).to_python(value)
 
 
 def change_row(

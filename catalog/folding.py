@@ -4,6 +4,6 @@ import unicodedata
 
 
 def fold(text: str) -> str:
-    """`text` without case, width and accents: "Ｑｗｅｎ Café" becomes "qwen cafe"."""
+    """`text` without case, width and accents: "Café" becomes "cafe", full-width letters become plain ones."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFKC", "".join(c for c in decomposed if not unicodedata.combining(c))).casefold()

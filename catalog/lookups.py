@@ -38,14 +38,14 @@ class Matches(Lookup):
     lookup_name = "matches"
     prepare_rhs = False
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         left, params = self.process_lhs(compiler, connection)
         pattern = collapsed(str(self.rhs))
         escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-        return f"{left} LIKE %s ESCAPE '\\'", [*params, escaped]
+        return f"{left} LIKE %s ESCAPE '\\'", (*params, escaped)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         # LIKE disregards case there; GLOB does not, and knows `?` and `[` besides the star.
         left, params = self.process_lhs(compiler, connection)
         escaped = "".join(f"[{c}]" if c in "?[" else c for c in collapsed(str(self.rhs)))
-        return f"{left} GLOB %s", [*params, escaped]
+        return f"{left} GLOB %s", (*params, escaped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -143,14 +143,14 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         versions.bump()
         return super().update(**values)
 
-    def bulk_create(self, objs: Iterable[AIModel], *args: Any, **kwargs: Any) -> list[AIModel]:
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
             row.derive()
         versions.bump()
         return super().bulk_create(rows, *args, **kwargs)
 
-    def bulk_update(self, objs: Iterable[AIModel], fields: Sequence[str], *args: Any, **kwargs: Any) -> int:
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
         for row in rows:
             row.derive()
@@ -306,18 +306,18 @@ class AIModel(models.Model):
     def __str__(self) -> str:
         return self.model_id
 
-    def derive(self) -> None:
-        """Sets what follows from other fields. Called before every write."""
-        if self.kind == self.Kind.CATALOG:
-            self.author = modelids.author_of(self.model_id)
-        self.search_text = fold(f"{self.model_id}\n{self.name}\n{self.family}")
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.derive()
         fields = kwargs.get("update_fields")
         if fields is not None:
             kwargs["update_fields"] = {*fields, "author", "search_text"}
         super().save(*args, **kwargs)
+
+    def derive(self) -> None:
+        """Sets what follows from other fields. Called before every write."""
+        if self.kind == self.Kind.CATALOG:
+            self.author = modelids.author_of(self.model_id)
+        self.search_text = fold(f"{self.model_id}\n{self.name}\n{self.family}")
 
     @property
     def status(self) -> str:
@@ -375,7 +375,9 @@ class AccessGrant(models.Model):
                 violation_error_message="Name the user or the group, as the type says; everyone has neither.",
             ),
             models.CheckConstraint(name="grant_permission_known", condition=Q(permission__in=("read", "write"))),
-            models.UniqueConstraint(name="grant_once_a_user", fields=("model", "user"), condition=Q(user__isnull=False)),
+            models.UniqueConstraint(
+                name="grant_once_a_user", fields=("model", "user"), condition=Q(user__isnull=False)
+            ),
             models.UniqueConstraint(
                 name="grant_once_a_group", fields=("model", "group"), condition=Q(group__isnull=False)
             ),
@@ -388,15 +390,15 @@ class AccessGrant(models.Model):
         who = {"user": self.user, "group": self.group}.get(self.principal_type, "everyone")
         return f"{who} may {self.permission} {self.model}"
 
-    @property
-    def principal_id(self) -> str:
-        """The user's or group's id as text; "" for everyone."""
-        return str(self.user_id or self.group_id or "")
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         # The mark stays when a group or user, and so the grant, is deleted: that narrows and never opens.
         AIModel.objects.filter(pk=self.model_id, restricted=False).update(restricted=True)
         super().save(*args, **kwargs)
+
+    @property
+    def principal_id(self) -> str:
+        """The user's or group's id as text; "" for everyone."""
+        return str(self.user_id or self.group_id or "")
 
 
 class ModelImage(models.Model):
@@ -468,5 +470,3 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
-
-

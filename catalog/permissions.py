@@ -31,9 +31,10 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.auth is None or request.method == "OPTIONS":
+        key: Any = request.auth
+        if key is None or request.method == "OPTIONS":
             return True
         method = "GET" if request.method == "HEAD" else request.method
         needed = view.scopes.get(method)
         self.message = f"The key needs the scope {needed}." if needed else "No key may do this."
-        return needed is not None and needed in request.auth.scopes
+        return needed is not None and needed in key.scopes

@@ -54,7 +54,8 @@ class CallerMixin:
         request = self.request
         found: Standing | None = getattr(request, "_standing", None)
         if found is None:
-            found = request.auth.standing if request.auth is not None else standing_of(request.user)
+            key: Any = request.auth
+            found = key.standing if key is not None else standing_of(request.user)
             request._standing = found  # type: ignore[attr-defined]
         return found
 

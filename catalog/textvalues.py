@@ -25,7 +25,9 @@ def validate_line(text: str) -> None:
     validate_text(text)
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp"):
-            raise ValidationError(f"The character U+{ord(character):04X} has no place in one line.", code="bad_character")
+            raise ValidationError(
+                f"The character U+{ord(character):04X} has no place in one line.", code="bad_character"
+            )
 
 
 def validate_json(value: Any) -> None:

@@ -33,13 +33,13 @@ def current() -> int:
     return _rows().filter(pk=_ONLY_ROW).values_list("number", flat=True).first() or 0
 
 
-def _changed(sender: object, **_: Any) -> None:
+def _changed(sender: Any, **_: Any) -> None:
     bump()
 
 
 def watch() -> None:
     """Bumps on each write of a row that decides what a reader gets; bulk writes bump in AIModelQuerySet."""
-    own = [apps.get_model("catalog", name) for name in ("AIModel", "AccessGrant", "Tag", "ModelImage")]
+    own: list[Any] = [apps.get_model("catalog", name) for name in ("AIModel", "AccessGrant", "Tag", "ModelImage")]
     for model in (*own, Group, get_waffle_flag_model()):
         for signal in (post_save, post_delete):
             signal.connect(_changed, sender=model, dispatch_uid=f"catalog version {model.__name__}")

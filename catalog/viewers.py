@@ -110,12 +110,12 @@ def standing_of(user: Any, policy: Policy | None = None) -> Standing:
     """
     if user is None or not user.is_authenticated:
         names = get_waffle_flag_model().objects.filter(everyone=True).order_by()
-        row = CatalogVersion.objects.annotate(
+        now = CatalogVersion.objects.annotate(
             flags=Subquery(names.annotate(names=JSONArray("name")).values("names"))
         ).first()
-        if row is None:
+        if now is None:
             return Standing(ANONYMOUS, 0)
-        return Standing(replace(ANONYMOUS, flags=frozenset(json.loads(row.flags or "[]"))), row.number)
+        return Standing(replace(ANONYMOUS, flags=frozenset(json.loads(now.flags or "[]"))), now.number)
     row = get_user_model()._default_manager.filter(pk=user.pk, is_active=True).annotate(**columns("")).first()
     if row is None:
         return standing_of(None)

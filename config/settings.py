@@ -30,8 +30,7 @@ _generated = DATA_DIR if DEVELOPMENT else None
 SECRET_KEY = env.secret("SECRET_KEY", env.weak_secret_key, env.new_secret_key, _generated)
 # Fernet keys for the credentials of providers, newest first: the first encrypts, all of them decrypt.
 CREDENTIAL_KEYS = [
-    key.strip()
-    for key in env.secret("CREDENTIAL_KEYS", env.bad_fernet_keys, env.new_fernet_key, _generated).split(",")
+    key.strip() for key in env.secret("CREDENTIAL_KEYS", env.bad_fernet_keys, env.new_fernet_key, _generated).split(",")
 ]
 # Pepper id -> pepper for the hashes of API keys, newest first: new keys use the first.
 API_KEY_PEPPERS = {
@@ -280,7 +279,7 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
-# Logs: a line a record, on standard output. manage.py moves them to standard error, because a command's output is its result.
+# Logs: a line a record, on standard output. manage.py moves them to standard error: a command's output is its result.
 
 _log_level = env.text("LOG_LEVEL", "INFO").upper()
 if _log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):

@@ -56,7 +56,12 @@ class DefaultModel(models.Model):
     """The default model of a group, or of the site where `group` is empty."""
 
     group = models.OneToOneField(
-        Group, null=True, blank=True, on_delete=models.CASCADE, related_name="default_model", help_text="Blank: the site."
+        Group,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="default_model",
+        help_text="Blank: the site.",
     )
     model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="+")
     rank = models.IntegerField(default=0, help_text="Of a user's groups, the one with the higher rank decides.")

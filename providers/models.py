@@ -61,9 +61,7 @@ class ProviderModel(models.Model):
     model = models.ForeignKey(AIModel, null=True, blank=True, on_delete=models.SET_NULL, related_name="offers")
     display_name = models.CharField(max_length=255, blank=True, validators=[validate_line])
     category = models.CharField(max_length=64, blank=True, validators=[validate_line])
-    order = models.IntegerField(
-        default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)]
-    )
+    order = models.IntegerField(default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)])
     facts = models.JSONField(default=dict, editable=False, help_text="What it says of the model's synced fields.")
     pricing = models.JSONField(default=dict, blank=True, help_text="USD as exact decimal text; absent: unknown.")
     context_length = models.PositiveIntegerField(
@@ -134,9 +132,7 @@ class SyncRun(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="run_state_known",
-                condition=Q(
-                    state__in=("running", "ok", "partial", "held", "failed", "interrupted", "superseded")
-                ),
+                condition=Q(state__in=("running", "ok", "partial", "held", "failed", "interrupted", "superseded")),
             ),
         )
         indexes = (models.Index(fields=("provider", "-id"), name="run_of_provider"),)

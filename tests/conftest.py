@@ -1,12 +1,19 @@
 """Fixtures that every test may use. Those of one app live in that app's folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import connection, connections
+from rest_framework.test import APIClient
+from waffle import get_waffle_flag_model
+
+from catalog.models import AccessGrant, AIModel, Tag
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +59,106 @@ def project_dir() -> Path:
 
 def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+class Api(APIClient):
+    """DRF's client, with a word for who asks: `api.as_(alice).get(...)`; failures of the server come as answers."""
+
+    def __init__(self, **defaults: Any) -> None:
+        super().__init__(raise_request_exception=False, **defaults)
+
+    def as_(self, user: Any) -> "Api":
+        other = Api()
+        other.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return other
+
+    def with_key(self, key: str) -> "Api":
+        other = Api()
+        other.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+        return other
+
+
+@pytest.fixture
+def api() -> Api:
+    """An anonymous caller."""
+    return Api()
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., Any]:
+    """`make_user("alice", groups=["research"], is_staff=True)`."""
+
+    def make(name: str, *, groups: Iterable[str] = (), **fields: Any) -> Any:
+        fields = {"email": f"{name}@example.com", **fields}
+        user = get_user_model().objects.create_user(name, password=f"{name}'s long password", **fields)
+        user.groups.set([Group.objects.get_or_create(name=group)[0] for group in groups])
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(make_user: Callable[..., Any]) -> Any:
+    return make_user("alice", first_name="Alice", last_name="Adams")
+
+
+@pytest.fixture
+def bob(make_user: Callable[..., Any]) -> Any:
+    return make_user("bob", first_name="Bob", last_name="Brown")
+
+
+@pytest.fixture
+def ops(make_user: Callable[..., Any]) -> Any:
+    """A member of staff who may do everything."""
+    return make_user("ops", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def make_model(db: None) -> Callable[..., AIModel]:
+    """`make_model("acme/large", context_length=8192, tags=["fast"], granted_to=alice)`: available and open by default.
+
+    `granted_to` takes a user, a group, "everyone", or a list of them; `permission` is what they get.
+    `owner=alice, base_model=...` makes a custom model.
+    """
+
+    def make(
+        model_id: str,
+        *,
+        tags: Iterable[str] = (),
+        granted_to: Any = (),
+        permission: str = "read",
+        **fields: Any,
+    ) -> AIModel:
+        kind = "custom" if fields.get("owner") or fields.get("base_model") else "catalog"
+        fields = {"name": model_id.rpartition("/")[2], "kind": kind, "is_available": kind == "catalog", **fields}
+        model = AIModel.objects.create(model_id=model_id, **fields)
+        model.tags.set(Tag.named(tags))
+        for principal in granted_to if isinstance(granted_to, list | tuple) else [granted_to]:
+            if principal == "everyone":
+                grant(model, principal_type="everyone", permission=permission)
+            elif isinstance(principal, Group):
+                grant(model, principal_type="group", group=principal, permission=permission)
+            else:
+                grant(model, principal_type="user", user=principal, permission=permission)
+        return model
+
+    def grant(model: AIModel, **fields: Any) -> None:
+        AccessGrant.objects.create(model=model, **fields)
+        model.refresh_from_db()
+
+    return make
+
+
+@pytest.fixture
+def hold_flag(db: None) -> Callable[..., Any]:
+    """`hold_flag("beta", alice)`: the flag, switched on for these users; for everyone where none is named."""
+
+    def hold(name: str, *users: Any) -> Any:
+        flag, _ = get_waffle_flag_model().objects.get_or_create(name=name)
+        flag.everyone = None if users else True
+        flag.superusers = False
+        flag.save()
+        flag.users.add(*users)
+        return flag
+
+    return hold

@@ -21,4 +21,3 @@ class RedocView(SpectacularRedocView):
     permission_classes = (AllowAny,)
     authentication_classes = ()
     url_name = "schema"
-

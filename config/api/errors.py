@@ -130,7 +130,9 @@ def _validation(exc: exceptions.ValidationError) -> tuple[str, str, dict[str, li
     errors = _flat(exc.detail)
     words = _words(exc.get_codes())
     code = words.pop() if len(words) == 1 and not words & _GENERIC else "invalid_request"
-    parts = [text if name == "non_field_errors" else f"{name}: {text}" for name, texts in errors.items() for text in texts]
+    parts = [
+        text if name == "non_field_errors" else f"{name}: {text}" for name, texts in errors.items() for text in texts
+    ]
     return code, " ".join(parts[:5]), errors
 
 

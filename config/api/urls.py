@@ -1,6 +1,6 @@
 """Health, the OpenAPI schema and its pages."""
 
-from django.urls import path, re_path
+from django.urls import path
 
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet

@@ -7,53 +7,121 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('catalog', '0001_initial'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DefaultModel',
+            name="DefaultModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rank', models.IntegerField(default=0, help_text="Of a user's groups, the one with the higher rank decides.")),
-                ('group', models.OneToOneField(blank=True, help_text='Blank: the site.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='default_model', to='auth.group')),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.aimodel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "rank",
+                    models.IntegerField(
+                        default=0, help_text="Of a user's groups, the one with the higher rank decides."
+                    ),
+                ),
+                (
+                    "group",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="Blank: the site.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="default_model",
+                        to="auth.group",
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="catalog.aimodel"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('group', None)), fields=('rank',), name='one_default_for_the_site', violation_error_message='The site has a default already.'), models.CheckConstraint(condition=models.Q(('group__isnull', False), ('rank', 0), _connector='OR'), name='site_default_has_rank_0', violation_error_message="The site's default has rank 0.")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("group", None)),
+                        fields=("rank",),
+                        name="one_default_for_the_site",
+                        violation_error_message="The site has a default already.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("group__isnull", False), ("rank", 0), _connector="OR"),
+                        name="site_default_has_rank_0",
+                        violation_error_message="The site's default has rank 0.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ModelPreference',
+            name="ModelPreference",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_enabled', models.BooleanField()),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='preferences', to='catalog.aimodel')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='model_preferences', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_enabled", models.BooleanField()),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="preferences", to="catalog.aimodel"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="model_preferences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'model'), name='preference_once')],
+                "constraints": [models.UniqueConstraint(fields=("user", "model"), name="preference_once")],
             },
         ),
         migrations.CreateModel(
-            name='Profile',
+            name="Profile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('theme', models.CharField(choices=[('system', 'as the system'), ('light', 'light'), ('dark', 'dark')], default='system', max_length=6)),
-                ('no_new_since', models.DateTimeField(blank=True, null=True)),
-                ('version', models.BigIntegerField(default=0, editable=False)),
-                ('default_model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='catalog.aimodel')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='profile', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("system", "as the system"), ("light", "light"), ("dark", "dark")],
+                        default="system",
+                        max_length=6,
+                    ),
+                ),
+                ("no_new_since", models.DateTimeField(blank=True, null=True)),
+                ("version", models.BigIntegerField(default=0, editable=False)),
+                (
+                    "default_model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="catalog.aimodel",
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="profile", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('theme__in', ('system', 'light', 'dark'))), name='profile_theme_known')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("theme__in", ("system", "light", "dark"))), name="profile_theme_known"
+                    )
+                ],
             },
         ),
     ]

@@ -11,10 +11,26 @@ import pytest
 CURATED = Path(__file__).resolve().parents[2] / "providers" / "curated"
 COUNTS = {"language_models": 23, "embedding_models": 21}
 FACTS = {
-    "name", "family", "description", "context_length", "max_output_tokens", "embedding_dimensions",
-    "input_modalities", "output_modalities", "tokenizer", "supports_images", "supports_audio", "supports_video",
-    "supports_tools", "supports_reasoning", "supports_structured_output", "supports_embeddings", "supports_instruct",
-    "supported_parameters", "released_at", "knowledge_cutoff",
+    "name",
+    "family",
+    "description",
+    "context_length",
+    "max_output_tokens",
+    "embedding_dimensions",
+    "input_modalities",
+    "output_modalities",
+    "tokenizer",
+    "supports_images",
+    "supports_audio",
+    "supports_video",
+    "supports_tools",
+    "supports_reasoning",
+    "supports_structured_output",
+    "supports_embeddings",
+    "supports_instruct",
+    "supported_parameters",
+    "released_at",
+    "knowledge_cutoff",
 }
 PRICES = {"prompt", "completion", "internal_reasoning", "input_cache_read", "input_cache_write", "audio"}
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*")

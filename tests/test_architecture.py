@@ -1,0 +1,55 @@
+"""Imports and foreign keys point down: preferences, apikeys, providers -> catalog; nobody imports config."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+ALLOWED = {
+    "catalog": {"catalog"},
+    "preferences": {"preferences", "catalog"},
+    "apikeys": {"apikeys", "catalog"},
+    "providers": {"providers", "catalog"},
+}
+FILES = [(app, path) for app in ALLOWED for path in sorted(Path(__file__).parent.parent.joinpath(app).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """The first part of each module that the file imports, at any depth of it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(("app", "path"), FILES, ids=lambda value: str(value).rpartition("/")[2])
+def test_a_file_imports_only_from_apps_below_it(app, path):
+    assert imported(path) & {*ALLOWED, "config", "tests"} <= ALLOWED[app]
+
+
+@pytest.mark.parametrize("model", [m for app in ALLOWED for m in apps.get_app_config(app).get_models()])
+def test_a_foreign_key_points_only_to_apps_below_it(model):
+    own = {*ALLOWED}
+    for field in model._meta.get_fields(include_hidden=False):
+        if field.concrete and field.is_relation and field.related_model._meta.app_label in own:
+            assert field.related_model._meta.app_label in ALLOWED[model._meta.app_label], field
+
+
+@pytest.mark.parametrize(("app", "path"), FILES, ids=lambda value: str(value).rpartition("/")[2])
+def test_no_import_hides_inside_a_function(app, path):
+    tree = ast.parse(path.read_text())
+    inside = [
+        node.lineno
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        # AppConfig.ready() runs before modules with models may be imported.
+        and function.name != "ready"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert inside == [], f"{path}: lines {inside}"
