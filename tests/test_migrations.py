@@ -1,0 +1,92 @@
+"""Migrations work backwards and forwards on a database that holds data, and agree with the models."""
+
+from collections.abc import Callable
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from apikeys.models import ApiKey, LimitWindow
+from catalog.changes import Author, audit, edit
+from catalog.models import AIModel
+from preferences.models import DefaultModel, ModelPreference, Profile
+from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
+
+OURS = ("apikeys", "preferences", "providers", "catalog")
+
+
+def migrate(app: str, name: str) -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([(app, None if name == "zero" else name)])
+
+
+def to_head() -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+
+
+@pytest.fixture
+def filled(transactional_db, make_user, make_model) -> None:
+    """A row of every kind of ours."""
+    alice, group = make_user("alice", groups=["research"]), Group.objects.get(name="research")
+    model = make_model("acme/large", tags=["fast"], granted_to=[alice, group])
+    custom = make_model("mine", owner=alice, base_model=model)
+    edit(model, {"description": "By hand."}, Author.person(alice))
+    audit(Author.person(alice), model, "granted", {"grants": [[], ["alice"]]})
+    custom_image = apps.get_model("catalog", "ModelImage")
+    custom_image.objects.create(model=custom, content_type="image/png", data=b"\x89PNG", digest="0")
+    provider = Provider.objects.create(slug="acme", name="Acme", kind="compatible")
+    ProviderModel.objects.create(provider=provider, upstream_id="large", listing="language", model=model)
+    ProviderCopy.objects.create(provider=provider, listing="language")
+    SyncRun.objects.create(provider=provider)
+    key = ApiKey.objects.create(key_id="k", user=alice, name="n", hint="h", secret_hash="x", pepper_id="p")
+    LimitWindow.objects.create(key=key, period="minute", started_at=timezone.now(), count=1)
+    Profile.objects.create(user=alice, default_model=model)
+    ModelPreference.objects.create(user=alice, model=model, is_enabled=False)
+    DefaultModel.objects.create(group=group, model=model)
+
+
+def rows() -> dict[str, int]:
+    models = [model for app in OURS for model in apps.get_app_config(app).get_models() if not model._meta.proxy]
+    return {model._meta.label: model._default_manager.count() for model in models}
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_test_data_has_a_row_of_every_kind():
+    assert [label for label, count in rows().items() if not count] == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_every_app_goes_to_zero_and_back_with_data(make_model: Callable[..., AIModel]):
+    try:
+        for app in OURS:
+            migrate(app, "zero")
+        assert "catalog_aimodel" not in connection.introspection.table_names()
+    finally:
+        to_head()
+    assert set(rows().values()) == {0}
+    assert make_model("acme/again").pk
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("app", OURS)
+def test_each_later_migration_goes_back_one_and_forward_without_losing_a_row(app):
+    names = sorted(name for owner, name in MigrationExecutor(connection).loader.graph.nodes if owner == app)
+    before = rows()
+    try:
+        for name in reversed(names[:-1]):
+            migrate(app, name)
+            to_head()
+            assert rows() == before
+    finally:
+        to_head()
+    assert rows() == before
+
+
+@pytest.mark.django_db
+def test_the_models_need_no_migration_that_is_not_there():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
