@@ -16,7 +16,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 MODELDEX_ENV = env.text("MODELDEX_ENV").lower()
 if MODELDEX_ENV == "development" or (not MODELDEX_ENV and env.flag("DEBUG", False)):
-    environ.Env.read_env(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+    _env_file = Path(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+    if _env_file.is_file():
+        environ.Env.read_env(_env_file)
 DEBUG = env.flag("DEBUG", False)
 DEVELOPMENT = DEBUG or MODELDEX_ENV == "development"
 if DEBUG and MODELDEX_ENV not in ("", "development"):
@@ -30,8 +32,7 @@ _generated = DATA_DIR if DEVELOPMENT else None
 SECRET_KEY = env.secret("SECRET_KEY", env.weak_secret_key, env.new_secret_key, _generated)
 # Fernet keys for the credentials of providers, newest first: the first encrypts, all of them decrypt.
 CREDENTIAL_KEYS = [
-    key.strip()
-    for key in env.secret("CREDENTIAL_KEYS", env.bad_fernet_keys, env.new_fernet_key, _generated).split(",")
+    key.strip() for key in env.secret("CREDENTIAL_KEYS", env.bad_fernet_keys, env.new_fernet_key, _generated).split(",")
 ]
 # Pepper id -> pepper for the hashes of API keys, newest first: new keys use the first.
 API_KEY_PEPPERS = {
@@ -280,7 +281,8 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
-# Logs: a line a record, on standard output. manage.py moves them to standard error, because a command's output is its result.
+# Logs: a line a record, on standard output. manage.py moves them to standard error, because what a command prints is
+# its result.
 
 _log_level = env.text("LOG_LEVEL", "INFO").upper()
 if _log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
