@@ -79,6 +79,7 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
     try:
         found = dict(environ.Env.db_url_config(url))
     except Exception:
+        # Whatever the parser raises may quote the URL, and with it the password.
         found = {}
     engine = found.get("ENGINE")
     if engine not in ("django.db.backends.postgresql", "django.db.backends.sqlite3") or not found.get("NAME"):

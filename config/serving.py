@@ -13,6 +13,8 @@ preload_app = True
 forwarded_allow_ips = ""
 # A model id is up to 255 characters, each up to 12 bytes when percent-encoded.
 limit_request_line = 8190
+# It would be a file in the home directory, which a container's user does not have.
+control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 5

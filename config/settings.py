@@ -16,7 +16,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 MODELDEX_ENV = env.text("MODELDEX_ENV").lower()
 if MODELDEX_ENV == "development" or (not MODELDEX_ENV and env.flag("DEBUG", False)):
-    environ.Env.read_env(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+    _env_file = Path(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+    if _env_file.is_file():
+        environ.Env.read_env(_env_file)
 DEBUG = env.flag("DEBUG", False)
 DEVELOPMENT = DEBUG or MODELDEX_ENV == "development"
 if DEBUG and MODELDEX_ENV not in ("", "development"):
@@ -105,6 +107,7 @@ MIDDLEWARE = [
     # Outermost, so that every answer has a request id, a refusal of the middleware below it included.
     "config.api.request_id.RequestIdMiddleware",
     "config.api.security.SecurityHeadersMiddleware",
+    "config.api.errors.DatabaseErrorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -279,7 +282,8 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
-# Logs: a line a record, on standard output. manage.py moves them to standard error: a command's output is its result.
+# Logs: a line a record, on standard output. manage.py moves them to standard error, because what a command prints is
+# its result.
 
 _log_level = env.text("LOG_LEVEL", "INFO").upper()
 if _log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):

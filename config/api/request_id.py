@@ -3,14 +3,15 @@
 import re
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
+from config.api.logging import current_request_id
+
 HEADER = "X-Request-Id"
 
-# "-" outside of a request.
-current: ContextVar[str] = ContextVar("request_id", default="-")
+# Lives with the log, which names it on each line.
+current = current_request_id
 
 # A caller's own id is kept where it can be written to a log as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -1,0 +1,96 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from cryptography.fernet import Fernet
+
+RANDOM = "Qw8zLk2mNv5xRt7yPb3cJd6fHg9sAe1u4iO0"
+FERNET_KEY = "dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtMDEyMzQ="
+
+
+@pytest.fixture
+def production(tmp_path):
+    return {
+        "SECRET_KEY": RANDOM,
+        "CREDENTIAL_KEYS": f"{Fernet.generate_key().decode()},{FERNET_KEY}",
+        "API_KEY_PEPPERS": f"p2:{RANDOM}2,p1:{RANDOM}",
+        "ALLOWED_HOSTS": "models.example.com",
+        "DATA_DIR": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def python(project_dir):
+    def run(environment, *arguments):
+        # Nothing but what the test states, so that no setting of the run leaks in.
+        environment = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **environment}
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=project_dir, env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    return run
+
+
+def test_production_passes_the_deployment_checks_without_a_warning(python, production):
+    done = python(production, "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", "  "),
+        ("SECRET_KEY", "too-short"),
+        ("SECRET_KEY", "a" * 64),
+        ("SECRET_KEY", "django-insecure-" + RANDOM),
+        ("CREDENTIAL_KEYS", None),
+        ("CREDENTIAL_KEYS", "not-a-fernet-key"),
+        ("CREDENTIAL_KEYS", f"{FERNET_KEY},"),
+        ("API_KEY_PEPPERS", None),
+        ("API_KEY_PEPPERS", RANDOM),
+        ("API_KEY_PEPPERS", "p1:"),
+        ("API_KEY_PEPPERS", f"p1:{RANDOM},p1:{RANDOM}2"),
+        ("ALLOWED_HOSTS", None),
+        ("DEBUG", "perhaps"),
+        ("DATABASE_URL", "postgresql://someone:hunter2@/"),
+        ("DATABASE_URL", "mysql://someone:hunter2@db/x"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("OLLAMA_BASE_URL", "ftp://ollama"),
+        ("PROVIDER_CACHE_SECONDS", "-1"),
+    ],
+)
+def test_production_refuses_a_bad_setting_in_one_sentence_that_names_it(python, production, name, value):
+    environment = {key: text for key, text in {**production, name: value}.items() if text is not None}
+    done = python(environment, "-c", "import config.settings")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Modeldex cannot start: ")
+    assert name in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr
+
+
+def test_debug_is_refused_in_production(python, production):
+    done = python({**production, "MODELDEX_ENV": "production", "DEBUG": "true"}, "-c", "import config.settings")
+    assert done.returncode == 1
+    assert "DEBUG" in done.stderr
+
+
+def test_processes_that_start_together_in_development_share_the_generated_secrets(python, tmp_path):
+    environment = {"MODELDEX_ENV": "development", "DATA_DIR": str(tmp_path / "data")}
+    code = "from config import settings as s; print(s.SECRET_KEY, s.CREDENTIAL_KEYS, s.API_KEY_PEPPERS)"
+    with ThreadPoolExecutor(4) as pool:
+        answers = {done.stdout for done in pool.map(lambda _: python(environment, "-c", code), range(4))}
+    assert len(answers) == 1
+    assert answers != {""}
+    files = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+    assert files == dict.fromkeys(["secret_key", "credential_keys", "api_key_peppers"], 0o600)
+
+
+def test_postgresql_gets_a_pool_in_each_process(python, production):
+    environment = {**production, "DATABASE_URL": "postgresql://u:p%40ss@db:5432/x", "DATABASE_POOL_MAX_SIZE": "7"}
+    code = "from config.settings import DATABASES as d; d = d['default']; print(d['PASSWORD'], d['OPTIONS']['pool'])"
+    done = python(environment, "-c", code)
+    assert done.stdout == "p@ss {'min_size': 1, 'max_size': 7, 'timeout': 10}\n", done.stderr
