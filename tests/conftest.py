@@ -15,6 +15,8 @@ from waffle import get_waffle_flag_model
 
 from catalog.models import AccessGrant, AIModel, Tag
 
+pytest_plugins = ["tests.canary"]
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
