@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -128,7 +129,8 @@ class RevokedFilter(admin.SimpleListFilter):
 class ApiKeyAdmin(admin.ModelAdmin):
     form = ApiKeyForm
     list_display = (
-        "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at", "revoked_at",
+        "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
+        "revoked_at",
     )  # fmt: skip
     list_filter = ("is_active", RevokedFilter, "mode", "switched_off_by_staff")
     list_select_related = ("user",)
@@ -222,7 +224,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
                 "opts": self.opts,
                 "keys": keys,
                 "action_name": "revoke",
-                "checkbox_name": admin.helpers.ACTION_CHECKBOX_NAME,
+                "checkbox_name": ACTION_CHECKBOX_NAME,
             }
             return TemplateResponse(request, "admin/apikeys/apikey/revoke.html", context)
         revoked = sum(issuing.revoke(key, actor_of(request)) for key in keys)

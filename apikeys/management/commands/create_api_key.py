@@ -23,7 +23,7 @@ class Command(BaseCommand):
             "--allow", nargs="+", action="extend", metavar="PATTERN", help="only these model ids; * matches"
         )
         lists.add_argument("--deny", nargs="+", action="extend", metavar="PATTERN", help="all but these model ids")
-        parser.add_argument("--scope", nargs="+", action="extend", choices=Scope.values, help="default: the first two")
+        parser.add_argument("--scope", **several, choices=Scope.values, help="default: the first two")
         parser.add_argument("--per-minute", type=int, metavar="N", help="requests a minute")
         parser.add_argument("--per-day", type=int, metavar="N", help="requests a day")
         parser.add_argument("--expires", metavar="WHEN", help="ISO 8601, or in days, such as 90d")
