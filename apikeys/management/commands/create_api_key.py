@@ -19,10 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("user", metavar="USER", help="a user name")
         parser.add_argument("--name", default="made by command", help="what the key is for")
         lists = parser.add_mutually_exclusive_group()
-        lists.add_argument(
-            "--allow", nargs="+", action="extend", metavar="PATTERN", help="only these model ids; * matches"
-        )
-        lists.add_argument("--deny", nargs="+", action="extend", metavar="PATTERN", help="all but these model ids")
+        several: dict[str, Any] = {"nargs": "+", "action": "extend"}
+        lists.add_argument("--allow", **several, metavar="PATTERN", help="only these model ids; * stands for any text")
+        lists.add_argument("--deny", **several, metavar="PATTERN", help="all but these model ids")
         parser.add_argument("--scope", **several, choices=Scope.values, help="default: the first two")
         parser.add_argument("--per-minute", type=int, metavar="N", help="requests a minute")
         parser.add_argument("--per-day", type=int, metavar="N", help="requests a day")
