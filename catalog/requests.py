@@ -56,7 +56,7 @@ class CallerMixin:
         if found is None:
             key: Any = request.auth
             found = key.standing if key is not None else standing_of(request.user)
-            request._standing = found  # type: ignore[attr-defined]
+            request._standing = found
         return found
 
     @property
