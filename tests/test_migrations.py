@@ -8,9 +8,8 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
-from apikeys.models import ApiKey, LimitWindow
+from apikeys.models import ApiKey, RequestCount
 from catalog.changes import Author, audit, edit
 from catalog.models import AIModel
 from preferences.models import DefaultModel, ModelPreference, Profile
@@ -44,7 +43,7 @@ def filled(transactional_db, make_user, make_model) -> None:
     ProviderCopy.objects.create(provider=provider, listing="language")
     SyncRun.objects.create(provider=provider)
     key = ApiKey.objects.create(key_id="k", user=alice, name="n", hint="h", secret_hash="x", pepper_id="p")
-    LimitWindow.objects.create(key=key, period="minute", started_at=timezone.now(), count=1)
+    RequestCount.objects.create(key=key, minute_started=0, minute_count=1, day_started=0, day_count=1)
     Profile.objects.create(user=alice, default_model=model)
     ModelPreference.objects.create(user=alice, model=model, is_enabled=False)
     DefaultModel.objects.create(group=group, model=model)
