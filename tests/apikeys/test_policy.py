@@ -89,7 +89,7 @@ def test_an_entry_that_cannot_stand_is_named_by_position(entry):
 def test_a_repeated_entry_and_too_many_are_refused():
     assert set(problems_of(["a", "b", "a"])) == {2}
     for entries in ([f"a{n}" for n in range(1001)], [f"a{n}*" for n in range(MAX_WILD + 1)]):
-        with pytest.raises(ValidationError, match="at most|At most"):
+        with pytest.raises(ValidationError, match=r"(?i)at most"):
             chosen(None, {"denied_models": entries})
 
 
