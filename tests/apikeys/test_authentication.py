@@ -43,7 +43,9 @@ def test_the_scheme_is_case_insensitive_and_trailing_blanks_do_not_count(api, al
 )  # fmt: skip
 def test_an_unusable_credential_is_401_and_costs_no_statement(api, alice, make_key, header):
     header = header.replace("{key}", make_key(alice).token)
-    with CaptureQueriesContext(connection, ) as statements:
+    with CaptureQueriesContext(
+        connection,
+    ) as statements:
         answer = api.get(CURRENT, headers={"Authorization": header})
     assert answer.status_code == 401
     assert answer.json()["code"] == "invalid_api_key"
@@ -232,4 +234,4 @@ def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
     ApiKey.objects.filter(pk=issued.key.pk).update(previous_until=ago(seconds=1))
     assert api.with_key(issued.token).get(CURRENT).status_code == 401
     assert api.with_key(new.token).get(CURRENT).status_code == 200
-    assert usage.EVERY == timedelta(minutes=1)
+    assert timedelta(minutes=1) == usage.EVERY
