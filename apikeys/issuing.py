@@ -5,7 +5,7 @@ Each function writes the row and its entry in the audit log in one transaction, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,13 +67,11 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
         hint=token.hint,
         secret_hash=token.digest(tokens.newest_pepper()),
         pepper_id=tokens.newest_pepper(),
-        mode=policy.mode,
-        patterns=list(policy.patterns),
         made_with=actor.key,
         created_by=actor.author.user,
-        **{name: values[name] for name in _PLAIN if name in values},
+        scopes=sorted(set(default_scopes()) & actor.scopes),
     )
-    key.scopes = sorted(values["scopes"] if "scopes" in values else set(default_scopes()) & actor.scopes)
+    _assign(key, values, policy)
     with transaction.atomic():
         if actor.key is not None:
             _locked(actor)
@@ -83,30 +81,38 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     return Issued(key, token.text)
 
 
-def change(key: ApiKey, values: Mapping[str, Any], sent_policy: Any, actor: Actor) -> ApiKey:
+def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> None:
+    """What `create` and `change` will say, for a form to show. Raises ValidationError by field."""
+    present = ApiKey.objects.filter(pk=key.pk).first()
+    draft = present or ApiKey(user=key.user)
+    before = _facts(draft) if present else None
+    _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
+    _assign(draft, values, policy)
+    exclude = () if present else ("key_id", "hint", "secret_hash", "pepper_id")
+    _validate(draft, actor, set(_differences(before, draft)), exclude)
+
+
+def change(
+    key: ApiKey, values: Mapping[str, Any], policy_from: Callable[[KeyPolicy], KeyPolicy], actor: Actor
+) -> ApiKey:
     """Sets `values` on the row as it stands now.
 
-    `sent_policy` gives the new policy from the present one. Raises ValidationError by field; PermissionDenied where the
+    `policy_from` gives the new policy from the present one. Staff who switch it off are remembered, as they are with
+    `by_staff` where the owner did so before. Raises ValidationError by field; PermissionDenied where the
     actor's key would widen itself, or an owner would switch on what staff switched off.
     """
     with transaction.atomic():
         row = _locked(actor, key)
         before = _facts(row)
         present = KeyPolicy.of(row)
-        policy = sent_policy(present)
+        policy = policy_from(present)
         _refuse_unknown_models(policy, present, actor.sight)
         if values.get("is_active") and row.switched_off_by_staff and not actor.is_staff:
             raise PermissionDenied("Staff have switched this key off; they can switch it on.", "switched_off_by_staff")
-        for name in _PLAIN:
-            if name in values:
-                setattr(row, name, values[name])
-        if "scopes" in values:
-            row.scopes = sorted(values["scopes"])
-        row.mode, row.patterns = policy.mode, list(policy.patterns)
+        _assign(row, values, policy)
         if actor.is_staff and "is_active" in values:
-            row.switched_off_by_staff = not row.is_active and (
-                row.switched_off_by_staff or before["is_active"] or bool(values.get("switched_off_by_staff"))
-            )
+            by_staff = row.switched_off_by_staff or before["is_active"] or values.get("by_staff", False)
+            row.switched_off_by_staff = not row.is_active and by_staff
         if actor.key is not None and actor.key.pk == row.pk:
             _refuse_widening(before, row, present)
         differences = _differences(before, row)
@@ -169,6 +175,22 @@ def revoke(key: ApiKey, actor: Actor) -> bool:
     return True
 
 
+def erase(key: ApiKey, actor: Actor) -> None:
+    """Deletes the row, and with it the keys that were made with the key. The audit log keeps its past."""
+    with transaction.atomic():
+        changes.audit(actor.author, key, "delete")
+        key.delete()
+
+
+def _assign(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy) -> None:
+    for name in _PLAIN:
+        if name in values:
+            setattr(key, name, values[name])
+    if "scopes" in values:
+        key.scopes = sorted(values["scopes"])
+    key.mode, key.patterns = policy.mode, list(policy.patterns)
+
+
 def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = False) -> ApiKey:
     """The row of `key` (else of the actor's own key), locked, after reading again whether the actor's key holds."""
     keys = [one for one in (key, actor.key) if one is not None]
@@ -184,7 +206,7 @@ def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = Fals
     return row
 
 
-def _validate(key: ApiKey, actor: Actor, changed: set[str]) -> None:
+def _validate(key: ApiKey, actor: Actor, changed: set[str], exclude: Iterable[str] = ()) -> None:
     errors: dict[str, Any] = {}
     if "scopes" in changed:
         if unknown := sorted(set(key.scopes) - set(Scope.values)):
@@ -198,7 +220,7 @@ def _validate(key: ApiKey, actor: Actor, changed: set[str]) -> None:
     if "expires_at" in changed and key.has_expired(timezone.now()):
         errors["expires_at"] = "This is in the past; a key expires in the future."
     try:
-        key.full_clean(exclude={"user", "made_with", "created_by", *errors}, validate_constraints=False)
+        key.full_clean(exclude={"user", "made_with", "created_by", *exclude, *errors}, validate_constraints=False)
     except ValidationError as error:
         errors = {**error.error_dict, **errors}
     if errors:

@@ -14,7 +14,7 @@ class ErrorSerializer(serializers.Serializer):
     error = serializers.CharField(help_text="The name of the status.")
     message = serializers.CharField(help_text="What was wrong and what would be right, for people.")
     request_id = serializers.CharField(help_text="As in the header X-Request-Id.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="On validation: field -> messages.",
