@@ -5,6 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("catalog.urls")),
+    path("", include("catalog.openai_urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
     path("", include("apikeys.urls")),
