@@ -10,6 +10,8 @@ urlpatterns = [
     path("", include("apikeys.urls")),
     path("", include("config.api.urls")),
     path("admin/", admin.site.urls),
+    # Last: it takes every id that no other route has taken.
+    path("", include("catalog.detail_urls")),
 ]
 
 handler400 = "config.api.errors.bad_request"
