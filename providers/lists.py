@@ -1,0 +1,257 @@
+"""The provider lists of the API: what an upstream lists, in the shapes that web frontends know (DESIGN.md 5.4).
+
+A list is answered from the stored copy (providers/copies.py), else from the curated list; either way less what the
+viewer may not see.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from django.db.models import BooleanField, Case, Value, When
+
+from catalog import access, modelids
+from catalog.models import AIModel
+from catalog.viewers import Standing
+from providers import authors, copies
+from providers.models import Provider, ProviderCopy
+
+CURATED = Path(__file__).parent / "curated"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderList:
+    """One of the lists: which listing of which provider it shows, and how."""
+
+    provider: str
+    listing: str
+    live: str
+    shape: Callable[[Mapping[str, Any]], dict[str, Any]]
+    needs_credential: bool = True
+    # Whether the curated list stands in for it.
+    has_curated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where an answer comes from: decided before anything is loaded, so that a 304 costs little."""
+
+    source: str
+    as_of: int
+    copy: ProviderCopy | None = None
+    error: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """A short text that differs wherever the answers could, for one viewer."""
+        fetched = self.copy.fetched_at.timestamp() if self.copy and self.copy.fetched_at else ""
+        return f"{self.source}-{self.as_of}-{fetched}"
+
+
+# The items of a copy: what is kept of one upstream record, whatever the list.
+
+
+def item(
+    upstream_id: str, model_id: str, *, name: str = "", facts: Mapping[str, Any], pricing: Mapping[str, str], **local: Any
+) -> dict[str, Any]:
+    """A record as copies keep it. `local` holds Ollama's details; `name` may begin with "Author: "."""
+    author, plain = authors.split_name(name)
+    return {
+        "id": upstream_id,
+        "model_id": model_id,
+        "name": plain or upstream_id,
+        "provider": author or authors.display_name(modelids.author_of(model_id)),
+        "context": facts.get("context_length"),
+        "dimensions": facts.get("embedding_dimensions"),
+        "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in pricing},
+        **local,
+    }
+
+
+def _language(record: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {key: record[key] for key in ("id", "name", "provider", "context")}
+    if record["pricing"]:
+        shown["pricing"] = {kind: plain(price) for kind, price in record["pricing"].items()}
+    return shown
+
+
+def _embedding(record: Mapping[str, Any]) -> dict[str, Any]:
+    price = record["pricing"].get("prompt")
+    return {
+        **{key: record[key] for key in ("id", "name", "provider", "dimensions", "context")},
+        "cost_per_million": None if price is None else dollars_per_million(price),
+    }
+
+
+def _local(record: Mapping[str, Any]) -> dict[str, Any]:
+    size = record.get("size")
+    return {
+        "id": record["id"],
+        "name": record["id"],
+        "parameter_size": record.get("parameter_size") or "",
+        "quantization": record.get("quantization") or "",
+        "family": record.get("family") or "",
+        "size_mb": None if size is None else size // 10**6,
+    }
+
+
+LISTS = {
+    "openrouter": ProviderList("openrouter", "models", "api", _language),
+    "embeddings": ProviderList("openrouter", "embeddings", "api", _embedding),
+    "ollama": ProviderList("ollama", "models", "ollama", _local, needs_credential=False, has_curated=False),
+    "openai": ProviderList("openai", "models", "api", _language),
+}
+
+
+def plain(price: str) -> str:
+    """The same decimal without exponent."""
+    return format(Decimal(price), "f")
+
+
+def dollars_per_million(price: str) -> str:
+    """USD per token as dollars per million tokens, exactly: "0.00000002" is "$0.02", "0.000000005" is "$0.005"."""
+    try:
+        amount = (Decimal(price) * 1_000_000).normalize()
+    except InvalidOperation as error:
+        raise ValueError(f"{price} is no price") from error
+    # Two places at least, as amounts are written; more only where they say something.
+    places = max(2, -int(amount.as_tuple().exponent))
+    return f"${amount:.{places}f}"
+
+
+# Whose sight.
+
+
+def seen(standing: Standing, items: copies.Items) -> copies.Items:
+    """The items that the viewer may see, what upstream leaves out filled in from the catalog. One query.
+
+    An item with a catalog entry is judged by the rule of catalog/access.py, one without by the key's policy alone.
+    """
+    viewer = standing.viewer
+    entries = {
+        entry["model_id"]: entry
+        for entry in AIModel.objects.catalog_entries()
+        .filter(model_id__in=[record["model_id"] for record in items])
+        .annotate(
+            seen=Case(
+                When(access.visible(viewer), then=Value(True)), default=Value(False), output_field=BooleanField()
+            )
+        )
+        .order_by()
+        .values("model_id", "seen", "name", "context_length", "embedding_dimensions", "pricing")
+    }
+    allowed = []
+    for record in items:
+        entry = entries.get(record["model_id"])
+        if entry is None:
+            if viewer.policy is None or viewer.policy.allows(record["model_id"]):
+                allowed.append(record)
+        elif entry["seen"]:
+            allowed.append(_completed(record, entry))
+    return allowed
+
+
+def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **record,
+        "name": entry["name"] if record["name"] == record["id"] else record["name"],
+        "context": record["context"] or entry["context_length"],
+        "dimensions": record["dimensions"] or entry["embedding_dimensions"],
+        "pricing": record["pricing"]
+        or {kind: entry["pricing"][kind] for kind in ("prompt", "completion") if kind in entry["pricing"]},
+    }
+
+
+# The curated stand-in.
+
+
+@functools.cache
+def _curated_file(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CURATED / f"{name}_models.json").read_text(encoding="utf-8"))
+    return found
+
+
+def curated_items(listed: ProviderList) -> copies.Items:
+    """The curated list in the form of a copy."""
+    kinds = {"openrouter": {"models": ("language",), "embeddings": ("embedding",)}}
+    files = kinds.get(listed.provider, {}).get(listed.listing, ("language", "embedding"))
+    own = "" if listed.provider == "openrouter" else f"{listed.provider}/"
+    items = []
+    for entry in (entry for name in files for entry in _curated_file(name)["models"]):
+        if entry["model_id"].startswith(own):
+            facts = entry["facts"]
+            record = item(
+                entry["model_id"].removeprefix(own), entry["model_id"], facts=facts, pricing=entry["pricing"]
+            )
+            items.append({**record, "name": facts["name"]})
+    return items
+
+
+def curated_as_of(listed: ProviderList) -> int:
+    name = "embedding" if listed.listing == "embeddings" else "language"
+    return int(datetime.fromisoformat(_curated_file(name)["as_of"]).replace(tzinfo=UTC).timestamp())
+
+
+# The answer.
+
+
+def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[], copies.Items] | None]) -> State:
+    """Where the answer comes from now; renews an old copy on the way.
+
+    `reader` gives the function that reads upstream, None where no credential is configured, and raises
+    copies.Unreadable where a configured one cannot be used.
+    """
+    provider = Provider.objects.filter(slug=listed.provider, is_active=True).first()
+    if provider is None:
+        return _without(listed, "curated", f"The provider {listed.provider} is switched off.")
+    try:
+        fetch = reader(provider, listed.listing)
+    except copies.Unreadable as error:
+        return _without(listed, "curated_fallback", str(error))
+    if fetch is None:
+        return _without(listed, "curated", f"No credential is configured for {listed.provider}.")
+    copy = copies.at_hand(provider, listed.listing, fetch)
+    if _serves(listed, copy):
+        assert copy.fetched_at is not None
+        return State(listed.live, int(copy.fetched_at.timestamp()), copy)
+    error = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
+    tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
+    return _without(listed, "curated_fallback", error, tried)
+
+
+def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:
+    if copy.fetched_at is None:
+        return False
+    if not copies.is_failing(copy) or copies.is_fresh(copy):
+        return True
+    # What a local server listed an hour ago cannot be called while it is down; a vendor's list can be shown.
+    return listed.has_curated and copies.is_recent(copy)
+
+
+def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> State:
+    if listed.has_curated:
+        return State(source, curated_as_of(listed))
+    return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
+
+
+def answer(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
+    """The body for this viewer."""
+    if state.copy is not None:
+        items = copies.items_of(state.copy)
+    else:
+        items = curated_items(listed) if listed.has_curated else []
+    models = [listed.shape(record) for record in seen(standing, items)] if items else []
+    data: dict[str, Any] = {"models": models, "source": state.source}
+    if state.copy is not None:
+        data["total"] = len(models)
+    data["as_of"] = state.as_of
+    if state.error:
+        data["error"] = state.error
+    return {"success": True, "data": data}
