@@ -6,13 +6,10 @@ viewer may not see.
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
 from django.db.models import BooleanField, Case, Value, When
@@ -20,10 +17,9 @@ from django.db.models import BooleanField, Case, Value, When
 from catalog import access, modelids
 from catalog.models import AIModel
 from catalog.viewers import Standing
-from providers import authors, copies
+from providers import authors, copies, curated
 from providers.models import Provider, ProviderCopy
-
-CURATED = Path(__file__).parent / "curated"
+from providers.namespaces import EMBEDDINGS, LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,8 @@ class ProviderList:
     listing: str
     live: str
     shape: Callable[[Mapping[str, Any]], dict[str, Any]]
-    needs_credential: bool = True
+    # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
+    kinds: str = ""
     # Whether the curated list stands in for it.
     has_curated: bool = True
 
@@ -59,7 +56,13 @@ class State:
 
 
 def item(
-    upstream_id: str, model_id: str, *, name: str = "", facts: Mapping[str, Any], pricing: Mapping[str, str], **local: Any
+    upstream_id: str,
+    model_id: str,
+    *,
+    name: str = "",
+    facts: Mapping[str, Any],
+    pricing: Mapping[str, str],
+    **local: Any,
 ) -> dict[str, Any]:
     """A record as copies keep it. `local` holds Ollama's details; `name` may begin with "Author: "."""
     author, plain = authors.split_name(name)
@@ -103,9 +106,9 @@ def _local(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 LISTS = {
-    "openrouter": ProviderList("openrouter", "models", "api", _language),
-    "embeddings": ProviderList("openrouter", "embeddings", "api", _embedding),
-    "ollama": ProviderList("ollama", "models", "ollama", _local, needs_credential=False, has_curated=False),
+    "openrouter": ProviderList("openrouter", LANGUAGE, "api", _language, LANGUAGE),
+    "embeddings": ProviderList("openrouter", EMBEDDINGS, "api", _embedding, EMBEDDINGS),
+    "ollama": ProviderList("ollama", "models", "ollama", _local, has_curated=False),
     "openai": ProviderList("openai", "models", "api", _language),
 }
 
@@ -140,9 +143,7 @@ def seen(standing: Standing, items: copies.Items) -> copies.Items:
         for entry in AIModel.objects.catalog_entries()
         .filter(model_id__in=[record["model_id"] for record in items])
         .annotate(
-            seen=Case(
-                When(access.visible(viewer), then=Value(True)), default=Value(False), output_field=BooleanField()
-            )
+            seen=Case(When(access.visible(viewer), then=Value(True)), default=Value(False), output_field=BooleanField())
         )
         .order_by()
         .values("model_id", "seen", "name", "context_length", "embedding_dimensions", "pricing")
@@ -172,31 +173,24 @@ def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, An
 # The curated stand-in.
 
 
-@functools.cache
-def _curated_file(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((CURATED / f"{name}_models.json").read_text(encoding="utf-8"))
-    return found
-
-
 def curated_items(listed: ProviderList) -> copies.Items:
     """The curated list in the form of a copy."""
-    kinds = {"openrouter": {"models": ("language",), "embeddings": ("embedding",)}}
-    files = kinds.get(listed.provider, {}).get(listed.listing, ("language", "embedding"))
-    own = "" if listed.provider == "openrouter" else f"{listed.provider}/"
-    items = []
-    for entry in (entry for name in files for entry in _curated_file(name)["models"]):
-        if entry["model_id"].startswith(own):
-            facts = entry["facts"]
-            record = item(
-                entry["model_id"].removeprefix(own), entry["model_id"], facts=facts, pricing=entry["pricing"]
-            )
-            items.append({**record, "name": facts["name"]})
-    return items
+    # A vendor's ids lack its namespace; OpenRouter's are ours.
+    own = "" if listed.kinds else f"{listed.provider}/"
+    return [
+        {
+            **item(entry.model_id.removeprefix(own), entry.model_id, facts=entry.facts, pricing=entry.pricing),
+            "name": entry.facts["name"],
+        }
+        for entry in curated.entries().values()
+        if entry.model_id.startswith(own)
+        and listed.kinds in ("", EMBEDDINGS if entry.facts.get("supports_embeddings") else LANGUAGE)
+    ]
 
 
 def curated_as_of(listed: ProviderList) -> int:
-    name = "embedding" if listed.listing == "embeddings" else "language"
-    return int(datetime.fromisoformat(_curated_file(name)["as_of"]).replace(tzinfo=UTC).timestamp())
+    day = curated.as_of(listed.kinds or LANGUAGE)
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 # The answer.
@@ -218,8 +212,7 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
     if fetch is None:
         return _without(listed, "curated", f"No credential is configured for {listed.provider}.")
     copy = copies.at_hand(provider, listed.listing, fetch)
-    if _serves(listed, copy):
-        assert copy.fetched_at is not None
+    if copy.fetched_at is not None and _serves(listed, copy):
         return State(listed.live, int(copy.fetched_at.timestamp()), copy)
     error = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
     tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
@@ -227,8 +220,6 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
 
 
 def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:
-    if copy.fetched_at is None:
-        return False
     if not copies.is_failing(copy) or copies.is_fresh(copy):
         return True
     # What a local server listed an hour ago cannot be called while it is down; a vendor's list can be shown.

@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('providers', '0001_initial'),
+        ("providers", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='providercopy',
-            name='failed_at',
-            field=models.DateTimeField(help_text='When upstream could not be read, if that is the last news.', null=True),
+            model_name="providercopy",
+            name="failed_at",
+            field=models.DateTimeField(
+                help_text="When upstream could not be read, if that is the last news.", null=True
+            ),
         ),
     ]
