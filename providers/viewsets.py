@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from catalog.requests import CallerMixin, answer, etag
 from catalog.schema import refusals
-from providers import lists, reading
+from providers import lists, live
 from providers.serializers import EmbeddingListSerializer, LanguageListSerializer, LocalListSerializer
 
 
@@ -104,6 +104,6 @@ class ProviderListViewSet(CallerMixin, viewsets.ViewSet):
 
     def _answer(self, request: Request, name: str) -> Response:
         listed = lists.LISTS[name]
-        state = lists.state_of(listed, reading.reader)
+        state = lists.state_of(listed, live.source)
         tag = etag(self.standing.fingerprint, name, state.stamp)
         return answer(request, tag, lambda: lists.answer(listed, state, self.standing))

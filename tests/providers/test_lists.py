@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from providers import copies, lists, reading
+from providers import copies, lists, live
 from providers.models import ProviderCopy
 
 GPT = lists.item(
@@ -43,7 +43,7 @@ def stored(make_provider, monkeypatch):
 
         return fetch
 
-    monkeypatch.setattr(reading, "reader", unreadable)
+    monkeypatch.setattr(live, "source", unreadable)
 
     def store(name, items):
         listed = lists.LISTS[name]
@@ -164,7 +164,7 @@ def test_the_author_is_named_once(model_id, name, shown):
 @pytest.mark.parametrize(("name", "count"), [("openrouter", 23), ("embeddings", 21), ("openai", 9)])
 def test_without_a_key_the_curated_list_is_answered(make_provider, monkeypatch, data, name, count):
     make_provider(lists.LISTS[name].provider)
-    monkeypatch.setattr(reading, "reader", lambda provider, listing: None)
+    monkeypatch.setattr(live, "source", lambda provider, listing: None)
     found = data(name)
     assert (found["source"], len(found["models"]), "total" in found, "error" in found) == (
         "curated",
