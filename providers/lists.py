@@ -20,6 +20,7 @@ from catalog.viewers import Standing
 from providers import authors, copies, curated
 from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
+from providers.records import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,33 @@ def item(
         "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in pricing},
         **local,
     }
+
+
+def items_of(reading: Reading) -> copies.Items:
+    """What a checked answer lists, in the form of a copy."""
+    return [
+        item(
+            record.upstream_id,
+            record.model_id,
+            name=record.facts.get("name", ""),
+            facts=record.facts,
+            pricing=record.pricing,
+            **_local_details(record.facts),
+        )
+        for record in reading.records
+    ]
+
+
+def _local_details(facts: Mapping[str, Any]) -> dict[str, Any]:
+    extras = facts.get("extras", {})
+    found = {
+        "parameter_size": extras.get("parameter_size"),
+        "quantization": extras.get("quantization"),
+        "family": facts.get("family"),
+        "size": extras.get("size_bytes"),
+        "embeds": facts.get("supports_embeddings"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _language(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,6 +187,11 @@ def seen(standing: Standing, items: copies.Items) -> copies.Items:
     return allowed
 
 
+def _is_shown(listed: ProviderList, record: Mapping[str, Any]) -> bool:
+    # A local server is asked for models to talk to; the vendors have lists of their own for the others.
+    return listed.has_curated or not record.get("embeds")
+
+
 def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **record,
@@ -235,7 +268,7 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
 def answer(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
     """The body for this viewer."""
     if state.copy is not None:
-        items = copies.items_of(state.copy)
+        items = [record for record in copies.items_of(state.copy) if _is_shown(listed, record)]
     else:
         items = curated_items(listed) if listed.has_curated else []
     models = [listed.shape(record) for record in seen(standing, items)] if items else []

@@ -62,21 +62,27 @@ def source(provider: Provider, listing: str) -> Callable[[], copies.Items] | Non
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS,
             trusted_origins=endpoints.trusted_for(provider),
         )
+        reader = Reader(provider, door)
+        # No connection is kept while upstream is awaited.
+        connection.close()
         try:
-            reader = Reader(provider, door)
-            # No connection is kept while upstream is awaited.
-            connection.close()
-            return items_of(reader.fetch(listing))
-        except UpstreamError as error:
-            if error.reason == "empty" and not listing_needs_models(provider):
+            payload = reader.adapter.fetch(door, listing, credentials.of(provider))
+            if provider.kind == "ollama" and _holds_nothing(payload):
                 return []
+            reading = reader.parse(payload, listing)
+        except UpstreamError as error:
             raise copies.Unreadable(error.message) from error
         except CredentialError as error:
             raise copies.Unreadable(str(error)) from error
+        if not reading.records:
+            raise copies.Unreadable("The answer holds no model that could be read.")
+        return items_of(reading)
 
     return read
 
 
-def listing_needs_models(provider: Provider) -> bool:
-    """Whether a list without any model is a failure: a vendor has some, a local server may have none yet."""
-    return provider.kind != "ollama"
+def _holds_nothing(payload: Any) -> bool:
+    """Whether an Ollama server says that it has no model yet, which is no failure."""
+    if not isinstance(payload, dict) or "models" not in payload:
+        raise copies.Unreadable("The server that answered is not Ollama.")
+    return payload["models"] == []
