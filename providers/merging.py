@@ -66,7 +66,9 @@ class Merger:
             "is_available": available,
         }
         if not model.frozen and (live or (entry is not None and not offering)):
-            derived["pricing"] = live[0].pricing if live else entry.pricing if entry else {}
+            # A provider that names no price does not blank that of the next.
+            prices = [o.pricing for o in live if o.pricing] or ([entry.pricing] if entry and not offering else [{}])
+            derived["pricing"] = prices[0]
             derived["prompt_price"] = per_million(derived["pricing"].get("prompt"))
         for name, value in derived.items():
             old = getattr(model, name)
