@@ -1,5 +1,10 @@
 """API keys, and the counts that their limits are kept by."""
 
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,6 +13,35 @@ from django.utils import timezone
 
 from catalog.fields import ExactCharField
 from catalog.textvalues import MAX_INTEGER, validate_line
+
+
+class Scope(models.TextChoices):
+    """What a key may do besides seeing and using what its owner may."""
+
+    MODELS_READ = "models:read", "read the catalog, settings and keys"
+    PREFERENCES_WRITE = "preferences:write", "switch models and change settings"
+    CUSTOM_MODELS_WRITE = "custom_models:write", "make and change custom models"
+    KEYS_WRITE = "keys:write", "make keys within itself, change and rotate them and itself"
+
+
+DEFAULT_SCOPES = (Scope.MODELS_READ, Scope.PREFERENCES_WRITE)
+
+
+def default_scopes() -> list[str]:
+    return [str(scope) for scope in DEFAULT_SCOPES]
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def unrevoked(self) -> ApiKeyQuerySet:
+        """Keys that still exist for their owners; the rows of revoked ones stay for the audit log."""
+        return self.filter(revoked_at=None)
+
+    def of_user(self, user: Any) -> ApiKeyQuerySet:
+        return self.unrevoked().filter(user=user.pk)
+
+    def within(self, key: ApiKey) -> ApiKeyQuerySet:
+        """The key itself and those that were made with it."""
+        return self.unrevoked().filter(Q(pk=key.pk) | Q(made_with=key.pk), user=key.user_id)
 
 
 class ApiKey(models.Model):
@@ -30,7 +64,7 @@ class ApiKey(models.Model):
     previous_until = models.DateTimeField(null=True, editable=False)
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.ALL)
     patterns = models.JSONField(default=list, blank=True, help_text="Model ids, in which only * is special.")
-    scopes = models.JSONField(default=list)
+    scopes = models.JSONField(default=default_scopes)
     per_minute = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
     )
@@ -52,6 +86,8 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
 
+    objects = ApiKeyQuerySet.as_manager()
+
     class Meta:
         verbose_name = "API key"
         ordering = ("-created_at", "-id")
@@ -64,17 +100,35 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.hint})"
 
+    def is_alive(self, now: datetime) -> bool:
+        """Whether the key itself holds at this moment; its owner and the key it was made with are asked apart."""
+        return self.is_active and self.revoked_at is None and not self.has_expired(now)
 
-class LimitWindow(models.Model):
-    """How many requests a key has made in its running window; one row a key and period."""
+    def has_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="windows")
-    period = models.CharField(max_length=6)  # "minute" or "day"
-    started_at = models.DateTimeField()
-    count = models.BigIntegerField()
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the key may name less than every model that its owner sees."""
+        return self.mode != self.Mode.ALL or (self.made_with is not None and self.made_with.mode != self.Mode.ALL)
 
-    class Meta:
-        constraints = (models.UniqueConstraint(name="window_once", fields=("key", "period")),)
+    @property
+    def is_limited(self) -> bool:
+        return self.per_minute is not None or self.per_day is not None
+
+
+class RequestCount(models.Model):
+    """How many requests a limited key has made in its running minute and day.
+
+    Both windows are one row, so that one statement counts a request in both or in neither. Milliseconds since the
+    epoch, by the clock of the database where it has one.
+    """
+
+    key = models.OneToOneField(ApiKey, primary_key=True, on_delete=models.CASCADE, related_name="request_count")
+    minute_started = models.BigIntegerField()
+    minute_count = models.BigIntegerField()
+    day_started = models.BigIntegerField()
+    day_count = models.BigIntegerField()
 
     def __str__(self) -> str:
-        return f"{self.count} in this {self.period}"
+        return f"{self.minute_count} in this minute, {self.day_count} in this day"

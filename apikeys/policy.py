@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from catalog import lookups, modelids
 from catalog.access import EVERYTHING, NOTHING
 
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey
+
 MAX_PATTERNS = 1000
 MAX_STARS = 8
+# Each is a condition of its own in a statement, and SQLite nests no more than 1,000.
+MAX_WILD = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyPolicy:
     """A mode and its patterns; an unknown mode allows nothing."""
 
     mode: str
     patterns: tuple[str, ...] = ()
 
-    @property
+    @classmethod
+    def of(cls, key: ApiKey) -> KeyPolicy:
+        return cls(key.mode, tuple(key.patterns))
+
+    @cached_property
     def _exact(self) -> frozenset[str]:
         return frozenset(pattern for pattern in self.patterns if "*" not in pattern)
 
-    @property
+    @cached_property
     def _wild(self) -> tuple[str, ...]:
         return tuple(pattern for pattern in self.patterns if "*" in pattern)
 
-    def _named(self, model_id: str) -> bool:
+    def names(self, model_id: str) -> bool:
         return model_id in self._exact or any(lookups.matches(pattern, model_id) for pattern in self._wild)
 
     def allows(self, model_id: str) -> bool:
         if self.mode == "all":
             return True
         if self.mode == "allow_list":
-            return self._named(model_id)
-        return self.mode == "deny_list" and not self._named(model_id)
+            return self.names(model_id)
+        return self.mode == "deny_list" and not self.names(model_id)
+
+    def is_within(self, other: KeyPolicy) -> bool:
+        """Whether this policy surely allows nothing that the other does not. In doubt it says no.
+
+        A pattern that matches the text of another one matches everything that the other matches: its own characters
+        are no stars, so each star of the other falls where it has a star itself.
+        """
+        if other.mode == "all":
+            return True
+        if other.mode == "allow_list":
+            return self.mode == "allow_list" and all(other.names(pattern) for pattern in self.patterns)
+        if other.mode != "deny_list":
+            return False
+        if self.mode == "deny_list":
+            return all(self.names(pattern) for pattern in other.patterns)
+        # Whether two patterns with stars have no id in common is not worked out.
+        return self.mode == "allow_list" and not self._wild and all(other.allows(exact) for exact in self._exact)
 
     def condition(self, field: str) -> Q:
         """The same as a filter on the field that holds the model id."""
@@ -83,3 +112,64 @@ def problems_of(patterns: Sequence[object]) -> dict[int, str]:
         if n not in problems and pattern in patterns[:n]:
             problems[n] = "This one stands in the list twice."
     return problems
+
+
+_LISTS = {"allowed_models": "allow_list", "denied_models": "deny_list"}
+
+
+def chosen(current: KeyPolicy | None, sent: Mapping[str, Any]) -> KeyPolicy:
+    """The policy that a caller asks for with `mode`, `allowed_models` and `denied_models`, as far as they are sent.
+
+    `current` is that of the key to change, None for a new one. A new key without a list, or with an empty one, has
+    every model; an existing list is only ever emptied or left where `mode` says so too. Raises ValidationError.
+    """
+    lists = {name: sent[name] for name in _LISTS if sent.get(name) is not None}
+    if len(lists) > 1:
+        raise ValidationError({"denied_models": "Send allowed_models or denied_models, not both."})
+    name, patterns = next(iter(lists.items()), ("", None))
+    if patterns is not None:
+        _refuse_problems(name, patterns)
+    mode = sent.get("mode")
+    if mode is not None:
+        return _of_mode(mode, name, patterns, current)
+    if current is None:
+        return KeyPolicy(_LISTS[name], tuple(patterns)) if patterns else KeyPolicy("all")
+    if patterns:
+        if current.mode == "allow_list" and name == "denied_models":
+            raise ValidationError({name: 'The key has an allow list. To give that up, send "mode": "deny_list" too.'})
+        return KeyPolicy(_LISTS[name], tuple(patterns))
+    for cleared, listed in _LISTS.items():
+        # null for the other kind of list is how it is shown, and says nothing.
+        if cleared in sent and current.mode != "all" and (current.mode == listed or sent[cleared] is not None):
+            raise ValidationError(
+                {
+                    cleared: ValidationError(
+                        f'This would empty the list of the key. Send mode too: "{listed}" with [] for a list of '
+                        'nothing, or "all" for every model.',
+                        code="mode_required",
+                    )
+                }
+            )
+    return current
+
+
+def _of_mode(mode: str, name: str, patterns: Sequence[str] | None, current: KeyPolicy | None) -> KeyPolicy:
+    wanted = next((field for field, listed in _LISTS.items() if listed == mode), None)
+    if wanted is None:
+        if patterns:
+            raise ValidationError({name: 'With "mode": "all" there is no list; leave it out or send [].'})
+        return KeyPolicy("all")
+    if patterns is None and current is not None and current.mode == mode:
+        return current
+    if name != wanted or patterns is None:
+        raise ValidationError({wanted: f'With "mode": "{mode}" send {wanted}; [] is an empty list.'})
+    return KeyPolicy(mode, tuple(patterns))
+
+
+def _refuse_problems(name: str, patterns: Sequence[object]) -> None:
+    if len(patterns) > MAX_PATTERNS:
+        raise ValidationError({name: f"A list has at most {MAX_PATTERNS} entries."})
+    if problems := problems_of(patterns):
+        raise ValidationError({f"{name}.{n}": f"{patterns[n]!r:.100}: {text}" for n, text in problems.items()})
+    if sum("*" in str(pattern) for pattern in patterns) > MAX_WILD:
+        raise ValidationError({name: f"At most {MAX_WILD} entries of a list may have a star."})

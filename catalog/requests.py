@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
@@ -25,10 +25,10 @@ class CallerMixin:
     `query_parameters` are those that the view knows; None: any, as under `/v1`, where clients bring their own.
     """
 
-    permission_classes = (SignedIn, HasScope)
+    permission_classes: Sequence[Any] = (SignedIn, HasScope)
     scopes: dict[str, str] = {"GET": "models:read"}
     query_parameters: frozenset[str] | None = frozenset()
-    request: Request
+    request: Any
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
@@ -56,7 +56,7 @@ class CallerMixin:
         if found is None:
             key: Any = request.auth
             found = key.standing if key is not None else standing_of(request.user)
-            request._standing = found  # type: ignore[attr-defined]
+            request._standing = found
         return found
 
     @property

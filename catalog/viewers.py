@@ -70,16 +70,14 @@ def columns(user: str) -> dict[str, Any]:
         _staff=Case(When(staff=True, then=staff), default=Value(False), output_field=BooleanField()),
         _super=Case(When(superusers=True, then=superuser), default=Value(False), output_field=BooleanField()),
     )
+    # One level further in.
+    inner = OuterRef(pk)
     held = Q(everyone=True) | Q(everyone__isnull=True) & (
         Q(authenticated=True)
         | Q(_staff=True)
         | Q(_super=True)
-        | Q(pk__in=flags.model.users.through.objects.filter(user=pk).values("flag"))
-        | Q(
-            pk__in=flags.model.groups.through.objects.filter(
-                group__in=Group.objects.filter(user=pk).values("pk")
-            ).values("flag")
-        )
+        | Q(pk__in=flags.model.users.through.objects.filter(user=inner).values("flag"))
+        | Q(pk__in=flags.model.groups.through.objects.filter(group__user=inner).values("flag"))
     )
     return {
         "standing_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),

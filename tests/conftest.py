@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
 from django.db import connection, connections
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
 
+from apikeys import issuing
+from apikeys.models import ApiKey
+from apikeys.policy import KeyPolicy
+from catalog.changes import Author
 from catalog.models import AccessGrant, AIModel, Tag
+
+pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
+
+# A server that a test starts reads the number from the hash itself, so it can check these passwords as they are.
+PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +69,12 @@ def project_dir() -> Path:
 
 def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings: Any) -> None:
+    """A user a test must not cost a fifth of a second. A test of the real hash sets PASSWORD_HASHERS itself."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 class Api(APIClient):
@@ -162,3 +178,24 @@ def hold_flag(db: None) -> Callable[..., Any]:
         return flag
 
     return hold
+
+
+@pytest.fixture
+def make_key(db: None) -> Callable[..., issuing.Issued]:
+    """`make_key(alice, allow=["acme/*"], per_minute=20)`: the key in `.key`, its text in `.token`.
+
+    Fields that nobody can send, such as `expires_at` in the past or `made_with`, are written as they are.
+    """
+
+    def make(user: Any, *, allow: Iterable[str] | None = None, deny: Iterable[str] | None = None, **fields: Any) -> Any:
+        actor = issuing.Actor(Author.person(user), is_staff=True)
+        issued = issuing.create(user, {"name": "a key"}, KeyPolicy("all"), actor)
+        if allow is not None:
+            fields |= {"mode": "allow_list", "patterns": list(allow)}
+        if deny is not None:
+            fields |= {"mode": "deny_list", "patterns": list(deny)}
+        ApiKey.objects.filter(pk=issued.key.pk).update(**fields)
+        issued.key.refresh_from_db()
+        return issued
+
+    return make

@@ -1,0 +1,232 @@
+"""Keys in the admin. No secret and no hash is shown but the one that was just made, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from rest_framework.exceptions import APIException
+
+from apikeys import issuing
+from apikeys.models import ApiKey, Scope, default_scopes
+from apikeys.policy import KeyPolicy, chosen
+from catalog.changes import Author
+
+_VALUES = ("name", "scopes", "per_minute", "per_day", "expires_at", "is_active")
+
+
+def actor_of(request: HttpRequest) -> issuing.Actor:
+    return issuing.Actor(Author.person(request.user), is_staff=True)
+
+
+class Lines(forms.Field):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, list):
+            return value
+        return [line.strip() for line in (value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or []) != self.to_python(data)
+
+
+class ApiKeyForm(forms.ModelForm):
+    """`actor` and `by` are set by the admin, for each request."""
+
+    actor: issuing.Actor
+    by: Any
+
+    patterns = Lines(
+        required=False,
+        label="Model ids",
+        help_text="One model id or pattern a line, for the two lists. Only * is special; case counts.",
+    )
+    no_models = forms.BooleanField(
+        required=False,
+        label="An empty list is meant",
+        help_text="Tick this to leave the list empty: an allow list then allows no model, a deny list denies none.",
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        initial=default_scopes,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="A key that was made with another key has those of that one at most.",
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ["user", "name", "mode", "patterns", "scopes", "per_minute", "per_day", "expires_at", "is_active"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        user = data.get("user")
+        if user is not None and user.is_superuser and not self.by.is_superuser:
+            self.add_error("user", "Only a superuser makes keys for a superuser.")
+        self.policy = self._policy(data)
+        if self.policy is None or self.errors:
+            return data
+        # As the row will hold them, so that the model's own validation sees the same.
+        data["patterns"] = list(self.policy.patterns)
+        try:
+            issuing.check(self.instance, {name: data[name] for name in _VALUES}, self.policy, self.actor)
+        except ValidationError as error:
+            self._tell(error)
+        return data
+
+    def _policy(self, data: dict[str, Any]) -> KeyPolicy | None:
+        mode, patterns = data.get("mode"), data.get("patterns", [])
+        if mode is None:
+            return None
+        if mode != ApiKey.Mode.ALL and not patterns and not data.get("no_models"):
+            self.add_error(
+                "patterns",
+                "The list is empty. Name a model, or tick that an empty list is meant, or choose every model.",
+            )
+            return None
+        if patterns and data.get("no_models"):
+            self.add_error("no_models", "The list is not empty.")
+            return None
+        field = "denied_models" if mode == ApiKey.Mode.DENY_LIST else "allowed_models"
+        try:
+            return chosen(None, {"mode": mode, field: patterns})
+        except ValidationError as error:
+            self._tell(error)
+            return None
+
+    def _tell(self, error: ValidationError) -> None:
+        for name, texts in error.message_dict.items():
+            field = name if name in self.fields else "patterns"
+            for text in texts:
+                self.add_error(field, text)
+
+
+class RevokedFilter(admin.SimpleListFilter):
+    title = "revoked"
+    parameter_name = "revoked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "No"), ("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        if self.value() in ("no", "yes"):
+            return queryset.filter(revoked_at__isnull=self.value() == "no")
+        return queryset
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    form = ApiKeyForm
+    list_display = (
+        "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
+        "revoked_at",
+    )  # fmt: skip
+    list_filter = ("is_active", RevokedFilter, "mode", "switched_off_by_staff")
+    list_select_related = ("user",)
+    search_fields = ("name", "key_id", "user__username", "user__email")
+    autocomplete_fields = ("user",)
+    date_hierarchy = "created_at"
+    actions = ("switch_off", "switch_on", "revoke")
+    fieldsets = (
+        (None, {"fields": ("user", "name", "is_active", "expires_at")}),
+        ("Which models", {"fields": ("mode", "patterns", "no_models")}),
+        ("What else, and how often", {"fields": ("scopes", "per_minute", "per_day")}),
+    )
+    facts = (
+        "key_id", "hint", "made_with", "created_by", "created_at", "last_used_at", "switched_off_by_staff",
+        "previous_until", "revoked_at",
+    )  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return self.fieldsets if obj is None else (*self.fieldsets, ("Facts", {"fields": self.facts}))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("user", *self.facts)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # A class of its own for each request.
+        form.actor, form.by = actor_of(request), request.user
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """A revoked key is history."""
+        return (obj is None or obj.revoked_at is None) and super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in _VALUES}
+        if change:
+            issuing.change(obj, values, lambda present: form.policy, form.actor)
+        else:
+            issued = issuing.create(form.cleaned_data["user"], values, form.policy, form.actor)
+            obj.pk = issued.key.pk
+            request.issued = issued  # type: ignore[attr-defined]
+        obj.refresh_from_db()
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        """The page with the secret is the answer itself: it is kept nowhere, in no message, session or cookie."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new API key",
+            "opts": self.opts,
+            "key": obj,
+            "token": request.issued.token,  # type: ignore[attr-defined]
+        }
+        response = TemplateResponse(request, "admin/apikeys/apikey/created.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
+        issuing.erase(obj, actor_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            issuing.erase(key, actor_of(request))
+
+    @admin.action(description="Switch off (their owners cannot switch them on)", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        self._switch(request, queryset, False)
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        self._switch(request, queryset, True)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[ApiKey], is_active: bool) -> None:
+        changed = 0
+        for key in queryset.unrevoked():  # type: ignore[attr-defined]
+            try:
+                issuing.change(
+                    key, {"is_active": is_active, "by_staff": True}, lambda present: present, actor_of(request)
+                )
+                changed += 1
+            except APIException as refusal:
+                self.message_user(request, f"{key}: {refusal.detail}", messages.WARNING)
+        self.message_user(request, f"Keys switched {'on' if is_active else 'off'}: {changed}.")
+
+    @admin.action(description="Revoke for ever…", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        keys = list(queryset.unrevoked().select_related("user"))  # type: ignore[attr-defined]
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Revoke these keys?",
+                "opts": self.opts,
+                "keys": keys,
+                "action_name": "revoke",
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/apikeys/apikey/revoke.html", context)
+        revoked = sum(issuing.revoke(key, actor_of(request)) for key in keys)
+        self.message_user(request, f"Keys revoked: {revoked}.")
+        return None

@@ -1,0 +1,127 @@
+"""Request limits, exact across processes: each request is one atomic statement in the database."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from rest_framework.exceptions import APIException, Throttled
+
+from apikeys.models import ApiKey, RequestCount
+
+LENGTHS = {"minute": 60, "day": 86_400}
+
+_NO_LIMIT = 2**62
+_NOW = {"postgresql": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"}
+
+# A window that has run out starts anew with this request. A clock that was set back by more than a window's length
+# ends it too, rather than keeping it for ever. Other differences are requests that waited for the row.
+_OVER = "abs(excluded.{0}_started - held.{0}_started) >= {1}"
+_SET = (
+    "{0}_started = CASE WHEN {over} THEN excluded.{0}_started ELSE held.{0}_started END,"
+    " {0}_count = CASE WHEN {over} THEN 1 ELSE held.{0}_count + 1 END"
+)
+
+
+def _statement() -> str:
+    over = {period: _OVER.format(period, length * 1000) for period, length in LENGTHS.items()}
+    columns = "minute_started, minute_count, day_started, day_count"
+    return (
+        f"INSERT INTO {RequestCount._meta.db_table} AS held (key_id, {columns})"  # noqa: S608 - no value is in it.
+        " VALUES (%s, {now}, 1, {now}, 1) ON CONFLICT (key_id) DO UPDATE SET "
+        + ", ".join(_SET.format(period, over=over[period]) for period in LENGTHS)
+        # Where either window is full, nothing is written and no row comes back: a refused request uses up nothing.
+        + " WHERE "
+        + " AND ".join(f"({over[period]} OR held.{period}_count < %s)" for period in LENGTHS)
+        + f" RETURNING {{now}}, {columns}"
+    )
+
+
+_COUNT = _statement()
+_READ = f"SELECT {{now}}, minute_started, minute_count, day_started, day_count FROM {RequestCount._meta.db_table} WHERE key_id = %s"  # noqa: S608, E501
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One running window of a key: what it allows, what is used, and the seconds until it ends."""
+
+    period: str
+    limit: int
+    used: int
+    reset: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+class LimitsUnavailable(APIException):
+    """Fails closed: a limit that cannot be counted lets nothing through."""
+
+    status_code = 503
+    default_detail = "The requests of this key cannot be counted now. Try again shortly."
+    default_code = "unavailable"
+
+
+def count(keys: list[ApiKey]) -> list[Window]:
+    """Counts one request against the limits of all these keys, or of none; returns their running windows.
+
+    Raises Throttled, with the windows in `windows`, where one of them is full.
+    """
+    # Always in this order, so that no two requests wait for one another's rows.
+    limited = sorted((key for key in keys if key.is_limited), key=lambda key: key.pk)
+    try:
+        if len(limited) > 1:
+            with transaction.atomic():
+                return [window for key in limited for window in _count(key)]
+        return _count(limited[0]) if limited else []
+    except DatabaseError as error:
+        raise LimitsUnavailable from error
+
+
+def tightest(windows: list[Window]) -> Window:
+    """The window that will refuse first."""
+    return min(windows, key=lambda window: (window.remaining, -window.reset))
+
+
+def _count(key: ApiKey) -> list[Window]:
+    most = [limit if limit is not None else _NO_LIMIT for limit in (key.per_minute, key.per_day)]
+    row = _execute(_COUNT, [key.pk], most)
+    if row is not None:
+        return _windows(key, row)
+    windows = _windows(key, _execute(_READ, [key.pk]))
+    full = [window for window in windows if not window.remaining] or windows
+    refusal = Throttled(
+        wait=max(window.reset for window in full),
+        detail="This key may make no more than "
+        + " and ".join(f"{window.limit} requests a {window.period}" for window in full)
+        + ".",
+    )
+    refusal.windows = windows  # type: ignore[attr-defined]
+    raise refusal
+
+
+def _execute(statement: str, before: list[Any], after: list[Any] | None = None) -> Any:
+    now = _NOW.get(connection.vendor)
+    if now is None:
+        # SQLite's processes share one host, and so one clock.
+        now = str(time.time_ns() // 1_000_000)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(now=now), before + (after or []))
+        return cursor.fetchone()
+
+
+def _windows(key: ApiKey, row: Any) -> list[Window]:
+    now, minute_started, minute_count, day_started, day_count = row
+    counted = (
+        ("minute", key.per_minute, minute_started, minute_count),
+        ("day", key.per_day, day_started, day_count),
+    )
+    return [
+        Window(period, limit, used, min(LENGTHS[period], max(1, LENGTHS[period] - math.floor((now - started) / 1000))))
+        for period, limit, started, used in counted
+        if limit is not None
+    ]

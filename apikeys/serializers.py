@@ -1,0 +1,189 @@
+"""API keys as they are shown and sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apikeys.authentication import Credential
+from apikeys.issuing import MAX_OVERLAP
+from apikeys.models import ApiKey, Scope
+from catalog.textvalues import MAX_INTEGER, validate_line
+
+
+class Text(serializers.CharField):
+    """Text only: a number is not taken for its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Switch(serializers.BooleanField):
+    """true or false only: no "yes", no 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=f"{data!r:.40}")
+        return data
+
+
+class Whole(serializers.IntegerField):
+    """A JSON integer only."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", format="2027-01-31T12:00:00Z")
+        return super().to_internal_value(data)
+
+
+class Patterns(serializers.ListField):
+    """A list; what may stand in it is for the policy to say, which names each entry that may not."""
+
+    child = serializers.CharField()
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        return data
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses fields that it does not know, by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        if unknown := [name for name in data if name not in self.fields or self.fields[name].read_only]:
+            raise serializers.ValidationError(
+                {name[:64]: ["There is no such field to write."] for name in sorted(unknown)[:20]}, code="unknown_field"
+            )
+        return values
+
+
+class KeyWriteSerializer(StrictSerializer):
+    """What a caller may say about a key."""
+
+    name = Text(max_length=128, validators=[validate_line], help_text="What the key is for.")
+    mode = serializers.ChoiceField(
+        choices=ApiKey.Mode.choices,
+        required=False,
+        help_text="Follows from the list that is sent; needed only to give a list up.",
+    )
+    allowed_models = Patterns(
+        required=False,
+        allow_null=True,
+        help_text="Model ids that you can see, or patterns in which only * is special. On create, null or [] is all.",
+    )
+    denied_models = Patterns(required=False, allow_null=True, help_text="The same, for all but these.")
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices), required=False, allow_empty=False
+    )
+    per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")
+    per_day = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")
+    expires_at = Moment(required=False, allow_null=True, help_text="ISO 8601, in the future; null: never.")
+    is_active = Switch(required=False)
+
+    def validate_scopes(self, scopes: list[str]) -> list[str]:
+        if len(set(scopes)) < len(scopes):
+            raise serializers.ValidationError("A scope stands in the list twice.")
+        return scopes
+
+
+class RotationSerializer(StrictSerializer):
+    overlap_seconds = Whole(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=MAX_OVERLAP,
+        help_text="How long the present secret still holds.",
+    )
+
+
+class KeySerializer(serializers.ModelSerializer):
+    """A key without its secret."""
+
+    id = serializers.CharField(source="key_id")
+    restricted = serializers.SerializerMethodField(help_text="Whether it has less than every model of its owner.")
+    allowed_models = serializers.SerializerMethodField(help_text="null unless the mode is allow_list.")
+    denied_models = serializers.SerializerMethodField(help_text="null unless the mode is deny_list.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id", "name", "hint", "mode", "restricted", "allowed_models", "denied_models", "scopes", "per_minute",
+            "per_day", "expires_at", "is_active", "created_at", "last_used_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_restricted(self, key: ApiKey) -> bool:
+        return key.is_restricted
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_allowed_models(self, key: ApiKey) -> list[str] | None:
+        return key.patterns if key.mode == ApiKey.Mode.ALLOW_LIST else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_denied_models(self, key: ApiKey) -> list[str] | None:
+        return key.patterns if key.mode == ApiKey.Mode.DENY_LIST else None
+
+
+class NewKeySerializer(KeySerializer):
+    """A key with its secret, this once."""
+
+    key = serializers.CharField(help_text="The API key. It is not stored and never shown again.")
+
+    class Meta(KeySerializer.Meta):
+        fields = [*KeySerializer.Meta.fields, "key"]
+        read_only_fields = fields
+
+
+class WindowSerializer(serializers.Serializer):
+    period = serializers.ChoiceField(choices=("minute", "day"))
+    limit = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    reset = serializers.IntegerField(help_text="Seconds from now.")
+
+
+class MakerSerializer(KeySerializer):
+    """The key that another was made with. Its lists may name what the other may not know."""
+
+    class Meta(KeySerializer.Meta):
+        fields = ["id", "name", "mode"]
+        read_only_fields = fields
+
+
+class CurrentKeySerializer(KeySerializer):
+    """The key in use: what it may do now, within the one that it was made with."""
+
+    within = MakerSerializer(
+        source="made_with", allow_null=True, help_text="The key that it was made with, and within which it stays."
+    )
+    limits = WindowSerializer(many=True, help_text="The running windows, those of the key it was made with included.")
+
+    class Meta(KeySerializer.Meta):
+        fields = [*KeySerializer.Meta.fields, "within", "limits"]
+        read_only_fields = fields
+
+
+def current(credential: Credential) -> dict[str, Any]:
+    """What CurrentKeySerializer describes. The scopes and the expiry are those that hold now."""
+    key = credential.key
+    ends = [link.expires_at for link in (key, key.made_with) if link is not None and link.expires_at is not None]
+    return {
+        **KeySerializer(key).data,
+        "scopes": sorted(credential.scopes),
+        "expires_at": serializers.DateTimeField().to_representation(min(ends)) if ends else None,
+        "within": MakerSerializer(key.made_with).data if key.made_with else None,
+        "limits": WindowSerializer(credential.windows, many=True).data,
+    }
