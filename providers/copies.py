@@ -43,29 +43,35 @@ class Unreadable(Exception):
     """Upstream could not be read. The message is shown to callers: it names no secret and no stack."""
 
 
-def at_hand(provider: Provider, listing: str, fetch: Callable[[], Items]) -> ProviderCopy:
-    """The copy to answer from, its items not loaded; renewed where it is old and nobody else is at it.
+def read(slug: str, listing: str) -> ProviderCopy | None:
+    """The copy and its provider, its items not loaded."""
+    rows = ProviderCopy.objects.filter(provider__slug=slug, listing=listing).select_related("provider")
+    return rows.defer("items").first()
 
-    `fetch` reads upstream within FETCH_DEADLINE, raises Unreadable, and does not touch the database.
+
+def at_hand(copy: ProviderCopy, fetch: Callable[[], Items]) -> ProviderCopy:
+    """The copy to answer from: the given one, renewed where it is old and nobody else is at it.
+
+    `copy` is what `read` gave, or a new row where nothing is stored. `fetch` reads upstream within FETCH_DEADLINE and
+    raises Unreadable.
     """
-    copy = _read(provider, listing)
-    if copy is not None and is_fresh(copy):
+    if is_fresh(copy):
         return copy
     try:
-        claimed = _claim(provider, listing, copy)
+        claimed = _claim(copy)
     except DatabaseError:
         # A database that takes no writes still answers from what it has.
-        logger.warning("No copy of %s %s can be stored", provider.slug, listing)
-        return copy or ProviderCopy(provider=provider, listing=listing)
+        logger.warning("No copy of %s %s can be stored", copy.provider.slug, copy.listing)
+        return copy
     if claimed is not None:
         waits = SHORT_WAIT if claimed.failed_at or is_recent(claimed) else LONGEST_WAIT
         _renew(claimed, fetch).wait(waits)
-        return _read(provider, listing) or claimed
-    copy = _read(provider, listing)
-    while copy is not None and _is_first_try(copy) and _since_claim(copy) < timedelta(seconds=SHORT_WAIT):
+        return _again(claimed)
+    copy = _again(copy)
+    while _is_first_try(copy) and _since_claim(copy) < timedelta(seconds=SHORT_WAIT):
         time.sleep(0.02)
-        copy = _read(provider, listing)
-    return copy or ProviderCopy(provider=provider, listing=listing)
+        copy = _again(copy)
+    return copy
 
 
 def items_of(copy: ProviderCopy) -> Items:
@@ -115,14 +121,14 @@ def _since_claim(copy: ProviderCopy) -> timedelta:
     return CLAIM - (copy.renewing_until - timezone.now()) if copy.renewing_until else timedelta.max
 
 
-def _read(provider: Provider, listing: str) -> ProviderCopy | None:
-    return ProviderCopy.objects.filter(provider=provider, listing=listing).defer("items").first()
+def _again(copy: ProviderCopy) -> ProviderCopy:
+    return read(copy.provider.slug, copy.listing) or copy
 
 
-def _claim(provider: Provider, listing: str, copy: ProviderCopy | None) -> ProviderCopy | None:
+def _claim(copy: ProviderCopy) -> ProviderCopy | None:
     """The copy with this caller as the one who renews it, or None where another one is or nobody should now."""
-    if copy is None:
-        copy = ProviderCopy.objects.get_or_create(provider=provider, listing=listing)[0]
+    if copy.pk is None:
+        copy = ProviderCopy.objects.get_or_create(provider=copy.provider, listing=copy.listing)[0]
     now = timezone.now()
     if copy.renewing_until is not None and copy.renewing_until > now:
         return None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.utils import timezone
 
-from providers import addresses
+from providers import endpoints
+from providers.http import origin_of
 from providers.models import Provider
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class CredentialError(Exception):
@@ -33,13 +31,6 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"Credential({hint(self.secret)!r}, {self.origin!r})"
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL: `https://api.openai.com:443`."""
-    parts = urlsplit(url)
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or _PORTS.get(scheme, 0)}"
 
 
 def hint(secret: str) -> str:
@@ -76,7 +67,7 @@ def decrypt(provider: Provider) -> Credential:
 
 def store(provider: Provider, secret: str) -> None:
     """Sets the credential for the provider's address as it stands now; the caller saves `CREDENTIAL_FIELDS`."""
-    origin = origin_of(addresses.base_url(provider))
+    origin = origin_of(endpoints.base_url(provider))
     provider.credential = encrypt(secret, origin)
     provider.credential_hint = hint(secret)
     provider.credential_origin = origin
@@ -97,7 +88,7 @@ def of(provider: Provider) -> str | None:
 
     None where there is none for this origin. Raises CredentialError where the stored one cannot be used.
     """
-    origin = origin_of(addresses.base_url(provider))
+    origin = origin_of(endpoints.base_url(provider))
     if provider.credential:
         if provider.credential_origin != origin:
             raise CredentialError(
@@ -107,7 +98,7 @@ def of(provider: Provider) -> str | None:
             )
         return decrypt(provider).secret
     # The environment's credential is meant for the environment's address, not for one typed in the admin.
-    if origin != origin_of(addresses.default(provider.kind)):
+    if origin != origin_of(endpoints.default(provider.kind)):
         return None
     return str(getattr(settings, f"{provider.kind.upper()}_API_KEY", "")) or None
 

@@ -29,6 +29,6 @@ def base_url(provider: Provider) -> str:
     return provider.base_url or default(provider.kind)
 
 
-def trusted() -> list[str]:
-    """The addresses that the deployment names itself: they may be private."""
-    return [default(kind) for kind in _FROM_ENVIRONMENT]
+def trusted_for(provider: Provider) -> list[str]:
+    """The address that the deployment names itself for this kind: it may be private."""
+    return [default(provider.kind)] if provider.kind in _FROM_ENVIRONMENT else []

@@ -6,12 +6,15 @@ viewer may not see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import orjson
 from django.db.models import BooleanField, Case, Value, When
 
 from catalog import access, modelids
@@ -21,6 +24,9 @@ from providers import authors, copies, curated
 from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
 from providers.records import Reading
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +241,9 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
     `reader` gives the function that reads upstream, None where no credential is configured, and raises
     copies.Unreadable where a configured one cannot be used.
     """
-    provider = Provider.objects.filter(slug=listed.provider, is_active=True).first()
-    if provider is None:
+    stored = copies.read(listed.provider, listed.listing)
+    provider = stored.provider if stored else Provider.objects.filter(slug=listed.provider).first()
+    if provider is None or not provider.is_active:
         return _without(listed, "curated", f"The provider {listed.provider} is switched off.")
     try:
         fetch = reader(provider, listed.listing)
@@ -244,7 +251,7 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
         return _without(listed, "curated_fallback", str(error))
     if fetch is None:
         return _without(listed, "curated", f"No credential is configured for {listed.provider}.")
-    copy = copies.at_hand(provider, listed.listing, fetch)
+    copy = copies.at_hand(stored or ProviderCopy(provider=provider, listing=listed.listing), fetch)
     if copy.fetched_at is not None and _serves(listed, copy):
         return State(listed.live, int(copy.fetched_at.timestamp()), copy)
     error = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
@@ -265,10 +272,16 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
     return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
 
 
-def answer(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
-    """The body for this viewer."""
+def answer(listed: ProviderList, state: State, standing: Standing) -> bytes:
+    """The body for this viewer, as JSON."""
+    return _answers.kept(
+        (listed, standing.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, standing))
+    )
+
+
+def _body(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
     if state.copy is not None:
-        items = [record for record in copies.items_of(state.copy) if _is_shown(listed, record)]
+        items = [record for record in _items_of(state.copy) if _is_shown(listed, record)]
     else:
         items = curated_items(listed) if listed.has_curated else []
     models = [listed.shape(record) for record in seen(standing, items)] if items else []
@@ -279,3 +292,32 @@ def answer(listed: ProviderList, state: State, standing: Standing) -> dict[str, 
     if state.error:
         data["error"] = state.error
     return {"success": True, "data": data}
+
+
+class _Kept(Generic[Made]):
+    """The last few things made, under what they were made from: a process makes each once, not once a request."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: OrderedDict[Hashable, Made] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def kept(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+        made = make()
+        with self._lock:
+            self._made[key] = made
+            while len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return made
+
+
+_answers: _Kept[bytes] = _Kept(128)
+_items: _Kept[copies.Items] = _Kept(8)
+
+
+def _items_of(copy: ProviderCopy) -> copies.Items:
+    return _items.kept((copy.pk, copy.fetched_at), lambda: copies.items_of(copy))

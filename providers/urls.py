@@ -2,9 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from providers.views import home
 from providers.viewsets import ProviderListViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
     path("api/models/openrouter", ProviderListViewSet.as_view({"get": "openrouter"}), name="list_openrouter"),
     path(
         "api/models/openrouter/embeddings",

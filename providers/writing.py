@@ -53,9 +53,11 @@ class Plan:
     new_offers: list[ProviderModel] = field(default_factory=list)
     changed_offers: list[ProviderModel] = field(default_factory=list)
     history: list[FieldChange] = field(default_factory=list)
+    # Offers that have been written before and lost their entry: they take the key of the one made for them.
+    orphans: list[tuple[ProviderModel, AIModel]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.new_models or self.changed_models or self.new_offers or self.changed_offers)
+        return bool(self.new_models or self.changed_models or self.new_offers or self.changed_offers or self.history)
 
 
 def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
@@ -75,7 +77,7 @@ def plan_for(
 ) -> Plan:
     """What a comparison comes to. `also` are keys of models that must be merged anew for another reason."""
     plan = Plan(author)
-    _link(provider, comparison, plan, merger.now)
+    linked = _link(provider, comparison, plan, merger.now)
     offers = comparison.offers
     touched = {o.model_id for o in (offers[key] for key in comparison.changed) if o.model_id}
     touched |= {o.model_id for o in comparison.added if o.model_id}
@@ -87,35 +89,48 @@ def plan_for(
         merger.merge(model, by_model[model.model_id])
         model.updated_at = model.created_at
         plan.history.append(change_row(author, model.model_id, "created", None, model.model_id, model=model))
-    plan.new_offers += [o for o in comparison.added if o.model is not None]
-    for offer in plan.new_offers:
-        plan.history.append(_offer_change(author, comparison, offer, ("is_listed", None, True), subjects))
-    for upstream_id, changes in comparison.changed.items():
-        plan.changed_offers.append(offers[upstream_id])
-        for change in changes:
-            plan.history.append(_offer_change(author, comparison, offers[upstream_id], change, subjects))
+    plan.new_offers += [offer for offer in comparison.added if offer.upstream_id in linked]
+    plan.changed_offers += [offers[upstream_id] for upstream_id in comparison.changed]
+    for offer in (*plan.new_offers, *plan.changed_offers):
+        changes = comparison.changed[offer.upstream_id] if offer.pk else [("is_listed", None, True)]
+        subject = comparison.wanted.get(offer.upstream_id) or subjects.get(offer.model_id or 0) or offer.upstream_id
+        for name, old, new in changes:
+            row = change_row(author, subject, name, old, new, offered_by=provider.slug)
+            if offer.model_id:
+                row.model_id = offer.model_id
+            else:
+                row.model = linked.get(offer.upstream_id)
+            plan.history.append(row)
     return plan
 
 
-def _link(provider: Provider, comparison: Comparison, plan: Plan, now: datetime) -> None:
-    """Gives each offer without a model the entry of its id, made where there is none."""
+def _link(provider: Provider, comparison: Comparison, plan: Plan, now: datetime) -> dict[str, AIModel | None]:
+    """Gives each offer without a model the entry of its id, made where there is none.
+
+    Returns, by upstream id, the entry made, or None for one that was there. An enricher makes none.
+    """
     known: dict[str, int] = {}
     for ids in batches(sorted(set(comparison.wanted.values()))):
         known |= dict(AIModel.objects.filter(model_id__in=ids).values_list("model_id", "pk"))
     made: dict[str, AIModel] = {}
+    linked: dict[str, AIModel | None] = {}
     for upstream_id, model_id in comparison.wanted.items():
         offer = comparison.offers[upstream_id]
         if model_id in known:
             offer.model_id = known[model_id]
+            linked[upstream_id] = None
         elif provider.kind not in ENRICHERS:
             if model_id not in made:
                 made[model_id] = AIModel(
                     model_id=model_id, active=provider.new_models_active, created_at=now, updated_at=now
                 )
-            offer.model = made[model_id]
+            offer.model = linked[upstream_id] = made[model_id]
+            if offer.pk:
+                plan.orphans.append((offer, made[model_id]))
         if offer.pk:
             comparison.changed.setdefault(upstream_id, [])
     plan.new_models = list(made.values())
+    return linked
 
 
 def merge_existing(
@@ -156,22 +171,6 @@ def merge_existing(
     return subjects
 
 
-def _offer_change(
-    author: Author,
-    comparison: Comparison,
-    offer: ProviderModel,
-    change: tuple[str, Any, Any],
-    subjects: dict[int, str],
-) -> FieldChange:
-    subject = comparison.wanted.get(offer.upstream_id) or subjects.get(offer.model_id or 0, offer.upstream_id)
-    row = change_row(author, subject, *change, offered_by=offer.provider.slug)
-    if offer.model_id:
-        row.model_id = offer.model_id
-    else:
-        row.model = offer.model
-    return row
-
-
 def write(plan: Plan, provider: Provider | None = None) -> None:
     """Writes the plan. `provider` is whose offers they are: it says for whom new models arrive."""
     if not plan:
@@ -190,16 +189,10 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
         for model in plan.changed_models:
             model.derive()
         update_rows(AIModel, plan.changed_models, MODEL_FIELDS)
-    for offer in plan.new_offers:
-        offer.model = offer.model  # takes the key that the model has by now
     ProviderModel.objects.bulk_create(plan.new_offers)
-    for offer in plan.changed_offers:
-        if offer.model_id is None:
-            offer.model = offer.model
+    for offer, model in plan.orphans:
+        offer.model = model
     update_rows(ProviderModel, plan.changed_offers, WRITTEN_OFFER_FIELDS)
-    for row in plan.history:
-        if row.model_id is None and row.model is not None:
-            row.model = row.model
     FieldChange.objects.bulk_create(plan.history)
     versions.bump()
 

@@ -47,6 +47,11 @@ def age(provider):
     return make
 
 
+def at_hand(provider, listing, fetch):
+    copy = copies.read(provider.slug, listing) or ProviderCopy(provider=provider, listing=listing)
+    return copies.at_hand(copy, fetch)
+
+
 def settled(check, seconds=3):
     """Waits for a renewal in the background, and says whether `check` holds."""
     until = time.monotonic() + seconds
@@ -56,21 +61,21 @@ def settled(check, seconds=3):
 
 
 def test_the_first_caller_gets_what_upstream_lists(provider):
-    copy = copies.at_hand(provider, "language", Source())
+    copy = at_hand(provider, "language", Source())
     assert copies.items_of(copy) == ITEMS
 
 
 def test_a_fresh_copy_is_answered_without_asking_upstream(provider):
     copies.store(provider, "language", ITEMS)
     source = Source()
-    copy = copies.at_hand(provider, "language", source)
+    copy = at_hand(provider, "language", source)
     assert (copies.items_of(copy), source.calls) == (ITEMS, 0)
 
 
 def test_the_caller_who_finds_an_old_copy_gets_the_new_one_where_upstream_is_quick(provider, age):
     copies.store(provider, "language", [])
     age(seconds=400)
-    assert copies.items_of(copies.at_hand(provider, "language", Source())) == ITEMS
+    assert copies.items_of(at_hand(provider, "language", Source())) == ITEMS
 
 
 def test_an_old_copy_is_answered_at_once_while_upstream_hangs(provider, age):
@@ -79,7 +84,7 @@ def test_an_old_copy_is_answered_at_once_while_upstream_hangs(provider, age):
     source = Source([])
     source.go.clear()
     began = time.monotonic()
-    copy = copies.at_hand(provider, "language", source)
+    copy = at_hand(provider, "language", source)
     assert copies.items_of(copy) == ITEMS
     assert time.monotonic() - began < 1
     source.go.set()
@@ -91,7 +96,7 @@ def test_with_nothing_stored_a_caller_is_answered_within_three_seconds(provider,
     source = Source()
     source.go.clear()
     began = time.monotonic()
-    copy = copies.at_hand(provider, "language", source)
+    copy = at_hand(provider, "language", source)
     assert (copy.fetched_at, copies.LONGEST_WAIT < 3) == (None, True)
     assert time.monotonic() - began < 1.5
     source.go.set()
@@ -111,7 +116,7 @@ def test_of_sixteen_callers_one_asks_upstream(provider, age, stored):
         gate.wait(10)
         began = time.monotonic()
         try:
-            copies.at_hand(provider, "language", source)
+            at_hand(provider, "language", source)
         finally:
             connections.close_all()
         return time.monotonic() - began
@@ -129,32 +134,32 @@ def test_of_sixteen_callers_one_asks_upstream(provider, age, stored):
 def test_after_a_failure_upstream_is_left_alone_for_a_while(provider):
     source = Source(error=copies.Unreadable("The connection was refused."))
     for _ in range(3):
-        copy = copies.at_hand(provider, "language", source)
+        copy = at_hand(provider, "language", source)
     assert (copy.error, copies.is_failing(copy), source.calls) == ("The connection was refused.", True, 1)
 
 
 def test_upstream_is_asked_again_when_the_pause_is_over(provider):
-    copies.at_hand(provider, "language", Source(error=copies.Unreadable("Down.")))
+    at_hand(provider, "language", Source(error=copies.Unreadable("Down.")))
     ProviderCopy.objects.update(renewing_until=timezone.now())
-    copy = copies.at_hand(provider, "language", Source())
+    copy = at_hand(provider, "language", Source())
     assert (copies.items_of(copy), copy.error, copy.failed_at) == (ITEMS, "", None)
 
 
 def test_an_answer_that_is_not_understood_is_a_failure_without_a_stack(provider, caplog):
-    copy = copies.at_hand(provider, "language", Source(error=KeyError("data")))
+    copy = at_hand(provider, "language", Source(error=KeyError("data")))
     assert copy.error == "The upstream's answer was not understood."
     assert "KeyError" in caplog.text
 
 
 def test_a_claim_that_nobody_finished_ends_by_itself(provider):
     ProviderCopy.objects.create(provider=provider, listing="language", renewing_until=timezone.now())
-    assert copies.items_of(copies.at_hand(provider, "language", Source())) == ITEMS
+    assert copies.items_of(at_hand(provider, "language", Source())) == ITEMS
 
 
 def test_a_renewal_that_a_sync_has_overtaken_writes_nothing(provider):
     source = Source([{"id": "acme/old"}])
     source.go.clear()
-    waiting = threading.Thread(target=copies.at_hand, args=(provider, "language", source))
+    waiting = threading.Thread(target=at_hand, args=(provider, "language", source))
     waiting.start()
     assert settled(lambda: source.calls)
     copies.store(provider, "language", ITEMS)
@@ -165,5 +170,5 @@ def test_a_renewal_that_a_sync_has_overtaken_writes_nothing(provider):
 
 def test_listings_of_a_provider_have_copies_of_their_own(provider):
     copies.store(provider, "language", ITEMS)
-    assert copies.items_of(copies.at_hand(provider, "embeddings", Source([]))) == []
+    assert copies.items_of(at_hand(provider, "embeddings", Source([]))) == []
     assert ProviderCopy.objects.count() == 2
