@@ -71,6 +71,12 @@ def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings: Any) -> None:
+    """A user a test must not cost a fifth of a second. A test of the real hash sets PASSWORD_HASHERS itself."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 class Api(APIClient):
     """DRF's client, with a word for who asks: `api.as_(alice).get(...)`; failures of the server come as answers."""
 
