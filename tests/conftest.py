@@ -20,7 +20,7 @@ from apikeys.policy import KeyPolicy
 from catalog.changes import Author
 from catalog.models import AccessGrant, AIModel, Tag
 
-pytest_plugins = ["tests.canary"]
+pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
 
 # A server that a test starts reads the number from the hash itself, so it can check these passwords as they are.
 PBKDF2PasswordHasher.iterations = 1
