@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from apikeys import limits, tokens, usage
+from apikeys import limits, reading, tokens, usage
 from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog import viewers
@@ -70,12 +69,7 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     finds one. The second value: whether it is the secret from before a rotation. Raises AuthenticationFailed.
     """
     digests = list(token.digests().values())
-    key = (
-        ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=token.key_id)
-        .select_related("user", "made_with")
-        .annotate(**viewers.columns("user__"))
-        .first()
-    )
+    key = reading.key_with_owner(token.key_id, digests)
     now = timezone.now()
     if key is None:
         raise refused()
