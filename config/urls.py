@@ -7,6 +7,7 @@ from config.accounts import SignIn, SignOut
 
 urlpatterns = [
     path("", include("catalog.urls")),
+    path("", include("catalog.openai_urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
     path("", include("apikeys.urls")),
@@ -14,6 +15,8 @@ urlpatterns = [
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    # Last: it takes every id that no other route has taken.
+    path("", include("catalog.detail_urls")),
 ]
 
 handler400 = "config.api.errors.bad_request"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from providers.records import facts_of, pricing_of
 
 _FOLDER = Path(__file__).parent / "curated"
-_FILES = ("language_models.json", "embedding_models.json")
+_FILES = {"language": "language_models.json", "embeddings": "embedding_models.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,22 @@ class Entry:
 
 
 @cache
+def _file(listing: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_FOLDER / _FILES[listing]).read_text(encoding="utf-8"))
+    return found
+
+
+def as_of(listing: str) -> date:
+    """The day on which the facts of the list of "language" or "embeddings" models were right."""
+    return date.fromisoformat(_file(listing)["as_of"])
+
+
+@cache
 def entries() -> dict[str, Entry]:
     """The curated models by id."""
     found = {}
-    for name in _FILES:
-        for item in json.loads((_FOLDER / name).read_text())["models"]:
+    for listing in _FILES:
+        for item in _file(listing)["models"]:
             model_id = item["model_id"]
             found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing_of(item.get("pricing", {})))
     return found

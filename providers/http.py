@@ -242,15 +242,17 @@ class _PinnedAdapter(HTTPAdapter):
             if left <= 0:
                 timed_out = True
                 break
+            family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                sock = socket.create_connection((str(address), port), timeout=left)
-            except TimeoutError:
-                timed_out = True
-            except OSError:
-                continue
-            else:
+                sock.settimeout(left)
+                sock.connect((str(address), port))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._watch.add(sock)
+            except OSError as error:
+                timed_out = isinstance(error, TimeoutError)
+                sock.close()
+            else:
                 return sock
         if timed_out:
             raise UpstreamError("timeout", "The connection was not accepted in time.")

@@ -57,7 +57,6 @@ class Merger:
         changes, fields = self._merge_facts(model, speaking)
         rich = model.rich_source or any("context_length" in facts for _, facts in speaking)
         offering = [o for o in ranked if self.providers[o.provider_id].kind not in ENRICHERS]
-        enriching = [o for o in ranked if o.is_listed and self.providers[o.provider_id].kind in ENRICHERS]
         live = [o for o in offering if o.is_listed and o.active and self.providers[o.provider_id].is_active]
         by_curation = entry is not None and not offering and not self._covered(model)
         available = bool(live) or model.always_available or by_curation
@@ -67,11 +66,7 @@ class Merger:
             "is_available": available,
         }
         if not model.frozen and (live or (entry is not None and not offering)):
-            # A provider that names no price does not blank that of the next; enrichers and the curated list fill.
-            prices = [offer.pricing for offer in (*live, *enriching) if offer.pricing]
-            prices += [entry.pricing] if entry else []
-            derived["pricing"] = prices[0] if prices else {}
-            derived["prompt_price"] = per_million(derived["pricing"].get("prompt"))
+            derived |= self._price(model, live, ranked, entry)
         for name, value in derived.items():
             old = getattr(model, name)
             if old != value:
@@ -85,6 +80,35 @@ class Merger:
             model.updated_at = self.now
         return Outcome(changes, fields)
 
+    def _price(
+        self, model: AIModel, live: list[ProviderModel], ranked: list[ProviderModel], entry: curated.Entry | None
+    ) -> dict[str, Any]:
+        """The price of the best source that names one, and where it comes from.
+
+        An enricher's or the curated price stands in for providers that name none; it is kept, marked as stale, when
+        its source vanishes. A router's price is what it picks: nothing stands in for that.
+        """
+        said = [(self.providers[o.provider_id].slug, o.pricing) for o in live]
+        if not any(o.facts.get("extras", {}).get("variable_price") for o in live):
+            fillers = [o for o in ranked if self._enriches(o) and o.is_listed and o.active]
+            said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers]
+            if entry is not None:
+                said.append((CURATED, entry.pricing))
+        source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), ("", {}))
+        before = model.upstream.get("pricing")
+        upstream = {name: value for name, value in model.upstream.items() if name != "pricing"}
+        if source:
+            since = before["since"] if before and before["value"] == pricing else self.now.isoformat()
+            upstream["pricing"] = {"value": pricing, "source": source, "since": since}
+        elif before and before["source"] in self.fillers:
+            pricing = before["value"]
+            upstream["pricing"] = {**before, "stale": True}
+        return {"upstream": upstream, "pricing": pricing, "prompt_price": per_million(pricing.get("prompt"))}
+
+    def _enriches(self, offer: ProviderModel) -> bool:
+        provider = self.providers[offer.provider_id]
+        return provider.kind in ENRICHERS and provider.is_active
+
     def _merge_facts(
         self, model: AIModel, speaking: list[tuple[str, Mapping[str, Any]]]
     ) -> tuple[list[tuple[str, Any, Any]], set[str]]:
@@ -97,11 +121,14 @@ class Merger:
                 ("", None),
             )
             if not source:
+                if said is not None and not said.get("stale"):
+                    # Nobody says it any more; nobody has said otherwise either.
+                    upstream[name] = {**said, "stale": True}
                 continue
             if said is None or said["value"] != value:
                 upstream[name] = {"value": value, "source": source, "since": self.now.isoformat()}
-            elif said["source"] != source:
-                upstream[name] = {**said, "source": source}
+            elif said["source"] != source or said.get("stale"):
+                upstream[name] = {"value": value, "source": source, "since": said["since"]}
             if model.frozen or name in model.pinned_fields:
                 continue
             old = getattr(model, name)
