@@ -76,7 +76,9 @@ def callable_at_openai() -> tuple[Coverage, list[str]]:
         )
         if not NOT_FOR_CHAT.search(row[0])
     ]
-    has = [(upstream_id, bool(context), "prompt" in (pricing or {}), bool(m)) for upstream_id, context, pricing, m in rows]
+    has = [
+        (upstream_id, bool(context), "prompt" in (pricing or {}), bool(m)) for upstream_id, context, pricing, m in rows
+    ]
     coverage = Coverage(
         models=len(has),
         context=sum(row[1] for row in has),
