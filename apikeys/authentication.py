@@ -90,6 +90,15 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     return key, is_previous
 
 
+def standing_of_key(key_id: str) -> Standing | None:
+    """What a request with this key would stand as, for staff who ask; None where there is no such key in use."""
+    keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
+    key = keys.select_related("user", "made_with").annotate(**viewers.columns("user__")).first()
+    if key is None:
+        return None
+    return viewers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+
+
 def refused() -> AuthenticationFailed:
     """One refusal for every reason, so that nobody learns which keys exist."""
     return AuthenticationFailed("The API key is not valid.", code="invalid_api_key")

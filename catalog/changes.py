@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Field
+from django.db.models import Field, Model
 from django.utils import timezone
 
 from catalog.models import SYNCED_FIELDS, AIModel, AuditEntry, FieldChange, Tag
@@ -39,11 +39,13 @@ class Author:
 
 
 def stored(value: Any) -> Any:
-    """`value` as history and `upstream` keep it: JSON, with dates in ISO 8601 and decimals as text."""
+    """`value` as history and `upstream` keep it: JSON, with dates in ISO 8601, decimals as text, rows by name."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, Model):
+        return str(value)
     return value
 
 
