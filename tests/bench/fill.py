@@ -14,7 +14,7 @@ from apikeys.policy import KeyPolicy  # noqa: E402
 from catalog.changes import Author  # noqa: E402
 from catalog.models import AIModel, Tag  # noqa: E402
 
-WORDS = "a model that reads long documents writes code answers in many languages and calls tools when asked".split()
+WORDS = ("reads", "long", "documents", "writes", "code", "answers", "in", "many", "languages", "and", "calls", "tools")
 
 
 def fill(count: int) -> str:

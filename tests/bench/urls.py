@@ -1,4 +1,4 @@
-"""The project's routes, and what `make bench` compares them with: the same bytes, and the same models, served plainly."""
+"""The project's routes, and what the benchmark compares them with: the same bytes and the same models, plainly."""
 
 from typing import Any
 
