@@ -11,7 +11,7 @@ from django.db import connection, models
 
 from catalog import versions
 from catalog.changes import Author, change_row
-from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+from catalog.models import AccessGrant, AIModel, FieldChange
 from providers.comparing import OFFER_FIELDS, Comparison
 from providers.merging import Merger
 from providers.models import Provider, ProviderModel
@@ -19,17 +19,6 @@ from providers.namespaces import ENRICHERS
 
 # Rows that one statement names by key, and that stand in memory besides.
 BATCH = 800
-MODEL_FIELDS = (
-    *SYNCED_FIELDS,
-    "upstream",
-    "rich_source",
-    "pricing",
-    "prompt_price",
-    "offered_by",
-    "is_available",
-    "updated_at",
-    "search_text",
-)
 WRITTEN_OFFER_FIELDS = (
     *OFFER_FIELDS,
     "facts",
@@ -50,6 +39,8 @@ class Plan:
     author: Author
     new_models: list[AIModel] = field(default_factory=list)
     changed_models: list[AIModel] = field(default_factory=list)
+    # The names of the fields that at least one of those changes.
+    fields: set[str] = field(default_factory=set)
     new_offers: list[ProviderModel] = field(default_factory=list)
     changed_offers: list[ProviderModel] = field(default_factory=list)
     history: list[FieldChange] = field(default_factory=list)
@@ -164,8 +155,9 @@ def merge_existing(
         for model in AIModel.objects.filter(pk__in=chunk, kind=AIModel.Kind.CATALOG).order_by("pk"):
             subjects[model.pk] = model.model_id
             outcome = merger.merge(model, [*offers.get(model.pk, ()), *pending.get(model.pk, ())])
-            if outcome.dirty:
+            if outcome.fields:
                 plan.changed_models.append(model)
+                plan.fields |= outcome.fields
             for name, old, new in outcome.changes:
                 plan.history.append(change_row(plan.author, model.model_id, name, old, new, model=model))
     return subjects
@@ -186,9 +178,7 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
             for group in groups
         )
     if plan.changed_models:
-        for model in plan.changed_models:
-            model.derive()
-        update_rows(AIModel, plan.changed_models, MODEL_FIELDS)
+        AIModel.objects.bulk_update(plan.changed_models, sorted(plan.fields))
     ProviderModel.objects.bulk_create(plan.new_offers)
     for offer, model in plan.orphans:
         offer.model = model
@@ -210,8 +200,6 @@ def update_rows(model: type[Row], rows: Sequence[Row], names: Iterable[str]) -> 
     key = model._meta.pk
     # Names of our own tables and columns; every value is a parameter.
     statement = f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(key.column)} = %s"  # noqa: S608
-    values = (
-        [*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in rows
-    )
+    values = ([*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in rows)
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)
