@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from catalog.changes import Author, audit
 from catalog.models import AIModel, FieldChange
-from providers import credentials, lease
+from providers import credentials, lease, lists
 from providers.credentials import CredentialError
 from providers.deciding import Decision, decide
 from providers.http import UpstreamError
@@ -46,6 +46,8 @@ class Read:
 
     readings: list[Reading] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    # From upstream just now, not from a file.
+    live: bool = True
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
@@ -168,6 +170,8 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: boo
             if attempt == ATTEMPTS:
                 raise
     touch(provider, decision.applied, now)
+    if read.live:
+        lists.keep(provider, [reading for reading in read.readings if reading.listing in decision.applied])
     return outcome
 
 
