@@ -6,6 +6,7 @@ body that drips, and inflate a megabyte to a gigabyte.
 """
 
 import email.utils
+import http.client
 import json
 import random
 import socket
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import requests
 import urllib3
@@ -34,6 +35,16 @@ _CHUNK = 64 * 1024
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 # What RFC 9110 calls a field value, less the obsolete bytes above ASCII.
 _HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
+
+
+_CLIENT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ class Door:
             except UpstreamError as error:
                 if attempt == self.limits.attempts or not _worth_retrying(error):
                     raise
-                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
+                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
                 if error.retry_after is not None:
                     # Never before the time asked for, and not all clients at the very same moment.
                     wait = error.retry_after + min(wait, 1.0)
@@ -144,10 +155,13 @@ class Door:
                     # A body without a length looks complete when the watch has cut its connection.
                     raise _too_slow(target)
                 return data
-        except UpstreamError:
+        except UpstreamError as error:
+            # The watch cutting the connection can look like an answer that ended early.
+            if watch.expired and error.reason == "connect":
+                raise _too_slow(target) from None
             raise
-        except Exception as error:
-            # Whatever a client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
+        except _CLIENT_ERRORS as error:
+            # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
             raise _translated(error, target, expired=watch.expired) from None
 
 
@@ -179,7 +193,7 @@ class _Watch:
                 except OSError:
                     pass  # Closed by the other side already.
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> Self:
         self._timer.start()
         return self
 
