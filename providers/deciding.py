@@ -13,9 +13,9 @@ from providers import comparing, curated, guards
 from providers.comparing import Comparison
 from providers.merging import Merger
 from providers.models import Provider
-from providers.namespaces import covers
+from providers.namespaces import ENRICHERS, covers
 from providers.records import Reading
-from providers.writing import Plan, plan_for, write
+from providers.writing import Plan, batches, plan_for, write
 
 
 @dataclass(slots=True)
@@ -45,6 +45,8 @@ def decide(
     known = {offer.listing for offer in comparison.offers.values()}
     kept = waiting = 0
     for reading in readings:
+        if provider.kind in ENRICHERS:
+            reading = _about_known(reading, comparison)
         decision.sizes[reading.listing] = reading.total
         if hold := guards.mostly_bad(reading) or guards.prices(before, reading):
             decision.holds.append(hold)
@@ -73,9 +75,7 @@ def decide(
         decision.applied.append(reading.listing)
     first = [listing for listing in decision.applied if listing not in known]
     merger = Merger.now_standing(now, also=[(provider.kind, provider.slug, listing) for listing in first])
-    decision.plan = plan_for(
-        provider, comparison, merger, author, also=_newly_covered(provider, first), lock=lock
-    )
+    decision.plan = plan_for(provider, comparison, merger, author, also=_newly_covered(provider, first), lock=lock)
     decision.counts = counts(comparison) | {
         "bad": sum(len(reading.bad) for reading in readings),
         "held": waiting + sum(len(part["records"]) for part in decision.held.get("listings", {}).values()),
@@ -102,8 +102,15 @@ def _newly_covered(provider: Provider, listings: Iterable[str]) -> list[int]:
         entry.model_id
         for entry in curated.entries().values()
         for listing in listings
-        if covers(
-            provider.kind, provider.slug, listing, entry.model_id, bool(entry.facts.get("supports_embeddings"))
-        )
+        if covers(provider.kind, provider.slug, listing, entry.model_id, bool(entry.facts.get("supports_embeddings")))
     ]
     return list(AIModel.objects.filter(model_id__in=ids).values_list("pk", flat=True)) if ids else []
+
+
+def _about_known(reading: Reading, comparison: Comparison) -> Reading:
+    """What a source of facts says of models that others offer; of the rest the catalog keeps nothing."""
+    known = set(comparison.offers)
+    for chunk in batches(record.model_id for record in reading.records):
+        known |= set(AIModel.objects.filter(model_id__in=chunk).values_list("model_id", flat=True))
+    records = [r for r in reading.records if r.upstream_id in comparison.offers or r.model_id in known]
+    return Reading(reading.listing, records, reading.bad, reading.remarks)

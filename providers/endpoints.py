@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from django.conf import settings
 
+from providers.adapters import ADAPTERS
 from providers.models import Provider
 
-# The kinds whose address the environment may name, and the vendors' own addresses.
-_FIXED = {
-    "anthropic": "https://api.anthropic.com/v1",
-    "google": "https://generativelanguage.googleapis.com/v1beta",
-    "mistral": "https://api.mistral.ai/v1",
-    "vercel": "https://ai-gateway.vercel.sh/v1",
-    "modelsdev": "https://models.dev",
-    "litellm": "https://raw.githubusercontent.com/BerriAI/litellm/main",
-}
+# The kinds whose address the environment may name.
 _FROM_ENVIRONMENT = ("openrouter", "openai", "ollama")
 
 
@@ -22,7 +15,8 @@ def default(kind: str) -> str:
     """The address of a kind where the provider's own is blank; "" where the kind has none."""
     if kind in _FROM_ENVIRONMENT:
         return str(getattr(settings, f"{kind.upper()}_BASE_URL"))
-    return _FIXED.get(kind, "")
+    adapter = ADAPTERS.get(kind)
+    return adapter.default_base_url if adapter else ""
 
 
 def base_url(provider: Provider) -> str:

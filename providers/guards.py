@@ -8,7 +8,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from providers.models import ProviderModel, SyncRun
@@ -60,7 +59,8 @@ def prices(before: Mapping[str, Mapping[str, Any]], reading: Reading) -> Hold | 
     if _common(max(up, down), were):
         way = "risen" if up > down else "fallen"
         return Hold(
-            "prices_shifted", f"{max(up, down)} of {were} prices have {way} by a factor of {LARGE_FACTOR} or more at once."
+            "prices_shifted",
+            f"{max(up, down)} of {were} prices have {way} by a factor of {LARGE_FACTOR} or more at once.",
         )
     return None
 
@@ -83,7 +83,11 @@ def shrunk(provider_id: int, reading: Reading, gone: Sequence[ProviderModel], li
     since, size = confirmed
     # Of those it listed then: the ones that would go today, and the ones that leaked away meanwhile.
     leaked = ProviderModel.objects.filter(
-        provider=provider_id, listing=reading.listing, is_listed=False, unlisted_at__gt=since, first_listed_at__lte=since
+        provider=provider_id,
+        listing=reading.listing,
+        is_listed=False,
+        unlisted_at__gt=since,
+        first_listed_at__lte=since,
     ).values_list("upstream_id", flat=True)
     missing = sum(offer.first_listed_at <= since for offer in gone)
     missing += len(set(leaked) - reading.ids - reading.spared)

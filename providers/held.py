@@ -101,9 +101,11 @@ def _apply_listing(
     records = [Record(**record) for record in kept["records"]]
     whole = Reading(listing, records)
     here = whole.ids | set(kept["spared"])
-    gone = [] if kept["unidentified"] else [
-        o.upstream_id for o in comparing.missing(comparison.offers, whole) if o.upstream_id not in here
-    ]
+    gone = (
+        []
+        if kept["unidentified"]
+        else [o.upstream_id for o in comparing.missing(comparison.offers, whole) if o.upstream_id not in here]
+    )
     if chosen is None:
         comparing.compare(comparison, provider, whole, gone, now)
         return None

@@ -127,7 +127,12 @@ def acquire(provider: Provider, *, trigger: str, by: str) -> tuple[Lease, SyncRu
             row.lease_holder = _this_process()
             row.save(update_fields=["lease_token", "lease_until", "lease_holder"])
             run = SyncRun.objects.create(
-                provider=row, started_at=now, heartbeat_at=now, trigger=trigger, triggered_by=by, holder=row.lease_holder
+                provider=row,
+                started_at=now,
+                heartbeat_at=now,
+                trigger=trigger,
+                triggered_by=by,
+                holder=row.lease_holder,
             )
     except OperationalError as error:
         if connection.in_atomic_block:

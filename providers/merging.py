@@ -14,6 +14,7 @@ from typing import Any
 
 from catalog.changes import stored
 from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.variants import is_free
 from providers import curated
 from providers.models import Provider, ProviderModel
 from providers.namespaces import ENRICHERS, covers
@@ -25,10 +26,10 @@ CURATED = "curated"
 
 @dataclass(slots=True)
 class Outcome:
-    """What a merge did to a model: the changes that are history, and whether the row must be written at all."""
+    """What a merge did to a model: the changes that are history, and the names of all fields that must be written."""
 
     changes: list[tuple[str, Any, Any]]
-    dirty: bool
+    fields: set[str]
 
 
 class Merger:
@@ -54,7 +55,7 @@ class Merger:
         speaking = [(self.providers[o.provider_id].slug, o.facts) for o in ranked if o.is_listed]
         if entry is not None:
             speaking.append((CURATED, entry.facts))
-        changes, dirty = self._merge_facts(model, speaking)
+        changes, fields = self._merge_facts(model, speaking)
         rich = model.rich_source or any("context_length" in facts for _, facts in speaking)
         offering = [o for o in ranked if self.providers[o.provider_id].kind not in ENRICHERS]
         live = [o for o in offering if o.is_listed and o.active and self.providers[o.provider_id].is_active]
@@ -70,15 +71,15 @@ class Merger:
         for name, value in derived.items():
             old = getattr(model, name)
             if old != value:
-                dirty = True
+                fields.add(name)
                 setattr(model, name, value)
                 if name == "is_available":
                     changes.append((name, old, value))
-                if name not in ("rich_source", "upstream"):
-                    model.updated_at = self.now
-        if changes:
+        if fields - {"upstream", "rich_source"}:
+            # What upstream says of a pinned field changes nothing that anybody is served.
+            fields.add("updated_at")
             model.updated_at = self.now
-        return Outcome(changes, dirty)
+        return Outcome(changes, fields)
 
     def _price(
         self, model: AIModel, live: list[ProviderModel], ranked: list[ProviderModel], entry: curated.Entry | None
@@ -91,7 +92,8 @@ class Merger:
         said = [(self.providers[o.provider_id].slug, o.pricing) for o in live]
         if not any(o.facts.get("extras", {}).get("variable_price") for o in live):
             fillers = [o for o in ranked if self._enriches(o) and o.is_listed and o.active]
-            said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers]
+            # Where an enricher writes nothing but zeros, it may as well not know.
+            said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers if not is_free(o.pricing)]
             if entry is not None:
                 said.append((CURATED, entry.pricing))
         source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), ("", {}))
@@ -111,7 +113,7 @@ class Merger:
 
     def _merge_facts(
         self, model: AIModel, speaking: list[tuple[str, Mapping[str, Any]]]
-    ) -> tuple[list[tuple[str, Any, Any]], bool]:
+    ) -> tuple[list[tuple[str, Any, Any]], set[str]]:
         changes: list[tuple[str, Any, Any]] = []
         upstream = dict(model.upstream)
         for name in SYNCED_FIELDS:
@@ -140,9 +142,11 @@ class Merger:
                     setattr(model, name, new)
         if not model.name:
             model.name = model.model_id.rpartition("/")[2] or model.model_id
-        dirty = bool(changes) or upstream != model.upstream
-        model.upstream = upstream
-        return changes, dirty
+        fields = {name for name, _, _ in changes}
+        if upstream != model.upstream:
+            fields.add("upstream")
+            model.upstream = upstream
+        return changes, fields
 
     def _may_speak(self, source: str, said: Mapping[str, Any] | None) -> bool:
         """The curated list and the enrichers only fill: what a provider has said stays when it falls silent."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from catalog.modelids import author_of
+from providers.adapters import ADAPTERS
 from providers.models import Provider
 
 AGGREGATORS = frozenset({"openrouter", "vercel"})
 VENDORS = frozenset({"openai", "anthropic", "google", "mistral"})
 # They describe models that others offer, and offer none themselves.
-ENRICHERS = frozenset({"modelsdev", "litellm"})
+ENRICHERS = frozenset(kind for kind, adapter in ADAPTERS.items() if adapter.enricher)
 # Listings that hold one kind of models only; any other may hold both.
 LANGUAGE, EMBEDDINGS = "language", "embeddings"
 

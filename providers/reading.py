@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from providers import adapters, credentials, endpoints
+from providers import credentials, endpoints
+from providers.adapters import ADAPTERS
 from providers.http import Door, UpstreamError, strict_loads
 from providers.models import Provider
 from providers.namespaces import Namespace
@@ -19,7 +20,9 @@ class Reader:
 
     def __init__(self, provider: Provider, door: Door | None = None) -> None:
         self.provider = provider
-        self.adapter = adapters.of(provider.kind, endpoints.base_url(provider), provider.slug)
+        if provider.kind not in ADAPTERS:
+            raise UpstreamError("unknown_kind", f"No adapter reads providers of kind {provider.kind}.")
+        self.adapter = ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
         self.door = door or Door(
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
         )
@@ -31,13 +34,20 @@ class Reader:
 
     def fetch(self, listing: str) -> Reading:
         """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
+        if not self.adapter.base_url:
+            raise UpstreamError("no_address", f"Provider {self.provider.slug} has no address: set its base URL.")
         payload = self.adapter.fetch(self.door, listing, credentials.of(self.provider))
         return self.parse(payload, listing)
 
     def from_file(self, path: Path) -> Reading:
         """An answer saved to disk. Raises UpstreamError where it is none of this provider's, and OSError."""
         payload = strict_loads(path.read_bytes(), per_record=True)
-        return self.parse(payload, self.adapter.recognise(payload))
+        listing = self.adapter.recognise(payload)
+        if listing is None:
+            # Parsing says better what is wrong with it.
+            self.adapter.parse(payload, self.listings[0])
+            raise UpstreamError("not_recognised", f"This is no answer of {self.provider.kind}.")
+        return self.parse(payload, listing)
 
     def parse(self, payload: Any, listing: str) -> Reading:
         answer = self.adapter.parse(payload, listing)

@@ -88,7 +88,9 @@ def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: N
             if record.upstream_id in seen:
                 raise ValidationError("The id stands in the list twice.")
         except ValidationError as error:
-            reading.bad.append(Bad(getattr(item, "index", None), _shown(item.upstream_id), " ".join(error.messages)[:300]))
+            reading.bad.append(
+                Bad(getattr(item, "index", None), _shown(item.upstream_id), " ".join(error.messages)[:300])
+            )
             continue
         seen.add(record.upstream_id)
         reading.records.append(record)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from catalog.changes import Author, audit
 from catalog.models import AIModel, FieldChange
-from providers import credentials, lease
+from providers import credentials, lease, lists
 from providers.credentials import CredentialError
 from providers.deciding import Decision, decide
 from providers.http import UpstreamError
@@ -46,7 +46,8 @@ class Read:
 
     readings: list[Reading] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    used_credential: bool = False
+    # From upstream just now, not from a file.
+    live: bool = True
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
@@ -91,7 +92,7 @@ def sync(
     held, run = lease.acquire(provider, trigger=trigger, by=who.name)
     held.keep()
     try:
-        read = _read(reader or Reader(provider), path, report)
+        read = _read(provider, reader, path, report)
         if not read.readings:
             return _fail(held, run, provider, read)
         report(f"{provider.slug}: comparing")
@@ -116,13 +117,11 @@ def preview(
     provider: Provider, *, path: Path | None = None, allow_shrink: bool = False, report: Report = _silent
 ) -> Outcome:
     """A dry run: what a sync would do now. Writes nothing, and takes no lease."""
-    read = _read(Reader(provider), path, report)
+    read = _read(provider, None, path, report)
     if not read.readings:
         return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems())
     author = Author.sync(0, provider.slug)
-    decision = decide(
-        provider, read.readings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False
-    )
+    decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
     return Outcome(
         provider.slug,
         *_verdict(decision, read),
@@ -133,8 +132,12 @@ def preview(
     )
 
 
-def _read(reader: Reader, path: Path | None, report: Report) -> Read:
+def _read(provider: Provider, reader: Reader | None, path: Path | None, report: Report) -> Read:
     read = Read()
+    try:
+        reader = reader or Reader(provider)
+    except UpstreamError as error:
+        return Read(failures=[Failure("", error.reason, error.message)])
     for listing in reader.listings if path is None else [str(path)]:
         report(f"{reader.provider.slug}: reading {listing}")
         try:
@@ -167,6 +170,8 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: boo
             if attempt == ATTEMPTS:
                 raise
     touch(provider, decision.applied, now)
+    if read.live:
+        lists.keep(provider, [reading for reading in read.readings if reading.listing in decision.applied])
     return outcome
 
 
@@ -188,9 +193,7 @@ def _finish(run: SyncRun, provider: Provider, decision: Decision, read: Read, no
         provider.credential_refused_at = None
         fields.append("credential_refused_at")
     provider.save(update_fields=fields)
-    return Outcome(
-        provider.slug, run.state, run.reason, run.message, run.counts, run.problems, run.held, run_id=run.pk
-    )
+    return Outcome(provider.slug, run.state, run.reason, run.message, run.counts, run.problems, run.held, run_id=run.pk)
 
 
 def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
@@ -200,7 +203,11 @@ def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
     if read.failures:
         return State.PARTIAL, *_why(read)
     if bad := decision.counts["bad"]:
-        one = "1 record is bad and was left as it was" if bad == 1 else f"{bad} records are bad and were left as they were"
+        one = (
+            "1 record is bad and was left as it was"
+            if bad == 1
+            else f"{bad} records are bad and were left as they were"
+        )
         return State.PARTIAL, "bad_records", f"{one}: see the problems."
     return State.OK, "", ""
 
