@@ -6,17 +6,15 @@ viewer may not see.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db import DatabaseError
 from django.db.models import BooleanField, Case, Value, When
 
 from catalog import access, modelids
@@ -27,7 +25,6 @@ from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
 from providers.records import Reading
 
-logger = logging.getLogger("modeldex.lists")
 Made = TypeVar("Made")
 
 
@@ -100,17 +97,6 @@ def items_of(reading: Reading) -> copies.Items:
         )
         for record in reading.records
     ]
-
-
-def keep(provider: Provider, readings: Iterable[Reading]) -> None:
-    """Keeps what a sync has just read from upstream as the copies that the lists answer from."""
-    shown = {(listed.provider, listed.listing) for listed in LISTS.values()}
-    for reading in readings:
-        if (provider.slug, reading.listing) in shown:
-            try:
-                copies.store(provider, reading.listing, items_of(reading))
-            except DatabaseError:
-                logger.warning("No copy of %s %s could be stored", provider.slug, reading.listing)
 
 
 def _local_details(facts: Mapping[str, Any]) -> dict[str, Any]:

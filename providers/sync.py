@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from catalog.changes import Author, audit
 from catalog.models import AIModel, FieldChange
-from providers import credentials, lease, lists
+from providers import copies, credentials, lease, lists
 from providers.credentials import CredentialError
 from providers.deciding import Decision, decide
 from providers.http import UpstreamError
@@ -46,8 +46,6 @@ class Read:
 
     readings: list[Reading] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    # From upstream just now, not from a file.
-    live: bool = True
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
@@ -96,7 +94,7 @@ def sync(
         if not read.readings:
             return _fail(held, run, provider, read)
         report(f"{provider.slug}: comparing")
-        return _write(held, run, read, who, allow_shrink)
+        return _write(held, run, read, who, allow_shrink=allow_shrink, live=path is None)
     except Superseded:
         return _end(held, run, provider, State.SUPERSEDED, "lease_lost", "The lease was lost: nothing was written.")
     except (KeyboardInterrupt, SystemExit):
@@ -151,7 +149,7 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
     return read
 
 
-def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: bool) -> Outcome:
+def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: bool, live: bool) -> Outcome:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
@@ -170,8 +168,8 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: boo
             if attempt == ATTEMPTS:
                 raise
     touch(provider, decision.applied, now)
-    if read.live:
-        lists.keep(provider, [reading for reading in read.readings if reading.listing in decision.applied])
+    if live:
+        _store_copies(provider, [reading for reading in read.readings if reading.listing in decision.applied])
     return outcome
 
 
@@ -241,6 +239,17 @@ def _end(
         # The next sync finds the run open and its holder gone.
         log.error("sync of %s: the end of run %s could not be written", provider.slug, run.pk)
     return outcome
+
+
+def _store_copies(provider: Provider, readings: list[Reading]) -> None:
+    """The provider lists of the API answer from what a sync has just read."""
+    shown = {(entry.provider, entry.listing) for entry in lists.LISTS.values()}
+    for reading in readings:
+        if reading.records and (provider.slug, reading.listing) in shown:
+            try:
+                copies.store(provider, reading.listing, lists.items_of(reading))
+            except DatabaseError:
+                log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
 
 
 def touch(provider: Provider, listings: list[str], now: Any) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import models
 
 from catalog import versions
 from catalog.changes import Author, change_row
 from catalog.models import AccessGrant, AIModel, FieldChange
+from catalog.rows import insert_rows, update_rows
 from providers.comparing import OFFER_FIELDS, Comparison
 from providers.merging import Merger
 from providers.models import Provider, ProviderModel
@@ -44,8 +45,8 @@ class Plan:
     new_offers: list[ProviderModel] = field(default_factory=list)
     changed_offers: list[ProviderModel] = field(default_factory=list)
     history: list[FieldChange] = field(default_factory=list)
-    # Offers that have been written before and lost their entry: they take the key of the one made for them.
-    orphans: list[tuple[ProviderModel, AIModel]] = field(default_factory=list)
+    # Offers, and the new entries that were made for them.
+    made: list[tuple[ProviderModel, AIModel]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.new_models or self.changed_models or self.new_offers or self.changed_offers or self.history)
@@ -116,8 +117,7 @@ def _link(provider: Provider, comparison: Comparison, plan: Plan, now: datetime)
                     model_id=model_id, active=provider.new_models_active, created_at=now, updated_at=now
                 )
             offer.model = linked[upstream_id] = made[model_id]
-            if offer.pk:
-                plan.orphans.append((offer, made[model_id]))
+            plan.made.append((offer, made[model_id]))
         if offer.pk:
             comparison.changed.setdefault(upstream_id, [])
     plan.new_models = list(made.values())
@@ -179,27 +179,13 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
         )
     if plan.changed_models:
         AIModel.objects.bulk_update(plan.changed_models, sorted(plan.fields))
-    ProviderModel.objects.bulk_create(plan.new_offers)
-    for offer, model in plan.orphans:
+    # What was linked to a model that had no key takes the key that it has by now.
+    for offer, model in plan.made:
         offer.model = model
+    for row in plan.history:
+        if row.model_id is None and row.model is not None:
+            row.model = row.model
+    insert_rows(ProviderModel, plan.new_offers)
     update_rows(ProviderModel, plan.changed_offers, WRITTEN_OFFER_FIELDS)
-    FieldChange.objects.bulk_create(plan.history)
+    insert_rows(FieldChange, plan.history)
     versions.bump()
-
-
-def update_rows(model: type[Row], rows: Sequence[Row], names: Iterable[str]) -> None:
-    """Writes these fields of rows that exist, with one statement executed many times.
-
-    `bulk_update` writes one CASE a field and row, which takes minutes where thousands of rows change many fields.
-    """
-    if not rows:
-        return
-    fields = [model._meta.get_field(name) for name in names]
-    quote: Callable[[str], str] = connection.ops.quote_name
-    assignments = ", ".join(f"{quote(f.column)} = %s" for f in fields)
-    key = model._meta.pk
-    # Names of our own tables and columns; every value is a parameter.
-    statement = f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(key.column)} = %s"  # noqa: S608
-    values = ([*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in rows)
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
