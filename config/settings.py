@@ -264,6 +264,11 @@ SPECTACULAR_SETTINGS = {
         # Last: it completes what the others made.
         "config.api.openapi.complete",
     ],
+    # Two fields are called `source`.
+    "ENUM_NAME_OVERRIDES": {
+        "VendorListSource": ("api", "curated", "curated_fallback"),
+        "LocalListSource": ("ollama", "ollama_unreachable"),
+    },
     # Without a validator of its own choosing: it would send the document's address to another host.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",

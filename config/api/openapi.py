@@ -13,7 +13,7 @@ TAGS = (
     ("custom models", "Models that people build upon others, and their sharing."),
     ("settings", "The caller's default model, theme and rule for new models."),
     ("provider lists", "What one upstream offers now, or offered last."),
-    ("OpenAI", "The dialect that OpenAI clients speak. Errors have OpenAI's envelope."),
+    ("openai", "The dialect that OpenAI clients speak. Errors have OpenAI's envelope."),
     ("keys", "API keys: their policies, scopes and limits."),
     ("operations", "For load balancers and tools."),
 )
@@ -33,39 +33,10 @@ _REFUSALS: dict[int, tuple[str, str | None, str]] = {
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _EXAMPLE_ID = "0d4f6a1e8b5c4f0fa1c2e3d4b5a69788"
 
-_TEXT = {"type": "string"}
-_NULLABLE = {"type": ["string", "null"]}
-SCHEMAS: dict[str, Any] = {
-    "Error": {
-        "type": "object",
-        "description": "Every refusal outside of `/v1`.",
-        "required": ["code", "error", "message", "request_id"],
-        "properties": {
-            "code": _TEXT | {"description": "Stable, for programs."},
-            "error": _TEXT | {"description": "The name of the status."},
-            "message": _TEXT | {"description": "What was wrong and what would be right, for people."},
-            "request_id": _TEXT | {"description": "As in the header X-Request-Id."},
-            "errors": {
-                "type": "object",
-                "description": "On validation: field -> messages.",
-                "additionalProperties": {"type": "array", "items": _TEXT},
-            },
-        },
-    },
-    "OpenAIError": {
-        "type": "object",
-        "description": "Every refusal under `/v1`.",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["message", "type", "param", "code"],
-                "properties": {"message": _TEXT, "type": _TEXT, "param": _NULLABLE, "code": _NULLABLE},
-            }
-        },
-    },
-}
+# By dialect: the components of the serializers in catalog/schema.py.
+_ENVELOPES = {"": "Error", "OpenAI": "OpenAIRefusal"}
 
+_TEXT = {"type": "string"}
 _WHOLE = {"type": "integer", "minimum": 0}
 HEADERS: dict[str, Any] = {
     "XRequestId": {
@@ -93,7 +64,6 @@ _HEADERS_OF = {
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """The hook."""
     components = result.setdefault("components", {})
-    components.setdefault("schemas", {}).update(SCHEMAS)
     components["headers"] = HEADERS
     responses: dict[str, Any] = components.setdefault("responses", {})
     used: set[str] = set()
@@ -146,7 +116,7 @@ def _headers(more: dict[str, str]) -> dict[str, Any]:
 
 
 def _answer(status: int | None, dialect: str) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{dialect}Error"}}
+    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{_ENVELOPES[dialect]}"}}
     if status is None:
         description = "Any other refusal, such as 405 and 406, in the same envelope."
     else:
