@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.requests import CallerMixin, answer, etag
@@ -29,7 +29,7 @@ _ENDS = {
 class ServingMixin(CallerMixin):
     """For views that answer from the snapshot."""
 
-    request: Request
+    request: Any
 
     def stand_again(self) -> Standing:
         """The caller's standing as it is now; the policy of the key in use stays as it was read."""
@@ -37,7 +37,7 @@ class ServingMixin(CallerMixin):
 
     def view_of_catalog(self) -> View:
         view = snapshot.view(self.standing, self.stand_again)
-        self.request._standing = view.standing  # type: ignore[attr-defined]
+        self.request._standing = view.standing
         return view
 
     def served(self, dialect: str, make: Callable[[View], bytes]) -> Response:

@@ -153,6 +153,10 @@ class Kept(Generic[V]):
             while self._values and (len(self._values) > self._entries or self._held > self._size):
                 self._held -= self._size_of(self._values.popitem(last=False)[1])
 
+    def items(self) -> list[tuple[Any, V]]:
+        with self._lock:
+            return list(self._values.items())
+
     def clear(self) -> None:
         with self._lock:
             self._values.clear()
@@ -209,10 +213,11 @@ class Snapshot:
                     self._keep(standing, selection)
                     return pieces, selection
         pieces = self.pieces
-        selection = self.selections.get(standing.fingerprint)
-        if selection is None:
-            selection = _read_selection(standing.viewer)
-            self._keep(standing, selection)
+        kept = self.selections.get(standing.fingerprint)
+        if kept is not None:
+            return pieces, kept
+        selection = _read_selection(standing.viewer)
+        self._keep(standing, selection)
         return pieces, selection
 
     def _keep(self, standing: Standing, selection: Selection) -> None:

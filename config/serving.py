@@ -3,7 +3,7 @@
 from config import environment as env
 
 bind = f"{env.text('HOST', '127.0.0.1')}:{env.number('PORT', 8000, 1, 65_535)}"
-worker_class = "gthread"
+worker_class = "config.worker.BufferingWorker"
 workers = env.number("WEB_WORKERS", 2, 1, 256)
 threads = env.number("WEB_THREADS", 8, 1, 256)
 # Settings are read once, before there are workers: one that stops the start then stops gunicorn, where a worker that

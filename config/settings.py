@@ -11,6 +11,7 @@ from pathlib import Path
 import environ
 
 from config import environment as env
+from config.api import openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -257,6 +258,19 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "TAGS": [{"name": name, "description": text} for name, text in openapi.TAGS],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        # Last: it completes what the others made.
+        "config.api.openapi.complete",
+    ],
+    # Two fields are called `source`.
+    "ENUM_NAME_OVERRIDES": {
+        "VendorListSource": ("api", "curated", "curated_fallback"),
+        "LocalListSource": ("ollama", "ollama_unreachable"),
+    },
+    # Without a validator of its own choosing: it would send the document's address to another host.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -32,7 +32,7 @@ class SwitchesSerializer(StrictSerializer):
             if seen != position:
                 twice[str(position)] = {"model_id": [f"The same id as in entry {seen}; send each once."]}
         if twice:
-            raise serializers.ValidationError(twice, code="duplicate")  # type: ignore[arg-type]
+            raise serializers.ValidationError(twice, code="duplicate")
         return updates
 
 

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import requests
 import urllib3
@@ -67,14 +67,21 @@ class Door:
 
     `allowed_hosts`: private hosts that the deployment allows (host, host:port, or a network as CIDR).
     `trusted_origins`: base URLs or origins that the deployment's own environment names.
+    `ca_bundle`: a file of certificate authorities to trust instead of the public ones (the environment's
+    REQUESTS_CA_BUNDLE is not read).
     """
 
     def __init__(
-        self, allowed_hosts: Sequence[str] = (), limits: Limits = Limits(), trusted_origins: Collection[str] = ()
+        self,
+        allowed_hosts: Sequence[str] = (),
+        limits: Limits = Limits(),
+        trusted_origins: Collection[str] = (),
+        ca_bundle: str | None = None,
     ):
         self.allowed_hosts = tuple(allowed_hosts)
         self.limits = limits
         self.trusted_origins = tuple(trusted_origins)
+        self.ca_bundle = ca_bundle
 
     def get_json(
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
@@ -139,6 +146,7 @@ class Door:
         watch = _Watch(deadline)
         session = requests.Session()
         session.trust_env = False
+        session.verify = self.ca_bundle or True
         session.mount("http://", _PinnedAdapter(addresses, self.limits, watch))
         session.mount("https://", _PinnedAdapter(addresses, self.limits, watch))
         try:
@@ -220,11 +228,11 @@ class _PinnedAdapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class Secure(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain

@@ -77,7 +77,7 @@ class OpenAIModelSerializer(serializers.Serializer):
 
 class OpenAIModelListSerializer(serializers.Serializer):
     object = serializers.ChoiceField(choices=("list",))
-    data = OpenAIModelSerializer(many=True)
+    data = OpenAIModelSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name, and one of a property of DRF's.
 
 
 _ITEM: dict[str, Any] = {

@@ -8,6 +8,7 @@ import resource
 import socket
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,6 +244,33 @@ def test_a_refused_connection_and_an_unknown_name_are_connect_errors(monkeypatch
 def test_plain_http_behind_an_https_url_is_a_tls_error(upstream: Upstream, door: Door) -> None:
     assert reason_of(door, f"https://{upstream.address}/x", credential_header=("x-api-key", SECRET)) == "tls"
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "reason"),
+    [("box.internal", True, None), ("other.internal", True, "tls"), ("box.internal", False, "tls")],
+)
+def test_a_certificate_must_be_trusted_and_for_the_name_before_a_credential_goes_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, trusted: bool, reason: str | None
+) -> None:
+    pem = upstreams.certificate(tmp_path, "box.internal")
+    server = Upstream(certificate=pem)
+    server.serve("/x", {"a": 1})
+    resolving_to(monkeypatch, "127.0.0.1")
+    door = Door([name], QUICK, ca_bundle=str(pem) if trusted else None)
+    url = f"https://{name}:{server.port}/x"
+    if reason is None:
+        assert door.get_json(url, credential_header=("x-api-key", SECRET)) == {"a": 1}
+    else:
+        assert reason_of(door, url, credential_header=("x-api-key", SECRET)) == reason
+    assert len(server.requests) == (reason is None)
+    server.stop()
+
+
+def test_a_tls_handshake_that_is_never_answered_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert reason_of(Door(["127.0.0.1"], QUICK), f"https://127.0.0.1:{port}/") == "timeout"
 
 
 @pytest.mark.parametrize(
