@@ -20,8 +20,8 @@ M = TypeVar("M", bound=Model)
 _NEVER_BY_ITSELF = 2**31
 _PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
 
-# In place of the values while compiling: nothing else in a statement equals these.
-_TEXT, _NUMBER = "\x1a a value to come \x1a {}", -7_403_000_000_000
+# In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
+_TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
 
 
 class _Planned(psycopg.Cursor[Any]):
