@@ -207,9 +207,9 @@ def edit(
             if sent["base_model_id"] != now.shown_base:  # type: ignore[attr-defined]
                 base = _base(viewer, sent["base_model_id"])
         model = _locked(viewer, model_id, if_match, base)
-        sent = {**sent}
-        if sent.get("picture") == listing.present_picture(model):
-            del sent["picture"]
+        # What is shown without being stored may be sent back, and stays so.
+        shown = {"picture": listing.present_picture(model), "capabilities": listing.inherited_capabilities(model)}
+        sent = {name: value for name, value in sent.items() if value is None or value != shown.get(name)}
         values = _values(sent, model.meta)
         if base is not None:
             values["base_model"] = _base(viewer, sent["base_model_id"])

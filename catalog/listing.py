@@ -98,16 +98,23 @@ def present_picture(model: AIModel) -> str | None:
     return link if isinstance(link, str) else None
 
 
+def inherited_capabilities(model: AIModel) -> dict[str, Any] | None:
+    """What a row's `meta` shows where it says nothing of its own; None where it does."""
+    if isinstance(model.meta.get("capabilities"), dict):
+        return None
+    return dict.fromkeys(model.capabilities, True)
+
+
 def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on.
     """
-    custom, mine = model.kind == AIModel.Kind.CUSTOM, model.may_write
+    mine = model.may_write
     tags = tags_of(model)
     shown = catalog_item(model, tags)
-    capabilities: Any = dict.fromkeys(shown["capabilities"], True)
-    if custom and isinstance(model.meta.get("capabilities"), dict):
+    capabilities = inherited_capabilities(model)
+    if capabilities is None:
         capabilities = model.meta["capabilities"]
     owner = None
     if model.owner is not None:

@@ -112,7 +112,9 @@ class Tag(models.Model):
     @classmethod
     def named(cls, names: Iterable[str]) -> list[Tag]:
         """The tags of these names, made where missing, in the order given, each once."""
-        wanted = {fold(" ".join(name.split())): " ".join(name.split()) for name in names}
+        wanted: dict[str, str] = {}
+        for name in (" ".join(name.split()) for name in names):
+            wanted.setdefault(fold(name), name)
         found = {tag.key: tag for tag in cls.objects.filter(key__in=wanted)}
         for key, name in wanted.items():
             if key and key not in found:

@@ -101,7 +101,6 @@ class MetaSerializer(StrictSerializer):
     profile_image_url = PictureField(
         required=False,
         allow_null=True,
-        max_length=100_000,
         help_text="An https link, or a data URI of PNG, JPEG, WebP or GIF of at most 64 KiB; shown as an address.",
     )
     capabilities = SmallObject(required=False, allow_null=True, help_text='Free words, such as {"vision": true}.')

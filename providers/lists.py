@@ -6,17 +6,15 @@ viewer may not see.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db import DatabaseError
 from django.db.models import BooleanField, Case, Value, When
 
 from catalog import access, modelids
@@ -27,7 +25,6 @@ from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
 from providers.records import Reading
 
-logger = logging.getLogger("modeldex.lists")
 Made = TypeVar("Made")
 
 
@@ -100,17 +97,6 @@ def items_of(reading: Reading) -> copies.Items:
         )
         for record in reading.records
     ]
-
-
-def keep(provider: Provider, readings: Iterable[Reading]) -> None:
-    """Keeps what a sync has just read from upstream as the copies that the lists answer from."""
-    shown = {(listed.provider, listed.listing) for listed in LISTS.values()}
-    for reading in readings:
-        if (provider.slug, reading.listing) in shown:
-            try:
-                copies.store(provider, reading.listing, items_of(reading))
-            except DatabaseError:
-                logger.warning("No copy of %s %s could be stored", provider.slug, reading.listing)
 
 
 def _local_details(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,9 +253,9 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
     copy = copies.at_hand(stored or ProviderCopy(provider=provider, listing=listed.listing), fetch)
     if copy.fetched_at is not None and _serves(listed, copy):
         return State(listed.live, int(copy.fetched_at.timestamp()), copy)
-    error = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
+    reason = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
     tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
-    return _without(listed, "curated_fallback", error, tried)
+    return _without(listed, "curated_fallback", reason, tried)
 
 
 def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:

@@ -96,7 +96,8 @@ class Merger:
             said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers if not is_free(o.pricing)]
             if entry is not None:
                 said.append((CURATED, entry.pricing))
-        source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), ("", {}))
+        nothing: tuple[str, dict[str, Any]] = ("", {})
+        source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), nothing)
         before = model.upstream.get("pricing")
         upstream = {name: value for name, value in model.upstream.items() if name != "pricing"}
         if source:

@@ -1,4 +1,4 @@
-"""One sync of one provider: fetch -> parse -> validate -> compare -> lock -> re-read -> diff -> one short transaction."""
+"""One sync of one provider: fetch, parse, validate, compare, lock, re-read, diff, and one short transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from catalog.changes import Author, audit
 from catalog.models import AIModel, FieldChange
-from providers import credentials, lease, lists
+from providers import copies, credentials, lease, lists
 from providers.credentials import CredentialError
 from providers.deciding import Decision, decide
 from providers.http import UpstreamError
@@ -46,8 +46,7 @@ class Read:
 
     readings: list[Reading] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    # From upstream just now, not from a file.
-    live: bool = True
+    sent_credential: bool = False
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
@@ -96,7 +95,7 @@ def sync(
         if not read.readings:
             return _fail(held, run, provider, read)
         report(f"{provider.slug}: comparing")
-        return _write(held, run, read, who, allow_shrink)
+        return _write(held, run, read, who, allow_shrink=allow_shrink, live=path is None)
     except Superseded:
         return _end(held, run, provider, State.SUPERSEDED, "lease_lost", "The lease was lost: nothing was written.")
     except (KeyboardInterrupt, SystemExit):
@@ -144,6 +143,7 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
             read.readings.append(reader.fetch(listing) if path is None else reader.from_file(path))
         except UpstreamError as error:
             read.failures.append(Failure(listing, error.reason, error.message))
+            read.sent_credential |= reader.sent_credential
         except CredentialError as error:
             read.failures.append(Failure(listing, error.reason, str(error)))
         except OSError as error:
@@ -151,7 +151,7 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
     return read
 
 
-def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: bool) -> Outcome:
+def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: bool, live: bool) -> Outcome:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
@@ -170,8 +170,8 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, allow_shrink: boo
             if attempt == ATTEMPTS:
                 raise
     touch(provider, decision.applied, now)
-    if read.live:
-        lists.keep(provider, [reading for reading in read.readings if reading.listing in decision.applied])
+    if live:
+        _store_copies(provider, [reading for reading in read.readings if reading.listing in decision.applied])
     return outcome
 
 
@@ -203,12 +203,10 @@ def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
     if read.failures:
         return State.PARTIAL, *_why(read)
     if bad := decision.counts["bad"]:
-        one = (
-            "1 record is bad and was left as it was"
-            if bad == 1
-            else f"{bad} records are bad and were left as they were"
-        )
-        return State.PARTIAL, "bad_records", f"{one}: see the problems."
+        message = f"Bad records: {bad}. What they describe stays as it was."
+        if kept := decision.counts["kept"]:
+            message += f" Gone, but kept since a bad record may be any of them: {kept}."
+        return State.PARTIAL, "bad_records", message
     return State.OK, "", ""
 
 
@@ -217,7 +215,7 @@ def _why(read: Read) -> tuple[str, str]:
 
 
 def _fail(held: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
-    if any(failure.reason == "unauthorized" for failure in read.failures):
+    if read.sent_credential and any(failure.reason == "unauthorized" for failure in read.failures):
         credentials.refused(provider)
     return _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
 
@@ -241,6 +239,17 @@ def _end(
         # The next sync finds the run open and its holder gone.
         log.error("sync of %s: the end of run %s could not be written", provider.slug, run.pk)
     return outcome
+
+
+def _store_copies(provider: Provider, readings: list[Reading]) -> None:
+    """The provider lists of the API answer from what a sync has just read."""
+    shown = {(entry.provider, entry.listing) for entry in lists.LISTS.values()}
+    for reading in readings:
+        if reading.records and (provider.slug, reading.listing) in shown:
+            try:
+                copies.store(provider, reading.listing, lists.items_of(reading))
+            except DatabaseError:
+                log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
 
 
 def touch(provider: Provider, listings: list[str], now: Any) -> None:
