@@ -6,6 +6,7 @@ class CatalogConfig(AppConfig):
     verbose_name = "Catalog"
 
     def ready(self) -> None:
-        from catalog import versions
+        from catalog import flags, versions
 
         versions.watch()
+        flags.watch()

@@ -343,6 +343,14 @@ class AIModel(models.Model):
         return [*(["chat"] if chat else []), *(word for word, held in flags if held)]
 
 
+class CustomModel(AIModel):
+    """Custom models as a noun of their own, for the admin: other staff may change them than catalog entries."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "custom model"
+
+
 class AccessGrant(models.Model):
     """Lets a user, a group or everyone read or write one AI model."""
 
