@@ -56,7 +56,7 @@ def restored(field: str, value: Any) -> Any:
     """The field's value that `stored` was made from."""
     if not isinstance(value, str):
         return value
-    return cast(Field[Any, Any], AIModel._meta.get_field(field)).to_python(value)
+    return cast("Field[Any, Any]", AIModel._meta.get_field(field)).to_python(value)
 
 
 def differs(old: Any, new: Any) -> bool:
