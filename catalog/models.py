@@ -447,6 +447,7 @@ class FieldChange(models.Model):
 
     class Meta:
         verbose_name = "change of a field"
+        verbose_name_plural = "changes of fields"
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("model", "-id"), name="fieldchange_model"),

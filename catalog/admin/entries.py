@@ -303,11 +303,10 @@ class CatalogEntryAdmin(AIModelAdmin):
     form = EntryForm
     bulk_actions = bulk.ENTRY_ACTIONS
     list_display = (
-        "model_id", "name", "prices", "context", "input_words", "offers", "switches", "pins", "tag_names", "status",
-        "is_available",
+        "entry", "switches", "is_available", "prices", "context", "input_words", "offers", "tag_names", "pins", "status",
     )  # fmt: skip
     list_filter = ENTRY_FILTERS
-    sortable_by = ("model_id", "name", "prices", "context", "is_available")
+    sortable_by = ("entry", "prices", "context", "is_available")
     fieldsets = (
         (None, {"fields": ("model_id", "name", "tags")}),
         (
@@ -341,9 +340,10 @@ class CatalogEntryAdmin(AIModelAdmin):
             "Upstream says: what it can do",
             {
                 "fields": (
-                    "supports_images", "supports_audio", "supports_video", "supports_tools", "supports_browser",
-                    "supports_reasoning", "supports_instruct", "supports_embeddings", "supports_structured_output",
-                    "supports_parallel_tool_calls", "is_moderated",
+                    ("supports_images", "supports_audio", "supports_video"),
+                    ("supports_tools", "supports_parallel_tool_calls", "supports_structured_output"),
+                    ("supports_reasoning", "supports_instruct", "supports_embeddings"),
+                    ("supports_browser", "is_moderated"),
                 ),
                 "description": "Unknown: nothing is told about it.",
             },
@@ -352,8 +352,9 @@ class CatalogEntryAdmin(AIModelAdmin):
             "Upstream says: reasoning and clients",
             {
                 "fields": (
-                    "reasoning_levels", "default_reasoning_level", "supports_reasoning_summaries",
-                    "supports_verbosity", "default_verbosity", "prefer_websockets", "minimal_client_version",
+                    "reasoning_levels", "default_reasoning_level",
+                    ("supports_reasoning_summaries", "supports_verbosity", "prefer_websockets"),
+                    "default_verbosity", "minimal_client_version",
                 )
             },
         ),
@@ -391,6 +392,10 @@ class CatalogEntryAdmin(AIModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fieldsets if obj is not None else self.fieldsets[:-1]
+
+    @admin.display(description="model", ordering="model_id")
+    def entry(self, row: AIModel) -> str:
+        return format_html('{} <small class="name">{}</small>', row.model_id, row.name)
 
     @admin.display(description="takes")
     def input_words(self, row: AIModel) -> str:

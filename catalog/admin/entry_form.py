@@ -42,8 +42,8 @@ HELP = {
     "output_modalities": "What it gives. None ticked: unknown, and taken to be text.",
     "tokenizer": "Blank: unknown.",
     "instruct_type": "How its prompts are put together. Blank: unknown, or none.",
-    "supports_images": "Yes: listed with the capability “vision”.",
-    "supports_embeddings": "Yes: listed with “embeddings” instead of “chat”.",
+    "supports_images": "Yes: listed under “vision”.",
+    "supports_embeddings": "Yes: listed under “embeddings”, not “chat”.",
     "default_verbosity": "Blank: the model's own.",
     "reasoning_levels": "In the order in which pickers show them. No rows: not told to anyone.",
     "default_reasoning_level": "One of the levels. Blank: the model's own.",
@@ -207,6 +207,7 @@ def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
     name = db_field.name
     kept: dict[str, Any] = {"label": formfield.label, "help_text": HELP.get(name, formfield.help_text)}
     if db_field.get_internal_type() == "BooleanField" and db_field.null:
+        kept["help_text"] = HELP.get(name, "")
         return inputs.Tristate(**kept)
     if name in _JSON_INPUTS:
         return _JSON_INPUTS[name](**kept)
