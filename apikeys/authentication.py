@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -17,6 +17,7 @@ from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog import viewers
 from catalog.access import Policy
+from catalog.compiled import CompiledQuery
 from catalog.viewers import Standing
 
 
@@ -63,6 +64,14 @@ def token_in(header: str) -> tokens.Token | None:
     return tokens.parse(rest.strip(" \t")) if scheme.lower() == "bearer" else None
 
 
+def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
+    keys = ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=key_id)
+    return keys.select_related("user", "made_with").annotate(**viewers.columns("user__"))
+
+
+_OPENED = CompiledQuery(_opened)
+
+
 def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     """The key that this token opens now, with its owner, the key it was made with and the owner's standing.
 
@@ -70,12 +79,7 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     finds one. The second value: whether it is the secret from before a rotation. Raises AuthenticationFailed.
     """
     digests = list(token.digests().values())
-    key = (
-        ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=token.key_id)
-        .select_related("user", "made_with")
-        .annotate(**viewers.columns("user__"))
-        .first()
-    )
+    key = _OPENED.first(token.key_id, *digests)
     now = timezone.now()
     if key is None:
         raise refused()
@@ -88,6 +92,15 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     if any(link.has_expired(now) for link in chain):
         raise AuthenticationFailed("The API key has expired.", code="key_expired")
     return key, is_previous
+
+
+def standing_of_key(key_id: str) -> Standing | None:
+    """What a request with this key would stand as, for staff who ask; None where there is no such key in use."""
+    keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
+    key = keys.select_related("user", "made_with").annotate(**viewers.columns("user__")).first()
+    if key is None:
+        return None
+    return viewers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
 
 
 def refused() -> AuthenticationFailed:

@@ -84,7 +84,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
 def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> None:
     """What `create` and `change` will say, for a form to show. Raises ValidationError by field."""
     present = ApiKey.objects.filter(pk=key.pk).first()
-    draft = present or ApiKey(user=key.user)
+    draft = present or ApiKey()
     before = _facts(draft) if present else None
     _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
     _assign(draft, values, policy)

@@ -61,6 +61,8 @@ class KeyPolicy:
             return True
         if other.mode == "allow_list":
             return self.mode == "allow_list" and all(other.names(pattern) for pattern in self.patterns)
+        if other.mode != "deny_list":
+            return False
         if self.mode == "deny_list":
             return all(self.names(pattern) for pattern in other.patterns)
         # Whether two patterns with stars have no id in common is not worked out.

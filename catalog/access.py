@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.apps import apps
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 if TYPE_CHECKING:
     from catalog.models import AIModel
@@ -101,7 +101,7 @@ def _granted(viewer: Viewer, prefix: str, permissions: Iterable[str] = ("read", 
         principal = Q(principal_type="everyone") | Q(user=viewer.user_id) | Q(group__in=sorted(viewer.groups))
     grants = apps.get_model("catalog", "AccessGrant")._default_manager
     # A subquery, not a join: a model granted to two of the viewer's groups is still one row.
-    return Q(Exists(grants.filter(principal, permission__in=permissions, model=OuterRef(f"{prefix}pk"))))
+    return Q(**{f"{prefix}pk__in": grants.filter(principal, permission__in=permissions).values("model")})
 
 
 def _readable(viewer: Viewer, prefix: str) -> Q:
@@ -192,16 +192,23 @@ def _base_seen(viewer: Viewer, prefix: str, levels: int) -> Q:
     base = f"{prefix}base_model__"
     seen = _own_sight(viewer.including(()), base)
     if levels > 1:
-        seen &= _base_seen(viewer, base, levels - 1)
+        seen &= Q(**{f"{base}kind": "catalog"}) | _base_seen(viewer, base, levels - 1)
     else:
         seen &= Q(**{f"{base}kind": "catalog"})
-    has_base = Q(**{f"{prefix}base_model__isnull": False})
-    return Q(**{f"{prefix}kind": "catalog"}) | (has_base & (Q(**{f"{prefix}delegated": True}) | seen))
+    return Q(**{f"{prefix}base_model__isnull": False}) & (Q(**{f"{prefix}delegated": True}) | seen)
+
+
+def _founded(viewer: Viewer) -> Q:
+    """Catalog entries, and custom models whose base model the viewer sees."""
+    custom = apps.get_model("catalog", "AIModel")._default_manager.filter(kind="custom")
+    # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog.
+    seen = custom.filter(_base_seen(viewer, "", MAX_CHAIN - 1))
+    return Q(kind="catalog") | Q(pk__in=seen.values("pk"))
 
 
 def visible(viewer: Viewer) -> Q:
     """What the viewer may see, as a filter on AIModel."""
-    return _own_sight(viewer, "") & _base_seen(viewer, "", MAX_CHAIN - 1)
+    return _own_sight(viewer, "") & _founded(viewer)
 
 
 def writable(viewer: Viewer) -> Q:
@@ -213,19 +220,18 @@ def writable(viewer: Viewer) -> Q:
 
 def findable(viewer: Viewer) -> Q:
     """What the viewer finds in the list and by id: what is visible, and inactive custom models they may change."""
-    off = Q(active=False) & writable(viewer)
+    found = _founded(viewer)
     for condition in SIGHT:
-        if condition.name != "active":
-            off &= condition.filter(viewer, "")
-    return visible(viewer) | (off & _base_seen(viewer, "", MAX_CHAIN - 1))
+        if condition.name == "active":
+            found &= condition.filter(viewer, "") | (Q(active=False) & writable(viewer))
+        else:
+            found &= condition.filter(viewer, "")
+    return found
 
 
 def available() -> Q:
-    """Offered by some provider, or said to be by a person; a custom model is where its base is."""
-    offered = Q(is_available=True)
-    base = Q(base_model__is_available=True, base_model__kind="catalog")
-    below = Q(base_model__base_model__is_available=True, base_model__base_model__kind="catalog")
-    return (Q(kind="catalog") & offered) | (Q(kind="custom") & (base | below))
+    """Offered by some provider, or said to be by a person; a custom model is where its base model is."""
+    return Q(is_available=True)
 
 
 def enabled(viewer: Viewer) -> Q:
@@ -235,9 +241,21 @@ def enabled(viewer: Viewer) -> Q:
         default &= Q(created_at__lte=viewer.no_new_since)
     if viewer.user_id is None:
         return default
+    own = _preferences(viewer)
+    switched_on = own.filter(is_enabled=True).values("model")
+    return Q(pk__in=switched_on) | (default & ~Q(pk__in=own.values("model")))
+
+
+def switched_off(viewer: Viewer) -> Q:
+    """Switched off by the user's own word. Terminal pickers leave these out and no others."""
+    if viewer.user_id is None:
+        return NOTHING
+    return Q(pk__in=_preferences(viewer).filter(is_enabled=False).values("model"))
+
+
+def _preferences(viewer: Viewer) -> Any:
     preferences = apps.get_model("catalog", "AIModel").preferences.rel.related_model._default_manager
-    own = preferences.filter(user=viewer.user_id, model=OuterRef("pk"))
-    return Q(Exists(own.filter(is_enabled=True))) | (default & ~Q(Exists(own)))
+    return preferences.filter(user=viewer.user_id)
 
 
 def usable(viewer: Viewer) -> Q:
@@ -246,13 +264,6 @@ def usable(viewer: Viewer) -> Q:
 
 
 # One model, with reasons.
-
-
-def _is_available(model: AIModel) -> bool:
-    seen = 0
-    while model.kind == "custom" and model.base_model is not None and seen < MAX_CHAIN:
-        model, seen = model.base_model, seen + 1
-    return model.kind == "catalog" and model.is_available
 
 
 def _is_enabled(viewer: Viewer, model: AIModel) -> bool:
@@ -295,7 +306,7 @@ def sight(viewer: Viewer, model: AIModel) -> Iterator[Check]:
 
 def explain(viewer: Viewer, model: AIModel) -> list[Check]:
     """Every condition of `visible` and `usable`, each decided for this viewer."""
-    is_available, is_enabled = _is_available(model), _is_enabled(viewer, model)
+    is_available, is_enabled = model.is_available, _is_enabled(viewer, model)
     return [
         *sight(viewer, model),
         Check(

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Field
+from django.db.models import Field, Model
 from django.utils import timezone
 
 from catalog import flags
@@ -44,11 +44,13 @@ class Author:
 
 
 def stored(value: Any) -> Any:
-    """`value` as history and `upstream` keep it: JSON, with dates in ISO 8601 and decimals as text."""
+    """`value` as history and `upstream` keep it: JSON, with dates in ISO 8601, decimals as text, rows by name."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, Model):
+        return str(value)
     return value
 
 
@@ -167,22 +169,6 @@ def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = (
     return row
 
 
-def delete(model: AIModel, author: Author) -> None:
-    """Deletes a custom model; its history stays. Raises ValidationError for a catalog entry: those are kept."""
-    if model.kind == AIModel.Kind.CATALOG:
-        raise ValidationError("A catalog entry is never deleted; hide or deactivate it.", code="not_deletable")
-    with transaction.atomic():
-        FieldChange.objects.create(
-            subject=model.model_id,
-            field="deleted",
-            old=stored(model.model_id),
-            source=author.source,
-            user=author.user,
-            actor=author.name,
-        )
-        AIModel.objects.get(pk=model.pk).delete()
-
-
 def release(model: AIModel, fields: Iterable[str] | None, author: Author) -> list[str]:
     """Hands pinned fields back to sync (all of them, and the entry's mark, where `fields` is None).
 
@@ -290,16 +276,20 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
     return len(changing)
 
 
-def grants_of(keys: Iterable[int]) -> dict[int, list[str]]:
-    """The grants of each model, as history keeps them: `read user alice`."""
-    told: dict[int, list[str]] = {key: [] for key in keys}
+def grants_of(keys: Iterable[int]) -> dict[int, list[dict[str, str]]]:
+    """The grants of each model, as history keeps them."""
+    told: dict[int, list[dict[str, str]]] = {key: [] for key in keys}
     wanted = list(told)
     for start in range(0, len(wanted), BATCH):
-        rows = AccessGrant.objects.filter(model__in=wanted[start : start + BATCH]).select_related("user", "group")
-        for grant in rows:
-            who = {"user": f"user {grant.user}", "group": f"group {grant.group}"}.get(grant.principal_type, "everyone")
-            told[grant.model_id].append(f"{grant.permission} {who}")
-    return {key: sorted(words) for key, words in told.items()}
+        for grant in AccessGrant.objects.filter(model__in=wanted[start : start + BATCH]):
+            told[grant.model_id].append(
+                {
+                    "principal_type": grant.principal_type,
+                    "principal_id": grant.principal_id,
+                    "permission": grant.permission,
+                }
+            )
+    return {key: sorted(grants, key=lambda grant: tuple(grant.values())) for key, grants in told.items()}
 
 
 def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
@@ -330,7 +320,7 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
     return len(changing)
 
 
-def record_grants(model: AIModel, before: list[str], author: Author, *, was_restricted: bool) -> bool:
+def record_grants(model: AIModel, before: list[dict[str, str]], author: Author, *, was_restricted: bool) -> bool:
     """Writes the history of grants that were edited one by one; `before` is what `grants_of` said earlier."""
     after = grants_of([model.pk])[model.pk]
     if before == after:
@@ -351,19 +341,3 @@ def release_all(rows: Any, author: Author) -> int:
         for row in held:
             release(row, None, author)
     return len(held)
-
-
-def rebase(rows: Any, base: AIModel, author: Author) -> int:
-    """Builds custom models upon another base."""
-    with transaction.atomic():
-        changing = [row for row in _locked(rows) if row.kind == AIModel.Kind.CUSTOM and row.base_model_id != base.pk]
-        history = []
-        for row in changing:
-            old = row.base_model.model_id if row.base_model else None
-            row.base_model = base
-            row.updated_at = timezone.now()
-            row.full_clean(exclude={"tags"})
-            row.save()
-            history.append(change_row(author, row.model_id, "base_model", old, base.model_id, model=row))
-        FieldChange.objects.bulk_create(history, batch_size=BATCH)
-    return len(changing)

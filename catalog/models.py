@@ -7,14 +7,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import access, modelids, versions
+from catalog import access, deriving, modelids, versions
 from catalog.fields import ExactCharField
 from catalog.folding import fold
+from catalog.rows import update_rows
 from catalog.textvalues import (
     MAX_INTEGER,
     MAX_TEXT,
@@ -141,20 +143,34 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
 
     def update(self, **values: Any) -> int:
         versions.bump()
-        return super().update(**values)
+        # bulk_update() comes with what follows already.
+        if not deriving.SOURCES & set(values) or set(deriving.DERIVED_FIELDS) <= set(values):
+            return super().update(**values)
+        with transaction.atomic():
+            keys = list(self.order_by().values_list("pk", flat=True))
+            changed = super().update(**values)
+            deriving.again(keys)
+            deriving.hand_down(keys)
+        return changed
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
-            row.derive()
+            deriving.derive(row)
         versions.bump()
         return super().bulk_create(rows, *args, **kwargs)
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
         for row in rows:
-            row.derive()
-        return super().bulk_update(rows, {*fields, "search_text"}, *args, **kwargs)  # calls update(), which bumps
+            deriving.derive(row)
+        inherited = deriving.INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
+        names = {*fields, *inherited, *deriving.DERIVED_FIELDS}
+        with transaction.atomic():
+            versions.bump()
+            update_rows(AIModel, rows, sorted(names))
+            deriving.hand_down([row.pk for row in rows])
+        return len(rows)
 
 
 def _number(help_text: str) -> Any:
@@ -269,7 +285,10 @@ class AIModel(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
-    search_text = models.TextField(editable=False, default="")
+    # What catalog/deriving.py keeps, for lists.
+    search_text = models.TextField(editable=False, default="", help_text="Folded: what a search looks through.")
+    name_key = ExactCharField(max_length=255, editable=False, default="", help_text="Folded: what lists sort by.")
+    facets = models.TextField(editable=False, default="", help_text="A line for each word that a filter may name.")
 
     objects = AIModelQuerySet.as_manager()
 
@@ -298,26 +317,46 @@ class AIModel(models.Model):
             models.Index(F("priority").desc(), F("model_id"), name="aimodel_rank"),
             models.Index(F("created_at"), F("model_id"), name="aimodel_created"),
             models.Index(F("updated_at"), F("model_id"), name="aimodel_updated"),
-            models.Index(F("name"), F("model_id"), name="aimodel_name"),
+            models.Index(F("name_key"), F("model_id"), name="aimodel_name"),
             models.Index(F("prompt_price"), F("model_id"), name="aimodel_price"),
             models.Index(F("context_length"), F("model_id"), name="aimodel_context"),
+            # Few of many are custom models: the conditions on base models look at these alone.
+            models.Index(fields=("base_model", "owner"), name="aimodel_custom", condition=Q(kind="custom")),
         )
 
     def __str__(self) -> str:
         return self.model_id
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.derive()
+        is_new = self._state.adding
+        deriving.derive(self)
         fields = kwargs.get("update_fields")
         if fields is not None:
-            kwargs["update_fields"] = {*fields, "author", "search_text"}
-        super().save(*args, **kwargs)
+            inherited = deriving.INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
+            kwargs["update_fields"] = {*fields, *inherited, *deriving.DERIVED_FIELDS}
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if not is_new:
+                deriving.hand_down([self.pk])
 
-    def derive(self) -> None:
-        """Sets what follows from other fields. Called before every write."""
-        if self.kind == self.Kind.CATALOG:
-            self.author = modelids.author_of(self.model_id)
-        self.search_text = fold(f"{self.model_id}\n{self.name}\n{self.family}")
+    def clean(self) -> None:
+        """Refuses a base model that would close a circle or make the chain of custom models too long."""
+        if self.base_model is None:
+            return
+        chain = [self.base_model]
+        while chain[-1].base_model is not None and len(chain) < access.MAX_CHAIN:
+            chain.append(chain[-1].base_model)
+        if self.pk is not None and self.pk in (link.pk for link in chain):
+            raise ValidationError({"base_model": "A custom model cannot be built on itself."}, code="circle")
+        above, upon = 0, [self.pk] if self.pk is not None else []
+        while above < access.MAX_CHAIN:
+            upon = list(AIModel.objects.filter(base_model__in=upon).values_list("pk", flat=True))
+            if not upon:
+                break
+            above += 1
+        if above + 1 + len(chain) > access.MAX_CHAIN:
+            links = f"A chain of custom models and their catalog entry has at most {access.MAX_CHAIN} links."
+            raise ValidationError({"base_model": links}, code="chain_too_long")
 
     @property
     def status(self) -> str:

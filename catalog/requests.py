@@ -20,7 +20,7 @@ _TAGS = re.compile(r'(?:W/)?"[^"]*"')
 
 
 class CallerMixin:
-    """For DRF views: `self.standing`, refusal of unknown query parameters, and the headers of private answers.
+    """For DRF views: `self.standing`, refusal of unknown and repeated query parameters, and private answers' headers.
 
     `query_parameters` are those that the view knows; None: any, as under `/v1`, where clients bring their own.
     """
@@ -28,6 +28,7 @@ class CallerMixin:
     permission_classes: Sequence[Any] = (SignedIn, HasScope)
     scopes: dict[str, str] = {"GET": "models:read"}
     query_parameters: frozenset[str] | None = frozenset()
+    repeatable_parameters: frozenset[str] = frozenset()
     request: Any
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +36,7 @@ class CallerMixin:
         self.refuse_unknown(request)
 
     def refuse_unknown(self, request: Request) -> None:
-        """Raises ValidationError naming each query parameter that the view does not know."""
+        """Raises ValidationError naming each query parameter that the view does not know, or knows once only."""
         known = self.known_parameters()
         if known is None:
             return
@@ -43,6 +44,14 @@ class CallerMixin:
             raise ValidationError(
                 {name[:64]: ["There is no such query parameter here."] for name in unknown[:20]},
                 code="unknown_parameter",
+            )
+        if repeated := sorted(
+            name
+            for name, values in request.query_params.lists()
+            if len(values) > 1 and name not in self.repeatable_parameters
+        ):
+            raise ValidationError(
+                {name: ["This parameter has one value."] for name in repeated}, code="repeated_parameter"
             )
 
     def known_parameters(self) -> frozenset[str] | None:

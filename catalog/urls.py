@@ -1,5 +1,30 @@
-"""Routes of the app."""
+"""Routes of the app, but for those that take what others leave: catalog/detail_urls.py."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from catalog.viewsets.custom import CustomModelViewSet
+from catalog.viewsets.explain import ExplanationViewSet
+from catalog.viewsets.images import ModelImageViewSet
+from catalog.viewsets.list import ModelListViewSet, TagViewSet
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),
+    path("api/models/tags", TagViewSet.as_view({"get": "list"}), name="model-tags"),
+    path("api/models/access", ExplanationViewSet.as_view({"get": "list"}), name="model-access"),
+    path("api/models/custom", CustomModelViewSet.as_view({"post": "create"}), name="custom-models"),
+    path(
+        "api/models/custom/<str:model_id>",
+        CustomModelViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="custom-model",
+    ),
+    path(
+        "api/models/custom/<str:model_id>/access",
+        CustomModelViewSet.as_view({"put": "share"}),
+        name="custom-model-access",
+    ),
+    path(
+        "api/models/custom/<str:model_id>/image",
+        ModelImageViewSet.as_view({"get": "retrieve"}),
+        name="custom-model-image",
+    ),
+]

@@ -68,6 +68,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "config.api.errors.csrf_failure"
 
 SILENCED_SYSTEM_CHECKS = [
     # Other services may live on our subdomains; whether HSTS covers and preloads them is the deployment's decision.
@@ -200,6 +201,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 # Ten wrong passwords lock one name from one address for a quarter of an hour. A name alone is never locked, or anyone
 # could lock out anyone.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -207,7 +210,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
 AXES_CLIENT_IP_CALLABLE = "config.client_ip.client_ip"
 AXES_VERBOSE = False
 
@@ -268,6 +271,8 @@ WAFFLE_SECURE = not INSECURE_HTTP
 
 # The catalog and its providers.
 
+# What finds the standing of an API key by its public id, for the route that explains who may see what.
+KEY_STANDING = "apikeys.authentication.standing_of_key"
 # Whether the catalog can be read without signing in.
 PUBLIC_CATALOG = env.flag("PUBLIC_CATALOG", True)
 # Hosts that providers entered in the admin may use although they are not public: host, host:port or CIDR.

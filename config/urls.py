@@ -3,13 +3,20 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config.accounts import SignIn, SignOut
+
 urlpatterns = [
     path("", include("catalog.urls")),
+    path("", include("catalog.openai_urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
     path("", include("apikeys.urls")),
     path("", include("config.api.urls")),
+    path("accounts/login", SignIn.as_view(), name="login"),
+    path("accounts/logout", SignOut.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    # Last: it takes every id that no other route has taken.
+    path("", include("catalog.detail_urls")),
 ]
 
 handler400 = "config.api.errors.bad_request"

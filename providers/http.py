@@ -6,6 +6,7 @@ body that drips, and inflate a megabyte to a gigabyte.
 """
 
 import email.utils
+import http.client
 import json
 import random
 import socket
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Self
 
 import requests
 import urllib3
@@ -34,6 +35,16 @@ _CHUNK = 64 * 1024
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 # What RFC 9110 calls a field value, less the obsolete bytes above ASCII.
 _HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
+
+
+_CLIENT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -56,14 +67,21 @@ class Door:
 
     `allowed_hosts`: private hosts that the deployment allows (host, host:port, or a network as CIDR).
     `trusted_origins`: base URLs or origins that the deployment's own environment names.
+    `ca_bundle`: a file of certificate authorities to trust instead of the public ones (the environment's
+    REQUESTS_CA_BUNDLE is not read).
     """
 
     def __init__(
-        self, allowed_hosts: Sequence[str] = (), limits: Limits = Limits(), trusted_origins: Collection[str] = ()
+        self,
+        allowed_hosts: Sequence[str] = (),
+        limits: Limits = Limits(),
+        trusted_origins: Collection[str] = (),
+        ca_bundle: str | None = None,
     ):
         self.allowed_hosts = tuple(allowed_hosts)
         self.limits = limits
         self.trusted_origins = tuple(trusted_origins)
+        self.ca_bundle = ca_bundle
 
     def get_json(
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
@@ -112,7 +130,7 @@ class Door:
             except UpstreamError as error:
                 if attempt == self.limits.attempts or not _worth_retrying(error):
                     raise
-                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
+                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
                 if error.retry_after is not None:
                     # Never before the time asked for, and not all clients at the very same moment.
                     wait = error.retry_after + min(wait, 1.0)
@@ -128,6 +146,7 @@ class Door:
         watch = _Watch(deadline)
         session = requests.Session()
         session.trust_env = False
+        session.verify = self.ca_bundle or True
         session.mount("http://", _PinnedAdapter(addresses, self.limits, watch))
         session.mount("https://", _PinnedAdapter(addresses, self.limits, watch))
         try:
@@ -144,10 +163,13 @@ class Door:
                     # A body without a length looks complete when the watch has cut its connection.
                     raise _too_slow(target)
                 return data
-        except UpstreamError:
+        except UpstreamError as error:
+            # The watch cutting the connection can look like an answer that ended early.
+            if watch.expired and error.reason == "connect":
+                raise _too_slow(target) from None
             raise
-        except Exception as error:
-            # Whatever a client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
+        except _CLIENT_ERRORS as error:
+            # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
             raise _translated(error, target, expired=watch.expired) from None
 
 
@@ -179,7 +201,7 @@ class _Watch:
                 except OSError:
                     pass  # Closed by the other side already.
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> Self:
         self._timer.start()
         return self
 
@@ -206,11 +228,11 @@ class _PinnedAdapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class Secure(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -228,15 +250,17 @@ class _PinnedAdapter(HTTPAdapter):
             if left <= 0:
                 timed_out = True
                 break
+            family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                sock = socket.create_connection((str(address), port), timeout=left)
-            except TimeoutError:
-                timed_out = True
-            except OSError:
-                continue
-            else:
+                sock.settimeout(left)
+                sock.connect((str(address), port))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._watch.add(sock)
+            except OSError as error:
+                timed_out = isinstance(error, TimeoutError)
+                sock.close()
+            else:
                 return sock
         if timed_out:
             raise UpstreamError("timeout", "The connection was not accepted in time.")

@@ -20,7 +20,7 @@ from apikeys.policy import KeyPolicy
 from catalog.changes import Author
 from catalog.models import AccessGrant, AIModel, Tag
 
-pytest_plugins = ["tests.canary"]
+pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
 
 # A server that a test starts reads the number from the hash itself, so it can check these passwords as they are.
 PBKDF2PasswordHasher.iterations = 1
@@ -69,6 +69,12 @@ def project_dir() -> Path:
 
 def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings: Any) -> None:
+    """A user a test must not cost a fifth of a second. A test of the real hash sets PASSWORD_HASHERS itself."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 class Api(APIClient):

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from catalog import audience, changes, flags
+from catalog import audience, changes, custom, flags
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import shown
 from catalog.admin.inputs import TagNames
@@ -149,7 +149,7 @@ CUSTOM_ACTIONS: tuple[Bulk, ...] = (
         "rebase",
         "Build upon another base…",
         "built upon it",
-        lambda rows, values, author: changes.rebase(rows, values["base"], author),
+        lambda rows, values, author: custom.repoint(rows.order_by("pk"), values["base"], author),
         BaseForm,
         narrows=True,
     ),

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from catalog import changes
+from catalog import custom
 from catalog.admin import bulk
 from catalog.admin.audited import author_of
 from catalog.admin.entries import AIModelAdmin
@@ -69,7 +69,7 @@ class CustomModelAdmin(AIModelAdmin):
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        changes.delete(obj, author_of(request))
+        custom.remove(AIModel.objects.get(pk=obj.pk), author_of(request))
 
     @admin.display(description="built upon", ordering="base_model__model_id")
     def base(self, row: AIModel) -> str:
@@ -78,5 +78,5 @@ class CustomModelAdmin(AIModelAdmin):
         return row.base_model.model_id if row.base_model.is_available else f"{row.base_model} (not available)"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        gone = CustomModel.objects.filter(kind=AIModel.Kind.CUSTOM, base_model=None).count()
+        gone = custom.baseless().count()
         return super().changelist_view(request, {"gone": gone, **(extra_context or {})})

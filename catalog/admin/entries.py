@@ -303,7 +303,8 @@ class CatalogEntryAdmin(AIModelAdmin):
     form = EntryForm
     bulk_actions = bulk.ENTRY_ACTIONS
     list_display = (
-        "entry", "switches", "is_available", "prices", "context", "input_words", "offers", "tag_names", "pins", "status",
+        "entry", "switches", "is_available", "prices", "context", "input_words", "offers", "tag_names", "pins",
+        "status",
     )  # fmt: skip
     list_filter = ENTRY_FILTERS
     sortable_by = ("entry", "prices", "context", "is_available")

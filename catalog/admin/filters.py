@@ -7,26 +7,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from catalog import flags
+from catalog import custom, flags
 from catalog.admin.inputs import MODALITIES
+from catalog.deriving import facet
 from catalog.models import AIModel, Tag
 from catalog.textvalues import MAX_INTEGER
 
-CAPABILITIES = {
-    "chat": ~Q(supports_embeddings=True) & (Q(output_modalities=[]) | Q(output_text__contains='"text"')),
-    "embeddings": Q(supports_embeddings=True),
-    "vision": Q(supports_images=True),
-    "audio": Q(supports_audio=True),
-    "video": Q(supports_video=True),
-    "tools": Q(supports_tools=True),
-    "reasoning": Q(supports_reasoning=True),
-    "structured_output": Q(supports_structured_output=True),
-    "browser": Q(supports_browser=True),
-}
+CAPABILITIES = (
+    "chat", "embeddings", "vision", "audio", "video", "tools", "reasoning", "structured_output", "browser",
+)  # fmt: skip
 
 STATUSES = {
     "init": ("init: only poor sources so far", Q(manually_updated=False, rich_source=False)),
@@ -78,11 +70,6 @@ class AuthorFilter(MenuFilter):
         return Q(author="" if value == "-" else value)
 
 
-def _words(field: str, annotation: str, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-    """Rows whose JSON list holds the word. As text: SQLite has no containment of JSON."""
-    return queryset.alias(**{annotation: Cast(field, TextField())}).filter(**{f"{annotation}__contains": f'"{value}"'})
-
-
 class ProviderFilter(MenuFilter):
     title = "provider that offers it"
     parameter_name = "offered_by"
@@ -93,11 +80,8 @@ class ProviderFilter(MenuFilter):
         provider = offers._meta.get_field("provider").related_model
         return [("-", "(none)"), *provider._default_manager.order_by("slug").values_list("slug", "name")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
-        return queryset.filter(offered_by=[]) if value == "-" else _words("offered_by", "offered", queryset, value)
+    def condition(self, value: str) -> Q:
+        return Q(offered_by=[]) if value == "-" else Q(facets__contains=facet("by", value))
 
 
 class TagFilter(MenuFilter):
@@ -133,34 +117,28 @@ class CapabilityFilter(MenuFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(word, word) for word in CAPABILITIES]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value not in CAPABILITIES:
-            return queryset
-        return queryset.alias(output_text=Cast("output_modalities", TextField())).filter(CAPABILITIES[value])
+    def condition(self, value: str) -> Q:
+        return Q(facets__contains=facet("capability", value))
 
 
 class InputFilter(MenuFilter):
     title = "input modality"
     parameter_name = "input"
-    field = "input_modalities"
+    field = "input"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("-", "(unknown)"), *((word, word) for word in MODALITIES)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def condition(self, value: str) -> Q:
         if value == "-":
-            return queryset.filter(**{self.field: []})
-        return _words(self.field, f"{self.field}_text", queryset, value)
+            return Q(**{f"{self.field}_modalities": []})
+        return Q(facets__contains=facet(self.field, value))
 
 
 class OutputFilter(InputFilter):
     title = "output modality"
     parameter_name = "output"
-    field = "output_modalities"
+    field = "output"
 
 
 class StatusFilter(MenuFilter):
@@ -296,12 +274,8 @@ class BaseFilter(MenuFilter):
     parameter_name = "base"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("gone", "gone"), ("unavailable", "not available now"), ("there", "there")]
+        return [("gone", "gone, or of no use now"), ("there", "there")]
 
     def condition(self, value: str) -> Q:
-        gone = Q(base_model=None)
-        return {
-            "gone": gone,
-            "unavailable": ~gone & Q(base_model__kind="catalog", base_model__is_available=False),
-            "there": ~gone,
-        }.get(value, Q())
+        gone = Q(pk__in=custom.baseless().order_by().values("pk"))
+        return {"gone": gone, "there": ~gone}.get(value, Q())

@@ -5,6 +5,7 @@ Apps above add what else can look: `subjects["key"] = ...` (a function from the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from django.urls import reverse
 from catalog import access
 from catalog.folding import fold
 from catalog.models import AIModel
+from catalog.serving import openai_list
+from catalog.snapshot import View, snapshot
 from catalog.viewers import Standing, standing_of
 
 PER_PAGE = 100
@@ -27,11 +30,11 @@ PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who looks: their standing, what they are called, and the object they are."""
+    """Who looks: what they are called, and their standing, which is asked again where the catalog has moved on."""
 
     label: str
     standing: Standing
-    row: Any
+    stand_again: Callable[[], Standing]
     # A sentence on why they get nothing at all, such as that the user is inactive.
     refused: str = ""
 
@@ -41,17 +44,17 @@ def _user(key: str) -> Subject | None:
     if user is None:
         return None
     refused = "" if user.is_active else "This user is inactive: whatever they send is refused."
-    return Subject(f"user {user.get_username()}", standing_of(user), user, refused)
+    return Subject(f"user {user.get_username()}", standing_of(user), lambda: standing_of(user), refused)
 
 
 def _anybody(key: str) -> Subject:
-    return Subject("anyone who is not signed in", standing_of(None), None)
+    return Subject("anyone who is not signed in", standing_of(None), lambda: standing_of(None))
 
 
 subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone": _anybody}
 
-# Dialect -> what a subject gets in it, as text; filled by what serves the dialects.
-dialects: dict[str, Callable[[Standing], str]] = {}
+# Route -> what it answers to whom this view of the catalog is, byte for byte. Apps above add theirs.
+dialects: dict[str, Callable[[View], bytes]] = {"/v1/models": openai_list}
 
 
 def subject_of(request: HttpRequest) -> Subject | None:
@@ -98,7 +101,8 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     visible = rows.visible_to(viewer)
     told: dict[str, Any] = {"show": shown, "q": query, "dialect": dialect}
     if dialect in dialects:
-        told["text"] = dialects[dialect](subject.standing)
+        body = dialects[dialect](snapshot.view(subject.standing, subject.stand_again))
+        told["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
         return told
     told |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}
     chosen: QuerySet[AIModel] = {"usable": rows.usable_by(viewer), "visible": visible}.get(

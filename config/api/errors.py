@@ -1,11 +1,13 @@
 """The shape of every error: one envelope under `/v1` (OpenAI's), one everywhere else under `/api`, pages for people."""
 
 import logging
+import sys
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from django.core.exceptions import (
+    BadRequest,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -13,9 +15,9 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.shortcuts import render
-from django.views.csrf import csrf_failure as django_csrf_failure
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -24,6 +26,8 @@ from rest_framework.views import exception_handler as rest_framework_handler
 from config.api import request_id
 
 logger = logging.getLogger("modeldex.errors")
+
+_DATABASE_GONE = (OperationalError, InterfaceError)
 
 # DRF's words for a bad value; a code that says more stands in the envelope as it is.
 _GENERIC = {
@@ -150,9 +154,9 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
         return _refusal(413, "The body is larger than this server takes.")
     if isinstance(exc, UnreadablePostError):
         return _refusal(400, "The body ended before it was whole.")
-    if isinstance(exc, SuspiciousOperation):
+    if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
         return _refusal(400, "The request was refused as malformed.")
-    if isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, _DATABASE_GONE):
         logger.error("The database is unavailable: %s", type(exc).__name__, exc_info=exc)
         return _refusal(503, "The database does not answer. Try again shortly.")
     return None
@@ -191,37 +195,50 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return _answer(request, 413, "The body is larger than this server takes.")
-    return _answer(request, 400, "The request was refused as malformed.")
+        return answer(request, 413, "The body is larger than this server takes.")
+    return answer(request, 400, "The request was refused as malformed.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 403, "You may not do this.")
+    return answer(request, 403, "You may not do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 404, "No such address.")
+    return answer(request, 404, "No such address.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500, "Something went wrong on this server. The request id finds it in the log.")
+    # Django calls this while it handles the exception. Middleware may meet a database that is gone, too.
+    if isinstance(sys.exc_info()[1], _DATABASE_GONE):
+        return answer(request, 503, "The database does not answer. Try again shortly.")
+    return answer(request, 500, "Something went wrong on this server. The request id finds it in the log.")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if is_api(request):
         return response(request, 403, "csrf_failed", "A write with the session cookie needs its CSRF token.")
-    return django_csrf_failure(request, reason=reason)
+    return answer(request, 403, "The form could not be checked. Allow cookies of this site, reload it and try again.")
 
 
-def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+def answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    """A refusal outside of DRF, for programs or for people as the address says."""
     if is_api(request):
         return response(request, status, _CODES[status], message)
-    context = {"status": status, "phrase": HTTPStatus(status).phrase, "message": message}
-    return render(None, "error.html", context | {"request_id": request_id.current.get()}, status=status)
+    phrase = HTTPStatus(status).phrase
+    context = {"status": status, "phrase": phrase, "message": message, "request_id": request_id.current.get()}
+    try:
+        page = render(None, "error.html", context, status=status)
+    except Exception:
+        # Where even the page fails, as with static files that were never collected, plain words are left.
+        logger.exception("The error page cannot be shown.")
+        words = f"{status} {phrase}\n\n{message}\n"
+        page = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
+    page["Cache-Control"] = "no-store"
+    return page
 
 
 class DatabaseErrorMiddleware:
-    """Answers 503 where the database is gone, for what runs before and beside DRF (sessions, pages)."""
+    """Answers 503 where the database is gone while a view runs that is not DRF's: a page, the admin."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -230,7 +247,7 @@ class DatabaseErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, OperationalError | InterfaceError):
+        if isinstance(exception, _DATABASE_GONE):
             logger.error("The database is unavailable: %s", type(exception).__name__, exc_info=exception)
-            return _answer(request, 503, "The database does not answer. Try again shortly.")
+            return answer(request, 503, "The database does not answer. Try again shortly.")
         return None

@@ -26,12 +26,20 @@ def _whole(request: Request, name: str, default: int, most: int) -> int:
 class NumberedPages(BasePagination):
     """A page past the end is empty and has the true total. `Link` names first, prev, next and last."""
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+    def read(self, request: Request) -> None:
+        """Takes the page's number and size from the query. Raises ValidationError."""
         self.request = request
         self.page = _whole(request, "page", 1, MAX_PAGE)
         self.page_size = _whole(request, "page_size", PAGE_SIZE, MAX_PAGE_SIZE)
-        self.total = queryset.count()
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """`queryset` may be what reads a page and the total at once: `page(start, size) -> (rows, total)`."""
+        self.read(request)
         start = (self.page - 1) * self.page_size
+        if hasattr(queryset, "page"):
+            rows, self.total = queryset.page(start, self.page_size)
+            return rows
+        self.total = queryset.count()
         return list(queryset[start : start + self.page_size]) if start < self.total else []
 
     def get_paginated_response(self, data: Any) -> Response:

@@ -1,14 +1,16 @@
 """Who a key is, and that a credential that is present but unusable is nobody."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
-from apikeys import issuing, tokens, usage
+from apikeys import issuing, tokens
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import ApiKey
 from catalog.models import AuditEntry
@@ -20,6 +22,19 @@ CURRENT = "/api/keys/current"
 
 def status(api, header):
     return api.get(CURRENT, headers={"Authorization": header}).status_code
+
+
+@pytest.fixture
+def read_only():
+    """A database that refuses writes, for as long as the test runs."""
+    statement = {"sqlite": "PRAGMA query_only = {}", "postgresql": "SET default_transaction_read_only = {}"}
+    with connection.cursor() as cursor:
+
+        def switch(to):
+            cursor.execute(statement[connection.vendor].format(to))
+
+        yield switch
+        switch("off")
 
 
 def ago(**by):
@@ -43,9 +58,7 @@ def test_the_scheme_is_case_insensitive_and_trailing_blanks_do_not_count(api, al
 )  # fmt: skip
 def test_an_unusable_credential_is_401_and_costs_no_statement(api, alice, make_key, header):
     header = header.replace("{key}", make_key(alice).token)
-    with CaptureQueriesContext(
-        connection,
-    ) as statements:
+    with CaptureQueriesContext(connection) as statements:
         answer = api.get(CURRENT, headers={"Authorization": header})
     assert answer.status_code == 401
     assert answer.json()["code"] == "invalid_api_key"
@@ -192,38 +205,45 @@ def test_use_is_noted_once_a_minute(api, alice, make_key):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_refuses_writes_costs_no_request(api, alice, make_key):
-    issued = make_key(alice)
-    on, off = {
-        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
-        "postgresql": ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(on)
-    try:
-        answer = api.with_key(issued.token).get(CURRENT)
-        assert answer.status_code == 200
-        assert answer.json()["last_used_at"] is None
-        ApiKey.objects.none()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(off)
+def test_a_database_that_refuses_writes_costs_no_request(api, alice, make_key, read_only):
+    caller = api.with_key(make_key(alice).token)
+    read_only("on")
+    answer = caller.get(CURRENT)
+    assert answer.status_code == 200
+    assert answer.json()["last_used_at"] is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_limit_that_cannot_be_counted_lets_nothing_through(api, alice, make_key):
-    issued = make_key(alice, per_minute=5)
-    on, off = {
-        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
-        "postgresql": ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(on)
-    try:
-        assert api.with_key(issued.token).get(CURRENT).status_code == 503
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(off)
+def test_a_limit_that_cannot_be_counted_lets_nothing_through(api, alice, make_key, read_only):
+    caller = api.with_key(make_key(alice, per_minute=5).token)
+    read_only("on")
+    assert caller.get(CURRENT).status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_somebody_holds_locked_is_not_waited_for(api, alice, make_key):
+    """On SQLite the whole database is locked, on PostgreSQL the row."""
+    issued = make_key(alice)
+    locked, done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            ApiKey.objects.filter(pk=issued.key.pk).update(name="held")
+            locked.set()
+            done.wait(10)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    locked.wait(10)
+    started = time.monotonic()
+    answer = api.with_key(issued.token).get(CURRENT)
+    took = time.monotonic() - started
+    done.set()
+    holder.join()
+    assert answer.status_code == 200
+    assert took < 1
+    assert ApiKey.objects.get(pk=issued.key.pk).last_used_at is None
 
 
 def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
@@ -234,4 +254,3 @@ def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
     ApiKey.objects.filter(pk=issued.key.pk).update(previous_until=ago(seconds=1))
     assert api.with_key(issued.token).get(CURRENT).status_code == 401
     assert api.with_key(new.token).get(CURRENT).status_code == 200
-    assert timedelta(minutes=1) == usage.EVERY

@@ -1,0 +1,177 @@
+"""The item of the list, of the detail and of custom models: what one caller is shown of one model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import orjson
+from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import JSONObject
+from django.urls import reverse
+
+from catalog import access
+from catalog.access import Viewer
+from catalog.items import catalog_item
+from catalog.models import AccessGrant, AIModel, Tag
+from catalog.people import display_name
+from catalog.viewers import JSONArray
+
+# Wide columns that no item shows.
+_UNSHOWN = (
+    "upstream",
+    "extras",
+    "notes",
+    "reasoning_levels",
+    "supported_parameters",
+    "pinned_fields",
+    "search_text",
+    "facets",
+)
+
+
+def _as_bool(condition: Q) -> Case:
+    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def rows(viewer: Viewer) -> QuerySet[AIModel]:
+    """Every model, with all that its item for this viewer needs, in one statement. Filter before use."""
+    tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
+    grants = AccessGrant.objects.filter(model=OuterRef("pk")).order_by()
+    return (
+        AIModel.objects.select_related("owner")
+        .defer(*_UNSHOWN)
+        .annotate(
+            shown_base=F("base_model__model_id"),
+            shown_image=F("image__digest"),
+            shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
+            shown_grants=Subquery(grants.annotate(all=JSONArray(_grant())).values("all")),
+            may_write=_as_bool(access.writable(viewer)),
+            shown_enabled=_as_bool(access.enabled(viewer)),
+        )
+    )
+
+
+def _grant() -> JSONObject:
+    return JSONObject(
+        id="pk", principal_type="principal_type", user="user_id", group="group_id", permission="permission"
+    )
+
+
+def read(viewer: Viewer, keys: list[int]) -> list[AIModel]:
+    return list(rows(viewer).filter(pk__in=keys))
+
+
+def find(viewer: Viewer, model_id: str) -> AIModel | None:
+    """The one model of this id that the viewer finds, or None."""
+    return rows(viewer).filter(access.findable(viewer), model_id=model_id).first()
+
+
+def image_url(model_id: str, digest: str) -> str:
+    # The digest makes a new address of a new picture, so that browsers may keep the old one.
+    return f"{reverse('custom-model-image', args=[model_id])}?v={digest[:16]}"
+
+
+def grants_of(model: AIModel) -> list[dict[str, Any]]:
+    """The grants of a row of `rows`, in the order in which they were given."""
+    return [
+        {
+            "id": str(grant["id"]),
+            "principal_type": grant["principal_type"],
+            "principal_id": str(grant["user"] or grant["group"] or ""),
+            "permission": grant["permission"],
+        }
+        for grant in sorted(json.loads(model.shown_grants or "[]"), key=lambda grant: grant["id"])
+    ]
+
+
+def tags_of(model: AIModel) -> list[str]:
+    return sorted(json.loads(model.shown_tags or "[]"), key=str.casefold)
+
+
+def present_picture(model: AIModel) -> str | None:
+    """The address of a row's picture as its item shows it."""
+    if model.shown_image:
+        return image_url(model.model_id, model.shown_image)
+    link = model.meta.get("profile_image_url")
+    return link if isinstance(link, str) else None
+
+
+def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
+    """A row of `rows` as this viewer is shown it.
+
+    Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on.
+    """
+    custom, mine = model.kind == AIModel.Kind.CUSTOM, model.may_write
+    tags = tags_of(model)
+    shown = catalog_item(model, tags)
+    capabilities: Any = dict.fromkeys(shown["capabilities"], True)
+    if custom and isinstance(model.meta.get("capabilities"), dict):
+        capabilities = model.meta["capabilities"]
+    owner = None
+    if model.owner is not None:
+        owner = {
+            "id": str(model.owner.pk),
+            "name": display_name(model.owner),
+            "email": model.owner.email if mine else None,
+        }
+    shown |= {
+        "kind": model.kind,
+        "user_id": str(model.owner_id or ""),
+        "base_model_id": model.shown_base if mine or not model.delegated else None,
+        "params": model.params if mine else {},
+        "meta": {
+            "profile_image_url": present_picture(model),
+            "description": model.description,
+            "capabilities": capabilities,
+            "tags": tags,
+        },
+        "access_grants": grants_of(model) if mine else [],
+        "is_active": model.active,
+        "delegated": model.delegated,
+        "write_access": mine,
+        "user": owner,
+        "priority": model.priority,
+        "created_at": int(model.created_at.timestamp()),
+        "updated_at": int(model.updated_at.timestamp()),
+    }
+    if viewer.user_id is not None:
+        shown["is_enabled"] = model.shown_enabled
+    return shown
+
+
+def state(model: AIModel) -> str:
+    """A digest of what a writer of a row of `rows` may change, its grants and tags too."""
+    written = [
+        model.pk,
+        model.model_id,
+        model.name,
+        model.shown_base,
+        model.params,
+        model.meta,
+        model.description,
+        model.active,
+        model.delegated,
+        model.owner_id,
+        model.shown_image,
+        tags_of(model),
+        sorted((grant["principal_type"], grant["principal_id"], grant["permission"]) for grant in grants_of(model)),
+    ]
+    return _digest(written)
+
+
+def tag(model: AIModel, shown: dict[str, Any]) -> str:
+    """The ETag of an item: what writers may change, then whatever else the answer shows."""
+    return f'"{state(model)}.{_digest(shown)}"'
+
+
+def is_of(tag: str, model: AIModel) -> bool:
+    """Whether an `If-Match` names this state of the row, whatever else of the answer has changed since."""
+    now = state(model)
+    parts = [part.strip().removeprefix("W/").strip('"') for part in tag.split(",")]
+    return any(part == "*" or part.partition(".")[0] == now for part in parts)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()

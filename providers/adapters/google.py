@@ -1,0 +1,62 @@
+"""Google Gemini: https://generativelanguage.googleapis.com/v1beta/models. No prices, no dates."""
+
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft, Rejected, mapping
+from providers.adapters.values import Unusable
+from providers.http import Door, UpstreamError
+
+_PREFIX = "models/"
+
+
+class Google(Adapter):
+    kind = "google"
+    slug = "google"
+    default_base_url = "https://generativelanguage.googleapis.com/v1beta"
+    listings: ClassVar[dict[str, str]] = {"models": "/models?pageSize=1000"}
+    # The other way that Google allows, `?key=`, would put the key into every access log on the way.
+    credential_style = ("x-goog-api-key", "")
+    envelope = "models"
+
+    def get(self, door: Door, url: str, credential: str | None) -> Any:
+        try:
+            return super().get(door, url, credential)
+        except UpstreamError as error:
+            if error.status == 400:
+                # An unusable key is a 400 here, not a 401.
+                raise UpstreamError("unauthorized", "Google refused the credential (400).", status=400) from None
+            raise
+
+    def next_page(self, page: Any, url: str) -> str | None:
+        token = mapping(page).get("nextPageToken")
+        if not isinstance(token, str) or not token:
+            return None
+        return f"{self.url(self.listings['models'])}&pageToken={quote(token, safe='')}"
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return str(record.get("name", _PREFIX)).startswith(_PREFIX) and "digest" not in record
+
+    def upstream_id(self, record: dict[str, Any]) -> str:
+        name = record.get("name")
+        try:
+            return values.model_id(name.removeprefix(_PREFIX) if isinstance(name, str) else name)
+        except Unusable as error:
+            raise Rejected(f"name {error}") from None
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        draft.text("name", record.get("displayName"), values.MAX_NAME)
+        draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
+        draft.put("context_length", record.get("inputTokenLimit"), values.whole, "inputTokenLimit")
+        methods = draft.clean("supportedGenerationMethods", record.get("supportedGenerationMethods"), values.words)
+        if methods and "generateContent" not in methods and {"embedContent", "embedText"} & set(methods):
+            # Its outputTokenLimit of 1 means nothing.
+            draft.embedding()
+        else:
+            draft.put("max_output_tokens", record.get("outputTokenLimit"), values.whole, "outputTokenLimit")
+            if methods and "generateContent" in methods:
+                draft.facts["supports_embeddings"] = False
+        draft.flag("supports_reasoning", record.get("thinking"))
+        draft.extra("version", record.get("version"))
+        draft.extra("base_model", record.get("baseModelId"))

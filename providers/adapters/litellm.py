@@ -1,0 +1,80 @@
+"""LiteLLM's price map, MIT. Prices are JSON floats in USD per token and are read by their decimal text."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from providers.adapters import values
+from providers.adapters.authors import our_ids
+from providers.adapters.base import Draft, mapping
+from providers.adapters.enricher import Enricher
+from providers.http import UpstreamError
+
+# Clouds sell the same models under other prices and limits; only the authors' own rows speak about the model.
+FIRST_PARTY = frozenset(
+    {"openai", "anthropic", "gemini", "mistral", "xai", "zai", "deepseek", "moonshot", "dashscope", "cohere",
+     "cohere_chat", "perplexity", "minimax", "text-completion-openai"}
+)  # fmt: skip
+_PRICES = (
+    ("prompt", "input_cost_per_token"),
+    ("completion", "output_cost_per_token"),
+    ("internal_reasoning", "output_cost_per_reasoning_token"),
+    ("input_cache_read", "cache_read_input_token_cost"),
+    ("input_cache_write", "cache_creation_input_token_cost"),
+    ("input_cache_write_1h", "cache_creation_input_token_cost_above_1hr"),
+    ("audio", "input_cost_per_audio_token"),
+    ("audio_output", "output_cost_per_audio_token"),
+    ("image", "input_cost_per_image"),
+)
+_FLAGS = (
+    ("supports_tools", "supports_function_calling"),
+    ("supports_parallel_tool_calls", "supports_parallel_function_calling"),
+    ("supports_images", "supports_vision"),
+    ("supports_audio", "supports_audio_input"),
+    ("supports_reasoning", "supports_reasoning"),
+    ("supports_structured_output", "supports_response_schema"),
+    ("supports_browser", "supports_web_search"),
+)
+
+
+class LiteLLM(Enricher):
+    kind = "litellm"
+    slug = "litellm"
+    default_base_url = "https://raw.githubusercontent.com/BerriAI/litellm/main"
+    listings: ClassVar[dict[str, str]] = {"models": "/model_prices_and_context_window.json"}
+
+    def records(self, payload: Any) -> list[Any]:
+        if not isinstance(payload, dict) or "error" in payload:
+            raise UpstreamError("wrong_shape", "The answer is not an object of models.")
+        if payload and not any("litellm_provider" in mapping(row) for row in payload.values()):
+            raise UpstreamError("not_recognised", "This is not an answer of litellm.")
+        found: dict[str, Any] = {}
+        for model_id, row in _rows(payload):
+            found.setdefault(model_id, {**row, "id": model_id})
+        return list(found.values())
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        draft.put("context_length", record.get("max_input_tokens") or None, values.whole, "max_input_tokens")
+        draft.put("retires_at", record.get("deprecation_date"), values.retirement, "deprecation_date")
+        if record.get("mode") == "embedding":
+            draft.embedding()
+            draft.put("embedding_dimensions", record.get("output_vector_size"), values.whole, "output_vector_size")
+        else:
+            draft.put("max_output_tokens", record.get("max_output_tokens") or None, values.whole, "max_output_tokens")
+            for fact, theirs in _FLAGS:
+                draft.flag(fact, record.get(theirs))
+        for key, theirs in _PRICES:
+            if record.get(theirs) is not None:
+                draft.price(key, record[theirs])
+
+
+def _rows(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, row in payload.items():
+        # `sample_spec` explains the fields in words where others have numbers.
+        if key == "sample_spec" or not isinstance(row, dict) or row.get("litellm_provider") not in FIRST_PARTY:
+            continue
+        author = row["litellm_provider"].removeprefix("text-completion-").removesuffix("_chat")
+        # Keys come bare, or once more under the provider's prefix.
+        name = key.removeprefix(f"{row['litellm_provider']}/")
+        if "/" not in name:
+            for model_id in our_ids(author, name):
+                yield model_id, row

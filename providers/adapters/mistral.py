@@ -1,0 +1,40 @@
+"""Mistral: https://api.mistral.ai/v1/models. No prices; aliases are listed as models of their own."""
+
+from typing import Any
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.openai import EMBEDDING_ID
+
+_FLAGS = (("supports_tools", "function_calling"), ("supports_reasoning", "reasoning"), ("supports_images", "vision"))
+
+
+class Mistral(Adapter):
+    kind = "mistral"
+    slug = "mistral"
+    default_base_url = "https://api.mistral.ai/v1"
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return "capabilities" in record or not {"architecture", "pricing", "owned_by", "type", "digest"} & record.keys()
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        name = record.get("name")
+        # Where there is no display name, `name` repeats the id, which is not worth taking for one.
+        draft.text("name", None if name == draft.upstream_id else name, values.MAX_NAME)
+        draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
+        draft.put("released_at", record.get("created"), values.moment, "created")
+        draft.put("context_length", record.get("max_context_length"), values.whole, "max_context_length")
+        draft.put("retires_at", record.get("deprecation"), values.retirement, "deprecation")
+        capabilities = mapping(record.get("capabilities"))
+        chats = capabilities.get("completion_chat")
+        # Speech and moderation models do not chat either, so the name has to confirm it.
+        if chats is False and EMBEDDING_ID.search(draft.upstream_id):
+            draft.embedding()
+        elif chats is True:
+            vision = capabilities.get("vision")
+            draft.chat(images=vision if isinstance(vision, bool) else None)
+            for fact, capability in _FLAGS:
+                draft.flag(fact, capabilities.get(capability))
+        draft.extra("aliases", record.get("aliases"))
+        draft.extra("replacement", record.get("deprecation_replacement_model"))
+        draft.extra("type", record.get("type"))

@@ -1,0 +1,91 @@
+"""models.dev: https://models.dev/api.json, MIT. Prices are numbers, USD per million tokens."""
+
+from typing import Any, ClassVar
+
+from providers.adapters import values
+from providers.adapters.authors import our_ids
+from providers.adapters.base import Draft, mapping
+from providers.adapters.enricher import Enricher
+from providers.adapters.openai import EMBEDDING_ID
+from providers.http import UpstreamError
+
+# First-party lists only: what a reseller charges or serves says nothing about the model itself.
+FIRST_PARTY = (
+    "openai", "anthropic", "google", "mistral", "xai", "zai", "zhipuai", "llama", "deepseek", "moonshotai", "alibaba",
+    "cohere", "minimax", "nvidia", "perplexity", "upstage", "xiaomi", "inception", "morph", "stepfun", "nova",
+)  # fmt: skip
+_PRICES = (
+    ("prompt", "input"),
+    ("completion", "output"),
+    ("internal_reasoning", "reasoning"),
+    ("input_cache_read", "cache_read"),
+    ("input_cache_write", "cache_write"),
+    ("audio", "input_audio"),
+    ("audio_output", "output_audio"),
+)
+
+
+class ModelsDev(Enricher):
+    kind = "modelsdev"
+    slug = "modelsdev"
+    default_base_url = "https://models.dev"
+    listings: ClassVar[dict[str, str]] = {"models": "/api.json"}
+
+    def records(self, payload: Any) -> list[Any]:
+        """One record per catalog id; OpenRouter's part comes last and only fills ids that no first party has."""
+        if not isinstance(payload, dict) or "error" in payload:
+            raise UpstreamError("wrong_shape", "The answer is not an object of providers.")
+        if payload and not any("models" in mapping(part) for part in payload.values()):
+            raise UpstreamError("not_recognised", "This is not an answer of modelsdev.")
+        found: dict[str, Any] = {}
+        for provider in (*FIRST_PARTY, "openrouter"):
+            for name, record in mapping(mapping(payload.get(provider)).get("models")).items():
+                for model_id in [name] if provider == "openrouter" else our_ids(provider, name):
+                    if isinstance(record, dict):
+                        found.setdefault(model_id, {**record, "id": model_id})
+        return list(found.values())
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        limit = mapping(record.get("limit"))
+        draft.text("name", record.get("name"), values.MAX_NAME)
+        draft.text("family", record.get("family"))
+        # 0 is how it writes "unknown".
+        draft.put("context_length", limit.get("context") or None, values.whole, "limit.context")
+        modalities = mapping(record.get("modalities"))
+        if EMBEDDING_ID.search(draft.upstream_id):
+            # It says that embedding models answer in text, and keeps the dimensions where others have the output.
+            draft.embedding()
+            draft.put("embedding_dimensions", limit.get("output") or None, values.whole, "limit.output")
+        else:
+            draft.modalities(_with_files(modalities.get("input")), modalities.get("output"))
+            draft.put("max_output_tokens", limit.get("output") or None, values.whole, "limit.output")
+            draft.flag("supports_tools", record.get("tool_call"))
+            draft.flag("supports_reasoning", record.get("reasoning"))
+            draft.flag("supports_structured_output", record.get("structured_output"))
+            _efforts(record, draft)
+        draft.put("released_at", record.get("release_date"), _first_moment, "release_date")
+        draft.put("knowledge_cutoff", record.get("knowledge"), values.day, "knowledge")
+        cost = mapping(record.get("cost"))
+        for key, theirs in _PRICES:
+            if theirs in cost:
+                draft.price(key, cost[theirs], per_million=True)
+        draft.extra("open_weights", record.get("open_weights"))
+        draft.extra("status", record.get("status"))
+
+
+def _with_files(words: Any) -> Any:
+    """OpenRouter's word for what it calls "pdf"."""
+    return ["file" if word == "pdf" else word for word in words] if isinstance(words, list) else words
+
+
+def _efforts(record: dict[str, Any], draft: Draft) -> None:
+    options = record.get("reasoning_options")
+    for option in options if isinstance(options, list) else []:
+        if mapping(option).get("type") == "effort":
+            draft.reasoning(mapping(option).get("values"), None)
+
+
+def _first_moment(value: Any) -> Any:
+    """A date as the beginning of its day in UTC."""
+    day = values.day(value)
+    return day and values.moment(day.isoformat())

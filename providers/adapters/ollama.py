@@ -1,0 +1,115 @@
+"""Ollama: a machine's own models (https://docs.ollama.com/api/tags, /api/show). Local use costs nothing, which is not
+the same as a price of zero, so no price is claimed; cloud models of the same list are marked."""
+
+import re
+from typing import Any, ClassVar
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft, Rejected, count, mapping
+from providers.adapters.values import Unusable
+from providers.http import Door, UpstreamError
+
+# Servers before 0.30 list no capabilities and need one call per model; beyond this many the names decide.
+MAX_SHOWS = 200
+# Tried on the 234 names of Ollama's library: finds all 12 embedding models and nothing else.
+_EMBEDDING_NAME = re.compile(r"embed|minilm|(^|/)(bge|gte|e5|jina-emb)[-_]|paraphrase-|rerank", re.IGNORECASE)
+_PROBLEM_OF_ONE_MODEL = frozenset({"http_status", "malformed", "empty", "too_large"})
+
+
+class Ollama(Adapter):
+    kind = "ollama"
+    slug = "ollama"
+    default_base_url = "http://localhost:11434"
+    listings: ClassVar[dict[str, str]] = {"models": "/api/tags"}
+    envelope = "models"
+
+    def fetch(self, door: Door, listing: str, credential: str | None = None) -> Any:
+        """`/api/tags`, each record of which has `show` (from `/api/show`) added where the list lacks capabilities."""
+        payload = super().fetch(door, listing, credential)
+        records = mapping(payload).get("models")
+        bare = [
+            record
+            for record in (records if isinstance(records, list) else [])
+            if isinstance(record, dict) and "capabilities" not in record and isinstance(record.get("name"), str)
+        ]
+        for record in bare[:MAX_SHOWS]:
+            try:
+                shown = door.post_json(
+                    self.url("/api/show"),
+                    {"model": record["name"]},
+                    credential_header=self.credential_header(credential),
+                )
+            except UpstreamError as error:
+                if error.reason not in _PROBLEM_OF_ONE_MODEL:
+                    break  # The server is gone or refuses us: the list that it did send is still good.
+                continue
+            # The rest of the answer (licence, template, tensors) can be megabytes.
+            record["show"] = {key: mapping(shown).get(key) for key in ("capabilities", "model_info", "details")}
+        return payload
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return not {"supportedGenerationMethods", "inputTokenLimit", "key"} & record.keys()
+
+    def upstream_id(self, record: dict[str, Any]) -> str:
+        try:
+            return values.model_id(record.get("name") or record.get("model"))
+        except Unusable as error:
+            raise Rejected(f"name {error}") from None
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        show = mapping(record.get("show"))
+        info = mapping(show.get("model_info"))
+        details = {**mapping(show.get("details")), **mapping(record.get("details"))}
+        draft.text("name", draft.upstream_id, values.MAX_NAME)
+        draft.text("family", details.get("family"))
+        arch = info.get("general.architecture")
+        # By its full key: `<arch>.rope.scaling.original_context_length` is another thing.
+        draft.put("context_length", details.get("context_length") or info.get(f"{arch}.context_length"), values.whole)
+        capabilities = draft.clean("capabilities", record.get("capabilities", show.get("capabilities")), values.words)
+        if capabilities is None and info:
+            # The server's own rule, for those too old to say it.
+            capabilities = ["embedding"] if f"{arch}.pooling_type" in info else None
+        if is_embedding_only(draft.upstream_id, capabilities):
+            draft.embedding()
+            # In a chat model the same key is the hidden size.
+            width = details.get("embedding_length") or info.get(f"{arch}.embedding_length")
+            draft.put("embedding_dimensions", width, values.whole)
+        elif capabilities is not None:
+            draft.chat(images="vision" in capabilities)
+            draft.facts["supports_audio"] = "audio" in capabilities
+            draft.facts["supports_tools"] = "tools" in capabilities
+            draft.facts["supports_reasoning"] = "thinking" in capabilities
+        _extras(record, details, draft)
+
+    def probe(self, door: Door, credential: str | None = None) -> str:
+        """Asks for the version; a server without any model is still a server."""
+        header = self.credential_header(credential)
+        version = values.text(
+            mapping(door.get_json(self.url("/api/version"), credential_header=header)).get("version"), 40
+        )
+        if not version:
+            raise UpstreamError("not_recognised", "The server that answered is not Ollama.")
+        listed = mapping(door.get_json(self.url("/api/tags"), credential_header=header)).get("models")
+        return f"Connected to Ollama {version}: {count(len(listed) if isinstance(listed, list) else 0)} listed."
+
+
+def is_embedding_only(name: str, capabilities: list[str] | None) -> bool:
+    """Capabilities decide where they are known; the name does where they are not."""
+    if capabilities is not None:
+        return "embedding" in capabilities and "completion" not in capabilities
+    return bool(_EMBEDDING_NAME.search(name))
+
+
+def _extras(record: dict[str, Any], details: dict[str, Any], draft: Draft) -> None:
+    draft.extra("digest", record.get("digest"))
+    draft.extra("size_bytes", record.get("size"))
+    draft.extra("format", details.get("format"))
+    draft.extra("quantization", details.get("quantization_level"))
+    draft.extra("parameter_size", details.get("parameter_size"))
+    draft.extra("remote_host", record.get("remote_host"))
+    # When it was pulled or last changed here, which is not when the model came out.
+    modified = draft.clean("modified_at", record.get("modified_at"), values.moment)
+    if modified:
+        draft.extras["modified_at"] = modified.isoformat()
+    if record.get("remote_host") or draft.upstream_id.endswith((":cloud", "-cloud")):
+        draft.extras["cloud"] = True

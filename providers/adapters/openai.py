@@ -1,0 +1,27 @@
+"""OpenAI itself: https://api.openai.com/v1. Its list names models and says next to nothing about them."""
+
+import re
+from typing import Any
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft
+
+EMBEDDING_ID = re.compile(r"(?:^|[/_-])(?:text-)?embed", re.IGNORECASE)
+_OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len", "meta", "context_length"})
+
+
+class OpenAI(Adapter):
+    kind = "openai"
+    slug = "openai"
+    default_base_url = "https://api.openai.com/v1"
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return not _OTHERS & record.keys() and "digest" not in record
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        # No name, context, price or modality is sent, so none is claimed: others' facts must not be blanked.
+        draft.put("released_at", record.get("created"), values.moment, "created")
+        draft.put("retires_at", record.get("shutdown_date"), values.retirement, "shutdown_date")
+        if EMBEDDING_ID.search(draft.upstream_id):
+            draft.embedding()
+        draft.extra("owned_by", record.get("owned_by"))

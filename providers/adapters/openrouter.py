@@ -1,0 +1,186 @@
+"""OpenRouter: https://openrouter.ai/api/v1, spec at its `openapi/openapi.yaml`. Prices are strings, USD per token."""
+
+import re
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft, Rejected, mapping
+from providers.adapters.values import Unusable
+from providers.http import Door, UpstreamError
+
+PRICES = (
+    "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
+    "input_cache_write", "input_cache_write_1h", "audio", "audio_output", "image_output", "image_token",
+    "input_audio_cache",
+)  # fmt: skip
+CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
+_OURS = frozenset({"architecture", "pricing", "top_provider", "canonical_slug", "context_length"})
+_DIMENSIONS = re.compile(r"\b([1-9][0-9]{1,4})-dimension")
+
+
+class OpenRouter(Adapter):
+    kind = "openrouter"
+    slug = "openrouter"
+    default_base_url = "https://openrouter.ai/api/v1"
+    # /models lists only what answers in text; embedding models have a list of their own.
+    listings: ClassVar[dict[str, str]] = {"language": "/models", "embeddings": "/embeddings/models"}
+
+    def next_page(self, page: Any, url: str) -> str | None:
+        # Sent since mid-2026, relative to the host, and null as long as nobody asks for pages.
+        following = mapping(mapping(page).get("links")).get("next")
+        return following if isinstance(following, str) and following else None
+
+    def catalog_id(self, upstream_id: str) -> str:
+        if not all(upstream_id.partition("/")):
+            raise Rejected("id has no author before a slash")
+        return upstream_id
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return bool(_OURS & record.keys()) or not {"owned_by", "object", "digest", "type"} & record.keys()
+
+    def check_kind(self, records: list[Any], listing: str) -> None:
+        super().check_kind(records, listing)
+        if listing and _listing_of(records) not in (None, listing):
+            raise UpstreamError("not_recognised", f"This is not OpenRouter's list of {listing} models.")
+
+    def recognise(self, payload: Any) -> str | None:
+        found = super().recognise(payload)
+        return found and (_listing_of(self.records(payload)) or "language")
+
+    def probe(self, door: Door, credential: str | None = None) -> str:
+        """With a credential, `/key` is asked: `/models` is public and would not notice a bad one."""
+        if not credential:
+            return super().probe(door)
+        answer = mapping(mapping(self.get(door, self.url("/key"), credential)).get("data"))
+        if not answer:
+            raise UpstreamError("wrong_shape", "OpenRouter did not describe the key.")
+        left = answer.get("limit_remaining")
+        known = isinstance(left, (int, float, Decimal)) and not isinstance(left, bool)
+        return (
+            f"The key works; {left} USD of its limit is left." if known else "The key works; it has no spending limit."
+        )
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        draft.text("name", record.get("name"), values.MAX_NAME)
+        draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
+        architecture, top = mapping(record.get("architecture")), mapping(record.get("top_provider"))
+        draft.modalities(architecture.get("input_modalities"), architecture.get("output_modalities"))
+        draft.text("tokenizer", architecture.get("tokenizer"))
+        draft.text("instruct_type", architecture.get("instruct_type"))
+        _context(record, top, draft)
+        draft.flag("is_moderated", top.get("is_moderated"))
+        draft.put("released_at", record.get("created"), values.moment, "created")
+        draft.put("retires_at", record.get("expiration_date"), values.retirement, "expiration_date")
+        draft.put("knowledge_cutoff", record.get("knowledge_cutoff"), values.day)
+        _prices(record, draft)
+        if draft.facts.get("supports_embeddings"):
+            _dimensions(draft)
+        else:
+            # What the list of embedding models says here is about chat models.
+            _parameters(record, draft)
+        _extras(record, draft)
+
+
+def _listing_of(records: list[Any]) -> str | None:
+    """The listing that most records belong to; None when none says what it makes."""
+    makes = [
+        "embeddings" in produced
+        for record in records
+        if isinstance(produced := mapping(mapping(record).get("architecture")).get("output_modalities"), list)
+    ]
+    if not makes:
+        return None
+    return "embeddings" if sum(makes) * 2 > len(makes) else "language"
+
+
+def _context(record: dict[str, Any], top: dict[str, Any], draft: Draft) -> None:
+    # The model's own figure can be four times what its best provider serves, so the smaller one is the truth.
+    found = [
+        draft.clean(name, value, values.whole)
+        for name, value in (
+            ("context_length", record.get("context_length")),
+            ("top_provider.context_length", top.get("context_length")),
+        )
+    ]
+    known = [number for number in found if number]
+    if known:
+        draft.facts["context_length"] = min(known)
+    draft.put("max_output_tokens", top.get("max_completion_tokens"), values.whole, "max_completion_tokens")
+
+
+def _prices(record: dict[str, Any], draft: Draft) -> None:
+    sent = record.get("pricing")
+    if sent is not None and not isinstance(sent, dict):
+        draft.problems.append("pricing is not an object")
+    pricing = mapping(sent)
+    for key in PRICES:
+        if key in pricing:
+            draft.price(key, pricing[key])
+    overrides = pricing.get("overrides")
+    if isinstance(overrides, list):
+        kept = [_override(item, draft) for item in overrides]
+        # A condition that cannot be read makes its price meaningless, so such an entry is left out.
+        if found := [item for item in kept if item]:
+            draft.pricing["overrides"] = found
+    elif overrides is not None:
+        draft.problems.append("price overrides is not a list")
+
+
+def _override(entry: Any, draft: Draft) -> dict[str, Any] | None:
+    conditions = {key: entry[key] for key in CONDITIONS if key in entry} if isinstance(entry, dict) else {}
+    try:
+        prices = {key: values.price(entry[key]) for key in PRICES if key in entry} if conditions else {}
+        kept = values.json_value(conditions)
+    except Unusable:
+        prices = {}
+    known = {key: amount for key, amount in prices.items() if amount is not None}
+    if not known:
+        draft.problems.append("price overrides holds an entry that cannot be read")
+        return None
+    return {**kept, **known}
+
+
+def _parameters(record: dict[str, Any], draft: Draft) -> None:
+    names = draft.clean("supported_parameters", record.get("supported_parameters"), values.words)
+    if names is not None:
+        default = draft.clean("default_parameters", record.get("default_parameters"), _defaults)
+        draft.facts["supported_parameters"] = {"names": sorted(names), "default": default or {}}
+        draft.facts["supports_tools"] = "tools" in names
+        draft.facts["supports_reasoning"] = "reasoning" in names
+        draft.facts["supports_structured_output"] = "structured_outputs" in names
+        draft.facts["supports_parallel_tool_calls"] = "parallel_tool_calls" in names
+        draft.facts["supports_verbosity"] = "verbosity" in names
+        draft.facts["supports_browser"] = "web_search_options" in names
+    reasoning = mapping(record.get("reasoning"))
+    if reasoning:
+        draft.facts["supports_reasoning"] = True
+        draft.reasoning(reasoning.get("supported_efforts"), reasoning.get("default_effort"))
+
+
+def _defaults(value: Any) -> dict[str, Any]:
+    """Default parameters less those that are null, which say nothing."""
+    if value is not None and not isinstance(value, dict):
+        raise Unusable("is not an object")
+    return {key: item for key, item in values.json_value(value or {}).items() if item is not None}
+
+
+def _dimensions(draft: Draft) -> None:
+    # There is no field for it; most descriptions name it, and one that names two sizes says nothing certain.
+    found = set(_DIMENSIONS.findall(draft.facts.get("description", "")))
+    if len(found) == 1:
+        draft.facts["embedding_dimensions"] = int(found.pop())
+
+
+def _extras(record: dict[str, Any], draft: Draft) -> None:
+    draft.extra("canonical_slug", record.get("canonical_slug"))
+    draft.extra("hugging_face_id", record.get("hugging_face_id"))
+    draft.extra("variant", draft.upstream_id.partition(":")[2])
+    draft.extra("supported_voices", record.get("supported_voices"))
+    draft.extra("per_request_limits", record.get("per_request_limits"))
+    # "-1" stands for a router, whose price is that of the model it picks: not free, and not unknown by mistake.
+    if str(mapping(record.get("pricing")).get("prompt")) == "-1":
+        draft.extras["variable_price"] = True
+    target = record.get("alias_target")
+    if target is not None:
+        draft.put("alias_of", mapping(target).get("slug"), values.model_id, "alias_target")

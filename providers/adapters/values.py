@@ -1,0 +1,203 @@
+"""Odd values made plain: one function per kind of value that upstreams send, the same for every adapter.
+
+Each returns the clean value, or None when upstream says nothing; a value that is there and cannot be used raises
+`Unusable` with half a sentence for the report. Limits are those of the stricter database, so that SQLite and PostgreSQL
+keep the same rows.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+MAX_ID = 255
+MAX_NAME = 255
+MAX_DESCRIPTION = 20_000
+MAX_WORD = 255
+MAX_WHOLE = 2**31 - 1
+
+_PLAIN_ID = re.compile(r"[!-~]+\Z")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,4})?\Z")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?\Z")
+# A price beyond these is a mistake of unit, and would not fit a column: no real one has more than 23 decimals.
+_MAX_PRICE = Decimal(1_000_000)
+_MAX_PLACES = 28
+_MILLION = Decimal(1_000_000)
+# Seconds since 1970 of the year 5138; anything larger counts milliseconds.
+_MAX_SECONDS = 100_000_000_000
+# OpenRouter writes 2098-12-31 for "no retirement planned".
+_NO_RETIREMENT_YEAR = 2098
+
+
+class Unusable(ValueError):
+    """The value is there but cannot be used; the text says why, to follow the field's name."""
+
+
+class Unstorable(Unusable):
+    """Text that no column may hold (NUL, half a character, far too long): the whole record is doubtful."""
+
+
+def model_id(value: Any) -> str:
+    """An id that is safe to store, show and compare: printable ASCII without blanks, at most 255 characters.
+
+    Other letters are refused, not mapped: a Cyrillic or full-width look-alike must never pass for the real id.
+    """
+    if not isinstance(value, str) or not value:
+        raise Unusable("is missing or not text")
+    if len(value) > MAX_ID:
+        raise Unusable(f"is longer than {MAX_ID} characters")
+    if not _PLAIN_ID.match(value):
+        raise Unusable("holds blanks, control characters or letters beyond ASCII")
+    return unicodedata.normalize("NFC", value)
+
+
+def text(value: Any, limit: int = MAX_WORD) -> str | None:
+    """Text in NFC without blanks around it; empty text says nothing."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unusable("is not text")
+    if len(value) > limit:
+        raise Unstorable(f"is longer than {limit} characters")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise Unstorable("holds a character that cannot be stored")
+    return unicodedata.normalize("NFC", value).strip() or None
+
+
+def words(value: Any) -> list[str] | None:
+    """A list of short texts, each once, in upstream's order."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise Unusable("is not a list")
+    found = [text(item) for item in value]
+    return list(dict.fromkeys(word for word in found if word))
+
+
+def flag(value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise Unusable("is neither true nor false")
+
+
+def whole(value: Any) -> int | None:
+    """A count of tokens or dimensions: 1 to 2^31-1. A float is taken where it is exact; 0 means unknown upstream."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise Unusable("is not a number")
+    if not -MAX_WHOLE <= value <= MAX_WHOLE:
+        raise Unusable("is out of range")
+    if value <= 0:
+        raise Unusable("is not above zero")
+    if value != int(value):
+        raise Unusable("is not a whole number")
+    return int(value)
+
+
+def price(value: Any, *, per_million: bool = False) -> str | None:
+    """USD for one unit as a plain decimal string with upstream's digits; None for the "-1" of a variable price.
+
+    Zero means free; nothing that cannot be read ever becomes zero. Zeros at the end are dropped, so that a price sent
+    as text one day and as a number the next stays the same text.
+    """
+    if isinstance(value, float):
+        value = repr(value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise Unusable("is not a price")
+    written = str(value).strip()
+    if not _NUMBER.match(written):
+        raise Unusable("is not a price")
+    try:
+        amount = Decimal(written)
+        if amount < 0:
+            return None
+        amount = amount.scaleb(-6) if per_million else amount
+    except InvalidOperation:
+        raise Unusable("is not a price") from None
+    return plain_decimal(amount)
+
+
+def plain_decimal(amount: Decimal) -> str:
+    """The amount without an exponent and without zeros at the end."""
+    if not amount:
+        return "0"
+    if amount >= _MAX_PRICE or amount.adjusted() < -_MAX_PLACES:
+        raise Unusable("is out of range for a price")
+    written = format(amount, "f")
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
+    if len(written.partition(".")[2]) > _MAX_PLACES:
+        raise Unusable("has too many decimals for a price")
+    return written
+
+
+def moment(value: Any) -> datetime | None:
+    """A time in UTC from seconds, milliseconds or RFC 3339; 0 and the year 1 are how upstreams write "unknown"."""
+    if value is None or value == "" or (not isinstance(value, (bool, str)) and value == 0):
+        return None
+    try:
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+            if found.year <= 1:
+                return None
+            found = found.astimezone(UTC)
+        elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+            seconds = float(value) / 1000 if value > _MAX_SECONDS else float(value)
+            found = datetime.fromtimestamp(seconds, UTC)
+        else:
+            raise Unusable("is not a time")
+    except (ValueError, OverflowError, OSError):
+        raise Unusable("is not a time") from None
+    if found.year == 1970 and found.timestamp() == 0:
+        return None
+    if not 2000 <= found.year < 2100:
+        raise Unusable("is a time out of range")
+    return found
+
+
+def day(value: Any) -> date | None:
+    """A date from YYYY-MM-DD, YYYY-MM (its first day) or the beginning of an RFC 3339 time."""
+    if value is None or value == "":
+        return None
+    found = (
+        _DATE.match(value[:10] if len(value) > 10 and value[10] in "T " else value) if isinstance(value, str) else None
+    )
+    if not found:
+        raise Unusable("is not a date")
+    try:
+        result = date(int(found[1]), int(found[2]), int(found[3] or 1))
+    except ValueError:
+        raise Unusable("is not a date") from None
+    if not 2000 <= result.year < 2100:
+        raise Unusable("is a date out of range")
+    return result
+
+
+def retirement(value: Any) -> date | None:
+    found = day(value)
+    return None if found is None or found.year >= _NO_RETIREMENT_YEAR else found
+
+
+def json_value(value: Any) -> Any:
+    """A small value as any JSON field may hold it; raises where text could not be stored."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < MAX_WHOLE else float(value)
+    if isinstance(value, str):
+        return text(value, MAX_DESCRIPTION) or ""
+    if isinstance(value, dict):
+        return {str(text(key) or ""): json_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [json_value(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        raise Unusable("holds a number out of range")
+    return value
+
+
+def in_order(found: Iterable[str], order: Iterable[str]) -> list[str]:
+    """The found words in the given order, unknown ones last: upstreams shuffle their lists, and we keep still."""
+    ranks = {word: rank for rank, word in enumerate(order)}
+    return sorted(found, key=lambda word: (ranks.get(word, len(ranks)), word))

@@ -1,0 +1,53 @@
+"""Vercel AI Gateway: https://ai-gateway.vercel.sh/v1/models, public. Prices are strings, USD per token."""
+
+from typing import Any
+
+from providers.adapters import values
+from providers.adapters.base import Adapter, Draft, mapping
+
+_PRICES = (
+    ("prompt", "input"),
+    ("completion", "output"),
+    ("input_cache_read", "input_cache_read"),
+    ("input_cache_write", "input_cache_write"),
+    ("image", "image"),
+)
+_TAGS = (
+    ("supports_tools", "tool-use"),
+    ("supports_reasoning", "reasoning"),
+    ("supports_images", "vision"),
+    ("supports_browser", "web-search"),
+)
+
+
+class Vercel(Adapter):
+    kind = "vercel"
+    slug = "vercel"
+    default_base_url = "https://ai-gateway.vercel.sh/v1"
+
+    def looks_like_ours(self, record: dict[str, Any]) -> bool:
+        return bool({"context_window", "pricing", "tags", "type"} & record.keys()) and "architecture" not in record
+
+    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+        draft.text("name", record.get("name"), values.MAX_NAME)
+        draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
+        draft.put("released_at", record.get("released") or record.get("created"), values.moment, "created")
+        # Image and video models carry zeros here, which say nothing.
+        draft.put("context_length", record.get("context_window") or None, values.whole, "context_window")
+        word = record.get("type")
+        if word == "embedding":
+            draft.embedding()
+        else:
+            draft.put("max_output_tokens", record.get("max_tokens") or None, values.whole, "max_tokens")
+            if word == "language":
+                draft.chat()
+        tags = draft.clean("tags", record.get("tags"), values.words)
+        if word == "language" and tags is not None:
+            for fact, tag in _TAGS:
+                draft.facts[fact] = tag in tags
+        pricing = mapping(record.get("pricing"))
+        for key, theirs in _PRICES:
+            if theirs in pricing:
+                draft.price(key, pricing[theirs])
+        draft.extra("owned_by", record.get("owned_by"))
+        draft.extra("type", word)

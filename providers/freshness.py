@@ -1,0 +1,58 @@
+"""How fresh each source is, in words that anybody may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+from django.utils.timesince import timesince
+
+from providers.models import Provider, SyncRun
+
+# state -> what it means to a reader, and its tone. A run's own reason may name hosts, so it stays in the admin.
+WORDS: dict[str | None, tuple[str, str]] = {
+    None: ("not synced yet", ""),
+    SyncRun.State.RUNNING: ("syncing now", ""),
+    SyncRun.State.OK: ("complete", "good"),
+    SyncRun.State.PARTIAL: ("complete, but for some unreadable records", "warn"),
+    SyncRun.State.HELD: ("unusual changes wait for a member of staff", "warn"),
+    SyncRun.State.FAILED: ("failed; what was read before still stands", "bad"),
+    SyncRun.State.INTERRUPTED: ("interrupted; what was read before still stands", "bad"),
+    SyncRun.State.SUPERSEDED: ("overtaken by a newer run", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A provider that is synced: when it was last read whole, and what came of its last run."""
+
+    name: str
+    last_success_at: datetime | None
+    run_at: datetime | None
+    words: str
+    tone: str
+
+    @property
+    def age(self) -> str:
+        """How long ago it was last read whole, such as `3 hours`."""
+        return timesince(self.last_success_at, depth=1) if self.last_success_at else ""
+
+
+def sources() -> list[Source]:
+    """Every active provider. One statement."""
+    last = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-id")
+    providers = Provider.objects.filter(is_active=True).annotate(
+        run_state=Subquery(last.values("state")[:1]),
+        run_started=Subquery(last.values("started_at")[:1]),
+        run_ended=Subquery(last.values("ended_at")[:1]),
+    )
+    return [
+        Source(
+            provider.name,
+            provider.last_success_at,
+            provider.run_ended or provider.run_started,
+            *WORDS[provider.run_state],
+        )
+        for provider in providers
+    ]

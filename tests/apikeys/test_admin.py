@@ -1,0 +1,178 @@
+"""Keys in the admin: made, changed, switched off and revoked through the same functions as everywhere."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from apikeys import tokens
+from apikeys.models import ApiKey
+from catalog.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+LIST, ADD = "admin:apikeys_apikey_changelist", "admin:apikeys_apikey_add"
+
+
+@pytest.fixture
+def staff(client, ops):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def form(user, **fields):
+    sent = {
+        "user": user.pk, "name": "from the admin", "mode": "all", "patterns": "", "is_active": "on",
+        "scopes": ["models:read", "preferences:write"], "per_minute": "", "per_day": "",
+        "expires_at_0": "", "expires_at_1": "",
+    } | fields  # fmt: skip
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def page(key):
+    return reverse("admin:apikeys_apikey_change", args=[key.pk])
+
+
+def post(staff, path, data):
+    """The key as it stands after the form, and the form's errors."""
+    answer = staff.post(path, data)
+    if answer.status_code == 302:
+        return {}
+    return dict(answer.context["adminform"].form.errors)
+
+
+def test_the_page_after_making_a_key_shows_it_once(api, staff, alice, make_model):
+    make_model("acme/x")
+    sent = form(alice, mode="allow_list", patterns="acme/x\r\n\r\n  qwen/* \r\n", per_minute="5")
+    answer = staff.post(reverse(ADD), sent)
+    (text,) = re.findall(r"mdx_[0-9A-Za-z]{61}", answer.content.decode())
+    key = ApiKey.objects.get(key_id=tokens.parse(text).key_id)
+    assert "no-store" in answer["Cache-Control"]
+    assert (key.user, key.patterns, key.per_minute) == (alice, ["acme/x", "qwen/*"], 5)
+    assert api.with_key(text).get("/api/keys/current").status_code == 200
+    assert AuditEntry.objects.get(action="create").user.username == "ops"
+    assert text not in str(answer.cookies) + str(dict(staff.session))
+
+
+def test_no_page_shows_a_secret_or_a_hash(staff, alice, make_key):
+    issued = make_key(alice)
+    key = issued.key
+    history = reverse("admin:apikeys_apikey_history", args=[key.pk])
+    delete = reverse("admin:apikeys_apikey_delete", args=[key.pk])
+    for path in (reverse(LIST), page(key), history, delete, reverse(LIST) + f"?q={key.key_id}"):
+        answer = staff.get(path)
+        assert answer.status_code == 200
+        assert key.secret_hash not in answer.content.decode()
+        assert issued.token not in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["?q=alice", "?revoked=no", "?revoked=yes", "?mode=all", "?is_active__exact=1"])
+def test_the_list_is_searched_and_filtered(staff, alice, make_key, query):
+    make_key(alice)
+    answer = staff.get(reverse(LIST) + query)
+    assert answer.status_code == 200
+    assert answer.context["cl"].result_count == (0 if "yes" in query else 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"mode": "allow_list"}, "patterns"),
+        ({"mode": "deny_list"}, "patterns"),
+        ({"mode": "all", "patterns": "acme/x"}, "patterns"),
+        ({"mode": "allow_list", "patterns": "acme/x", "no_models": "on"}, "no_models"),
+        ({"mode": "allow_list", "patterns": "no/such"}, "patterns"),
+        ({"mode": "allow_list", "patterns": "acme/x\nacme/x"}, "patterns"),
+        ({"mode": "allow_list", "patterns": "a*" * 30}, "patterns"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["root"]}, "scopes"),
+        ({"per_minute": "0"}, "per_minute"),
+        ({"per_day": "2147483648"}, "per_day"),
+        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
+    ],
+)
+def test_what_is_refused_is_said_at_its_field_and_makes_no_key(staff, alice, make_model, fields, field):
+    make_model("acme/x")
+    assert field in post(staff, reverse(ADD), form(alice, **fields))
+    assert not ApiKey.objects.exists()
+
+
+def test_the_last_entry_of_a_list_goes_only_by_an_explicit_choice(staff, alice, make_key):
+    key = make_key(alice, allow=["acme/x"]).key
+    assert "patterns" in post(staff, page(key), form(alice, mode="allow_list"))
+    key.refresh_from_db()
+    assert key.patterns == ["acme/x"]
+    assert not post(staff, page(key), form(alice, mode="allow_list", no_models="on"))
+    key.refresh_from_db()
+    assert (key.mode, key.patterns) == ("allow_list", [])
+    assert not post(staff, page(key), form(alice, mode="all"))
+    all_models, no_models = AuditEntry.objects.filter(action="change").order_by("-id")
+    assert no_models.changes["patterns"] == [["acme/x"], []]
+    assert all_models.changes["mode"] == ["allow_list", "all"]
+
+
+def test_a_form_saved_without_a_change_changes_and_audits_nothing(staff, alice, make_key):
+    key = make_key(alice, allow=["acme/x", "b*"]).key
+    before = ApiKey.objects.values().get()
+    assert not post(staff, page(key), form(alice, name="a key", mode="allow_list", patterns="acme/x\r\nb*"))
+    assert ApiKey.objects.values().get() == before
+    assert not AuditEntry.objects.filter(action="change").exists()
+
+
+def test_staff_who_switch_a_key_off_have_the_last_word(api, staff, alice, make_key):
+    key = make_key(alice).key
+    assert not post(staff, page(key), form(alice, is_active=None))
+    key.refresh_from_db()
+    assert (key.is_active, key.switched_off_by_staff) == (False, True)
+    assert api.as_(alice).patch(f"/api/keys/{key.key_id}", {"is_active": True}).status_code == 403
+    assert not post(staff, page(key), form(alice))
+    key.refresh_from_db()
+    assert (key.is_active, key.switched_off_by_staff) == (True, False)
+
+
+def test_the_action_switches_off_also_what_its_owner_had_off(staff, alice, make_key):
+    keys = [make_key(alice, is_active=is_active).key for is_active in (True, False)]
+    for action, expected in (("switch_off", (False, True)), ("switch_on", (True, False))):
+        staff.post(reverse(LIST), {"action": action, "_selected_action": [key.pk for key in keys]})
+        for key in keys:
+            key.refresh_from_db()
+            assert (key.is_active, key.switched_off_by_staff) == expected
+
+
+def test_revoking_shows_what_it_ends_and_then_does_it(api, staff, alice, make_key):
+    issued = make_key(alice)
+    chosen = {"action": "revoke", "_selected_action": [issued.key.pk]}
+    asked = staff.post(reverse(LIST), chosen)
+    assert issued.key.hint in asked.content.decode()
+    assert api.with_key(issued.token).get("/api/keys/current").status_code == 200
+    staff.post(reverse(LIST), chosen | {"confirmed": "yes"})
+    assert api.with_key(issued.token).get("/api/keys/current").status_code == 401
+    assert AuditEntry.objects.filter(action="revoke", user__username="ops").count() == 1
+    assert "_save" not in staff.get(page(issued.key)).content.decode()
+
+
+def test_a_deleted_key_leaves_its_past(staff, alice, make_key):
+    key = make_key(alice).key
+    staff.post(reverse("admin:apikeys_apikey_delete", args=[key.pk]), {"post": "yes"})
+    assert not ApiKey.objects.exists()
+    assert AuditEntry.objects.filter(subject_id=str(key.pk), action="delete").exists()
+
+
+def test_staff_without_the_permission_see_and_do_nothing(client, make_user, alice, make_key):
+    client.force_login(make_user("clerk", is_staff=True), backend="django.contrib.auth.backends.ModelBackend")
+    key = make_key(alice).key
+    for path in (reverse(LIST), reverse(ADD), page(key)):
+        assert client.get(path).status_code == 403
+    client.post(reverse(LIST), {"action": "revoke", "_selected_action": [key.pk], "confirmed": "yes"})
+    key.refresh_from_db()
+    assert key.revoked_at is None
+
+
+def test_only_a_superuser_makes_a_key_for_a_superuser(client, make_user, ops):
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="apikeys"))
+    client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
+    assert "user" in post(client, reverse(ADD), form(ops))
+    assert not ApiKey.objects.exists()
