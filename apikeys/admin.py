@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
@@ -30,7 +31,11 @@ def _subject(key_id: str) -> viewing.Subject | None:
         return None
     nobody = standing_of(None)
     standing = standing_of_key(key.key_id)
-    refused = "" if standing else "This key, or its owner, is switched off or revoked: it is refused everywhere."
+    refused = ""
+    if standing is None:
+        refused = "This key is revoked or switched off, or its owner is: it is refused everywhere."
+    elif key.has_expired(timezone.now()):
+        refused = "This key has expired: it is refused everywhere."
     return viewing.Subject(
         f"key {key} of {key.user}", standing or nobody, lambda: standing_of_key(key.key_id) or nobody, refused
     )

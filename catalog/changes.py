@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Field, Model
+from django.db.models import Field, JSONField, Model
 from django.utils import timezone
 
 from catalog import flags
@@ -108,6 +108,7 @@ def edit(model: AIModel, values: Mapping[str, Any], author: Author, *, tags: Ite
     with transaction.atomic():
         row = AIModel.objects.select_for_update().get(pk=model.pk)
         changed = [name for name, value in values.items() if differs(getattr(row, name), value)]
+        _refuse_wrong_kinds({name: values[name] for name in changed})
         if "requires_feature_flag" in changed:
             flags.require(values["requires_feature_flag"])
         history = [change_row(author, row.model_id, n, getattr(row, n), values[n], model=row) for n in changed]
@@ -136,6 +137,17 @@ def edit(model: AIModel, values: Mapping[str, Any], author: Author, *, tags: Ite
     return names
 
 
+def _refuse_wrong_kinds(values: Mapping[str, Any]) -> None:
+    """Raises ValidationError where JSON is not of the field's kind: Django validates nothing that is empty."""
+    wrong = {}
+    for name, value in values.items():
+        field = AIModel._meta.get_field(name)
+        if isinstance(field, JSONField) and not isinstance(value, type(field.get_default())):
+            wrong[name] = "This is a JSON object." if isinstance(field.get_default(), dict) else "This is a JSON list."
+    if wrong:
+        raise ValidationError(wrong, code="wrong_kind")
+
+
 def _follow(row: AIModel, changed: Iterable[str], author: Author) -> list[FieldChange]:
     """Sets what follows at once from a person's word that an entry is available, or no longer."""
     available = row.always_available or bool(row.offered_by)
@@ -147,6 +159,7 @@ def _follow(row: AIModel, changed: Iterable[str], author: Author) -> list[FieldC
 
 def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = ()) -> AIModel:
     """Adds an entry by hand. The synced fields that were given a value are pinned: a sync fills only the others."""
+    _refuse_wrong_kinds(values)
     row = AIModel(**values)
     if row.requires_feature_flag:
         flags.require(row.requires_feature_flag)

@@ -210,11 +210,11 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
             if confirmed and confirmed == found.digest:
                 with transaction.atomic():
                     changed = bulk.apply(AIModel.objects.filter(pk__in=keys), form.cleaned_data, author_of(request))
-                skipped = found.checked - changed
+                rest = found.checked - changed
                 model_admin.message_user(
                     request,
-                    f"{changed} of {found.checked} {'were' if changed != 1 else 'was'} {bulk.done}; "
-                    f"{skipped} had nothing to change.",
+                    f"{changed} of {found.checked} {'was' if changed == 1 else 'were'} {bulk.done}"
+                    + (f"; {rest} stayed as {'it was' if rest == 1 else 'they were'}." if rest else "."),
                     messages.SUCCESS,
                 )
                 return None

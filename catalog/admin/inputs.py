@@ -65,7 +65,11 @@ class StrictJSON(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        return type(self.empty)() if not text else strictjson.parse(text)
+        value = type(self.empty)() if not text else strictjson.parse(text)
+        if not isinstance(value, type(self.empty)):
+            kind = "object, such as {}" if isinstance(self.empty, dict) else "list, such as []"
+            raise ValidationError(f"This is a JSON {kind}.", code="wrong_kind")
+        return value
 
     def validate(self, value: Any) -> None:
         pass
@@ -206,8 +210,6 @@ class SupportedParameters(forms.MultiValueField):
 
     def compress(self, data: list[Any]) -> dict[str, Any]:
         names, default = data or ([], {})
-        if not isinstance(default, dict):
-            raise ValidationError('The defaults are a JSON object, such as {"temperature": 1}.', code="not_an_object")
         return {**({"names": names} if names else {}), **({"default": default} if default else {})}
 
 

@@ -87,7 +87,7 @@ def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
     }
     if subject is None:
         context["users"] = get_user_model()._default_manager.order_by("username")[:500]
-    else:
+    elif not subject.refused:
         context |= _lists(request, subject)
     return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)
 
