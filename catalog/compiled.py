@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from django.db import DatabaseError, connections, router
 from django.db.models import Model, QuerySet
-from django.db.models.query import get_related_populators
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
 
 M = TypeVar("M", bound=Model)
 
