@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -17,6 +17,7 @@ from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog import viewers
 from catalog.access import Policy
+from catalog.compiled import CompiledQuery
 from catalog.viewers import Standing
 
 
@@ -63,6 +64,14 @@ def token_in(header: str) -> tokens.Token | None:
     return tokens.parse(rest.strip(" \t")) if scheme.lower() == "bearer" else None
 
 
+def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
+    keys = ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=key_id)
+    return keys.select_related("user", "made_with").annotate(**viewers.columns("user__"))
+
+
+_OPENED = CompiledQuery(_opened)
+
+
 def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     """The key that this token opens now, with its owner, the key it was made with and the owner's standing.
 
@@ -70,12 +79,7 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     finds one. The second value: whether it is the secret from before a rotation. Raises AuthenticationFailed.
     """
     digests = list(token.digests().values())
-    key = (
-        ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=token.key_id)
-        .select_related("user", "made_with")
-        .annotate(**viewers.columns("user__"))
-        .first()
-    )
+    key = _OPENED.first(token.key_id, *digests)
     now = timezone.now()
     if key is None:
         raise refused()

@@ -92,7 +92,11 @@ def _count(key: ApiKey) -> list[Window]:
     row = _execute(_COUNT, [key.pk], most)
     if row is not None:
         return _windows(key, row)
-    windows = _windows(key, _execute(_READ, [key.pk]))
+    row = _execute(_READ, [key.pk])
+    if row is None:
+        # Deleted this moment, with its key.
+        raise LimitsUnavailable
+    windows = _windows(key, row)
     full = [window for window in windows if not window.remaining] or windows
     refusal = Throttled(
         wait=max(window.reset for window in full),

@@ -40,7 +40,9 @@ def _without_waiting() -> Iterator[None]:
             yield
         return
     if connection.vendor != "sqlite":
-        yield
+        # A row is only locked inside a transaction.
+        with transaction.atomic():
+            yield
         return
     connection.ensure_connection()
     driver = connection.connection

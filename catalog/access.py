@@ -242,10 +242,21 @@ def enabled(viewer: Viewer) -> Q:
         default &= Q(created_at__lte=viewer.no_new_since)
     if viewer.user_id is None:
         return default
-    preferences = apps.get_model("catalog", "AIModel").preferences.rel.related_model._default_manager
-    own = preferences.filter(user=viewer.user_id)
+    own = _preferences(viewer)
     switched_on = own.filter(is_enabled=True).values("model")
     return Q(pk__in=switched_on) | (default & ~Q(pk__in=own.values("model")))
+
+
+def switched_off(viewer: Viewer) -> Q:
+    """Switched off by the user's own word. Terminal pickers leave these out and no others."""
+    if viewer.user_id is None:
+        return NOTHING
+    return Q(pk__in=_preferences(viewer).filter(is_enabled=False).values("model"))
+
+
+def _preferences(viewer: Viewer) -> Any:
+    preferences = apps.get_model("catalog", "AIModel").preferences.rel.related_model._default_manager
+    return preferences.filter(user=viewer.user_id)
 
 
 def usable(viewer: Viewer) -> Q:

@@ -21,6 +21,32 @@ class ErrorSerializer(serializers.Serializer):
     )
 
 
+class OpenAIErrorSerializer(serializers.Serializer):
+    message = serializers.CharField(help_text="What was wrong, for people.")
+    type = serializers.CharField()
+    param = serializers.CharField(allow_null=True, help_text="What the refusal is about.")
+    code = serializers.CharField(help_text="Stable, for programs.")
+
+
+class OpenAIRefusalSerializer(serializers.Serializer):
+    """Every refusal under `/v1`."""
+
+    error = OpenAIErrorSerializer()
+
+
+_OPENAI_REFUSALS = {
+    401: ("authentication_error", None, "invalid_api_key", "The API key is not valid."),
+    403: ("permission_error", None, "insufficient_permissions", "The key needs the scope models:read."),
+    404: (
+        "invalid_request_error",
+        "model",
+        "model_not_found",
+        "The model 'acme/none' does not exist or you do not have access to it.",
+    ),
+    429: ("rate_limit_error", None, "rate_limit_exceeded", "This key may make no more than 20 requests a minute."),
+    500: ("server_error", None, "server_error", "Something went wrong on this server."),
+}
+
 _REFUSALS = {
     400: ("invalid_request", "name: This field is required."),
     401: ("not_authenticated", "Sign in, or send an API key."),
@@ -48,6 +74,22 @@ def _refusal(status: int) -> OpenApiResponse:
         example["errors"] = {"name": ["This field is required."]}
     return OpenApiResponse(
         ErrorSerializer,
+        description=phrase,
+        examples=[OpenApiExample(phrase, example, status_codes=[str(status)], response_only=True)],
+    )
+
+
+def openai_refusals(*statuses: int) -> dict[int, Any]:
+    """The same for operations under `/v1`."""
+    return {status: _openai_refusal(status) for status in statuses}
+
+
+def _openai_refusal(status: int) -> OpenApiResponse:
+    kind, param, code, message = _OPENAI_REFUSALS[status]
+    phrase = HTTPStatus(status).phrase
+    example = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return OpenApiResponse(
+        OpenAIRefusalSerializer,
         description=phrase,
         examples=[OpenApiExample(phrase, example, status_codes=[str(status)], response_only=True)],
     )

@@ -14,6 +14,8 @@ MAX_TEXT = 20_000
 
 def validate_text(text: str) -> None:
     """Refuses what is not shown as text: control characters (but tab and line ends), lone surrogates."""
+    if text.isprintable():
+        return  # The usual case, without a look at each character.
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\t\n\r"):
@@ -22,6 +24,8 @@ def validate_text(text: str) -> None:
 
 def validate_line(text: str) -> None:
     """Refuses, besides, line ends, tabs and the marks that turn the reading direction or have no width."""
+    if text.isprintable():
+        return
     validate_text(text)
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp"):

@@ -7,6 +7,7 @@ from config.accounts import SignIn, SignOut
 
 urlpatterns = [
     path("", include("catalog.urls")),
+    path("", include("catalog.openai_urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
     path("", include("apikeys.urls")),

@@ -18,7 +18,9 @@ class Profile(models.Model):
         DARK = "dark", "dark"
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile")
-    default_model = models.ForeignKey(AIModel, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    default_model = models.ForeignKey(
+        AIModel, null=True, blank=True, on_delete=models.SET_NULL, related_name="default_of_profiles"
+    )
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     # When the user switched off that new models are enabled for them; NULL while they are.
     no_new_since = models.DateTimeField(null=True, blank=True)
@@ -63,7 +65,7 @@ class DefaultModel(models.Model):
         related_name="default_model",
         help_text="Blank: the site.",
     )
-    model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="+")
+    model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="default_of")
     rank = models.IntegerField(default=0, help_text="Of a user's groups, the one with the higher rank decides.")
 
     class Meta:

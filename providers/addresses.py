@@ -99,12 +99,12 @@ def parse_target(url: str) -> Target:
         raise blocked("The URL may hold only plain ASCII characters, no blanks, backslashes or fragment.")
     if not url.lower().startswith(("http://", "https://")):
         raise blocked("The URL must begin with http:// or https://.")
+    if "@" in re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]:
+        raise blocked("The URL may not hold a user name or a password.")
     try:
         parts: Url = parse_url(url)
     except LocationParseError:
         raise blocked("The URL cannot be understood.") from None
-    if parts.auth is not None or "@" in (parts.netloc or ""):
-        raise blocked("The URL may not hold a user name or a password.")
     scheme, host = (parts.scheme or "").lower(), (parts.host or "").lower()
     if not host:
         raise blocked("The URL names no host.")

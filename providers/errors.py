@@ -1,5 +1,7 @@
 """What can go wrong between us and an upstream, as one type."""
 
+from typing import Any
+
 
 class UpstreamError(Exception):
     """A call that gave no usable answer.
@@ -17,7 +19,7 @@ class UpstreamError(Exception):
         self.retry_after = retry_after
         self.status = status
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone and lose the reason between processes.
         return _rebuild, (self.reason, self.message, self.retry_after, self.status)
 

@@ -15,9 +15,10 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import requests
 import urllib3
@@ -67,14 +68,21 @@ class Door:
 
     `allowed_hosts`: private hosts that the deployment allows (host, host:port, or a network as CIDR).
     `trusted_origins`: base URLs or origins that the deployment's own environment names.
+    `ca_bundle`: a file of certificate authorities to trust instead of the public ones (the environment's
+    REQUESTS_CA_BUNDLE is not read).
     """
 
     def __init__(
-        self, allowed_hosts: Sequence[str] = (), limits: Limits = Limits(), trusted_origins: Collection[str] = ()
+        self,
+        allowed_hosts: Sequence[str] = (),
+        limits: Limits = Limits(),
+        trusted_origins: Collection[str] = (),
+        ca_bundle: str | None = None,
     ):
         self.allowed_hosts = tuple(allowed_hosts)
         self.limits = limits
         self.trusted_origins = tuple(trusted_origins)
+        self.ca_bundle = ca_bundle
 
     def get_json(
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
@@ -123,7 +131,7 @@ class Door:
             except UpstreamError as error:
                 if attempt == self.limits.attempts or not _worth_retrying(error):
                     raise
-                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 if error.retry_after is not None:
                     # Never before the time asked for, and not all clients at the very same moment.
                     wait = error.retry_after + min(wait, 1.0)
@@ -139,6 +147,7 @@ class Door:
         watch = _Watch(deadline)
         session = requests.Session()
         session.trust_env = False
+        session.verify = self.ca_bundle or True
         session.mount("http://", _PinnedAdapter(addresses, self.limits, watch))
         session.mount("https://", _PinnedAdapter(addresses, self.limits, watch))
         try:
@@ -188,10 +197,8 @@ class _Watch:
         with self._lock:
             self.expired = True
             for sock in self._sockets:
-                try:
+                with suppress(OSError):  # closed by the other side already
                     sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # Closed by the other side already.
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -220,11 +227,11 @@ class _PinnedAdapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class Secure(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return connect(cast(int, self.port))
+                return connect(self.port)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -242,15 +249,17 @@ class _PinnedAdapter(HTTPAdapter):
             if left <= 0:
                 timed_out = True
                 break
+            family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                sock = socket.create_connection((str(address), port), timeout=left)
-            except TimeoutError:
-                timed_out = True
-            except OSError:
-                continue
-            else:
+                sock.settimeout(left)
+                sock.connect((str(address), port))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._watch.add(sock)
+            except OSError as error:
+                timed_out = isinstance(error, TimeoutError)
+                sock.close()
+            else:
                 return sock
         if timed_out:
             raise UpstreamError("timeout", "The connection was not accepted in time.")

@@ -152,7 +152,9 @@ class ProviderCopy(models.Model):
     listing = models.CharField(max_length=32)
     items = models.JSONField(default=list)
     fetched_at = models.DateTimeField(null=True)
-    # One caller renews a copy at a time: the others are served the copy at hand until then.
+    failed_at = models.DateTimeField(null=True, help_text="When upstream could not be read, if that is the last news.")
+    # One caller renews a copy at a time: the others are served the copy at hand until then. After a failure: when
+    # upstream is asked again.
     renewing_until = models.DateTimeField(null=True)
     error = models.CharField(max_length=255, blank=True)
 

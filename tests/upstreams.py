@@ -4,15 +4,22 @@ import gzip
 import http.client
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 Scenario = Callable[["Upstream", socket.socket, "Seen"], None]
 
@@ -31,7 +38,12 @@ class Seen:
 class Upstream:
     """Answers per path (the query string is not looked at); a list of answers is used up in order, the last repeats."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        """With a certificate (a PEM file that also holds its key) the server speaks TLS."""
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         self.requests: list[Seen] = []
         self.connections = 0
         self.closing = threading.Event()
@@ -71,6 +83,8 @@ class Upstream:
 
     def _talk(self, connection: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
                 seen = _read_request(connection)
                 if seen is None:
@@ -93,6 +107,27 @@ def upstream() -> Iterator[Upstream]:
     server = Upstream()
     yield server
     server.stop()
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A self-signed certificate for `name`, made for one test, as a PEM file with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "server.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
 
 
 def as_bytes(payload: Any) -> bytes:

@@ -28,11 +28,12 @@ class Compatible(Adapter):
         if isinstance(payload, list):
             # Together sends the bare list.
             return payload
-        if isinstance(payload, dict) and "data" not in payload and isinstance(payload.get("models"), list):
+        models = payload.get("models") if isinstance(payload, dict) and "data" not in payload else None
+        if isinstance(models, list):
             # LM Studio's own API; llama.cpp sends such a list too, full of empty texts, beside the real one.
-            if payload["models"] and not any("key" in mapping(item) for item in payload["models"]):
+            if models and not any("key" in mapping(item) for item in models):
                 raise UpstreamError("not_recognised", "This is not an answer in OpenAI's dialect.")
-            return payload["models"]
+            return models
         return super().records(payload)
 
     def upstream_id(self, record: dict[str, Any]) -> str:

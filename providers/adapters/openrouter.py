@@ -1,6 +1,7 @@
 """OpenRouter: https://openrouter.ai/api/v1, spec at its `openapi/openapi.yaml`. Prices are strings, USD per token."""
 
 import re
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from providers.adapters import values
@@ -55,7 +56,7 @@ class OpenRouter(Adapter):
         if not answer:
             raise UpstreamError("wrong_shape", "OpenRouter did not describe the key.")
         left = answer.get("limit_remaining")
-        known = isinstance(left, (int, float, values.Decimal)) and not isinstance(left, bool)
+        known = isinstance(left, (int, float, Decimal)) and not isinstance(left, bool)
         return (
             f"The key works; {left} USD of its limit is left." if known else "The key works; it has no spending limit."
         )

@@ -88,7 +88,7 @@ def whole(value: Any) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unusable("is not a number")
-    if not abs(value) <= MAX_WHOLE:
+    if not -MAX_WHOLE <= value <= MAX_WHOLE:
         raise Unusable("is out of range")
     if value <= 0:
         raise Unusable("is not above zero")

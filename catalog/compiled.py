@@ -1,0 +1,131 @@
+"""Statements that every request makes: built and compiled once a process and database, then run with other values.
+
+Building a queryset of a few subqueries and compiling it takes ten times as long as its statement takes to run, and
+PostgreSQL takes longer to plan that one than to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from django.db import DatabaseError, connections, router
+from django.db.models import Model, QuerySet
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
+
+M = TypeVar("M", bound=Model)
+
+_NEVER_BY_ITSELF = 2**31
+_PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
+
+# In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
+_TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
+
+
+class _Planned(psycopg.Cursor[Any]):
+    """A cursor whose statement the server plans once a connection."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, **(options | {"prepare": True}))
+
+
+def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
+    """The first row, or None."""
+    # Behind a pooler in transaction mode the next request may meet a server that does not have the plan.
+    if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return _run(connection.cursor(), sql, parameters)
+    cursor, driver = connection.cursor(), connection.connection
+    # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
+    driver.prepare_threshold = _NEVER_BY_ITSELF
+    cursor.cursor.close()
+    cursor.cursor = _Planned(driver)
+    try:
+        return _run(cursor, sql, parameters)
+    except DatabaseError as error:
+        if connection.in_atomic_block or not isinstance(error.__cause__, _PLAN_LOST):
+            raise
+        # The table has changed under the plan. A new connection knows of none.
+        driver.close()
+        connection.close()
+        return _run(connection.cursor(), sql, parameters)
+
+
+def _run(cursor: Any, sql: str, parameters: list[Any]) -> Any:
+    with cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A compiled query: its text, where the values go, and how a row of it becomes an instance."""
+
+    sql: str
+    # Each is a parameter's own value, or the place of the caller's value among `values`.
+    parameters: tuple[tuple[Any, int | None], ...]
+    converters: list[tuple[int, Any]]
+    model: type[Model]
+    columns: slice
+    names: list[str]
+    populators: list[Any]
+    annotations: dict[str, int]
+
+
+class CompiledQuery(Generic[M]):
+    """`CompiledQuery(build).first(*values)` is `build(*values).first()`, for text and numbers.
+
+    `build` gives the same query for all values of the same types; it is called once for each number of them, with
+    stand-ins. Rows are found by equality or IN with the values, which no field changes on their way.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
+        self._build = build
+        self._statements: dict[Any, _Statement] = {}
+
+    def first(self, *values: str | int) -> M | None:
+        using = router.db_for_read(Model)
+        key = (using, tuple(type(value) for value in values))
+        statement = self._statements.get(key) or self._statements.setdefault(key, self._compile(using, values))
+        connection = connections[using]
+        parameters = [own if place is None else values[place] for own, place in statement.parameters]
+        found = _fetch(connection, statement.sql, parameters)
+        if found is None:
+            return None
+        row = list(found)
+        for column, (converters, expression) in statement.converters:
+            for convert in converters:
+                row[column] = convert(row[column], expression, connection)
+        instance: Any = statement.model.from_db(using, statement.names, row[statement.columns])
+        for populator in statement.populators:
+            populator.populate(row, instance)
+        for name, column in statement.annotations.items():
+            setattr(instance, name, row[column])
+        return instance
+
+    def _compile(self, using: str, values: tuple[str | int, ...]) -> _Statement:
+        stand_ins = [_TEXT.format(n) if isinstance(value, str) else _NUMBER - n for n, value in enumerate(values)]
+        places: dict[Any, int] = {stand_in: n for n, stand_in in enumerate(stand_ins)}
+        query: Any = self._build(*stand_ins).order_by()[:1].query
+        # What QuerySet and ModelIterable do, with the statement kept.
+        compiler = query.get_compiler(using=using)
+        sql, parameters = compiler.as_sql()
+        held = tuple(
+            (None, places[own]) if isinstance(own, str | int) and own in places else (own, None) for own in parameters
+        )
+        if {place for _, place in held} - {None} != set(places.values()):
+            raise ValueError("a value does not stand in the compiled statement as it was given")
+        select, info = compiler.select, compiler.klass_info
+        columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
+        converters = compiler.get_converters([expression for expression, *_ in select])
+        return _Statement(
+            sql,
+            held,
+            list(converters.items()),
+            info["model"],
+            columns,
+            [expression[0].target.attname for expression in select[columns]],
+            get_related_populators(info, select, using),
+            dict(compiler.annotation_col_map),
+        )

@@ -1,0 +1,32 @@
+"""Which model a viewer gets where they name none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.access import Viewer
+from catalog.snapshot import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The model's primary key, and whose word it is: `user`, `group`, `site`, `first_usable`; both None without any."""
+
+    pk: int | None = None
+    source: str | None = None
+
+
+def resolve(viewer: Viewer, selection: Selection) -> Default:
+    """The first that the viewer may use of: their own, their groups' by rank, the site's, the first in the catalog.
+
+    A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none.
+    """
+    if viewer.user_id is None:
+        return Default(selection.site_default, "site") if selection.is_usable(selection.site_default) else Default()
+    named = [
+        (selection.own_default, "user"),
+        *((pk, "group") for pk in selection.group_defaults),
+        (selection.site_default, "site"),
+        (selection.first_usable, "first_usable"),
+    ]
+    return next((Default(pk, source) for pk, source in named if selection.is_usable(pk)), Default())

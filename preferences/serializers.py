@@ -1,0 +1,129 @@
+"""What callers send and get at /api/models and /api/settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from catalog.modelids import MAX_LENGTH
+from catalog.strict import StrictSerializer, Switch, Text
+from preferences.models import Profile
+from preferences.writing import MAX_SWITCHES
+
+
+class SwitchSerializer(StrictSerializer):
+    """One model, switched on or off for the caller. Fields of the catalog are refused: those are staff's to edit."""
+
+    model_id = Text(max_length=MAX_LENGTH, trim_whitespace=False)
+    is_enabled = Switch()
+
+
+class SwitchesSerializer(StrictSerializer):
+    """Several at once: all of them or none."""
+
+    updates = serializers.ListField(child=SwitchSerializer(), allow_empty=False, max_length=MAX_SWITCHES)
+
+    def validate_updates(self, updates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first: dict[str, int] = {}
+        twice = {}
+        for position, update in enumerate(updates):
+            seen = first.setdefault(update["model_id"], position)
+            if seen != position:
+                twice[str(position)] = {"model_id": [f"The same id as in entry {seen}; send each once."]}
+        if twice:
+            raise serializers.ValidationError(twice, code="duplicate")
+        return updates
+
+
+class DoneSerializer(serializers.Serializer):
+    ok = serializers.BooleanField()
+
+
+class SettingsSerializer(serializers.Serializer):
+    """The caller's settings, with the default model that holds now."""
+
+    default_model = serializers.CharField(allow_null=True, help_text="null: there is none that the caller may use.")
+    default_model_source = serializers.ChoiceField(
+        choices=("user", "group", "site", "first_usable"), allow_null=True, help_text="Whose choice it is."
+    )
+    theme = serializers.ChoiceField(choices=Profile.Theme.choices)
+    auto_enable_new_models = serializers.BooleanField()
+
+
+class SettingsWriteSerializer(StrictSerializer):
+    """What is not sent stays."""
+
+    default_model = Text(
+        required=False,
+        allow_null=True,
+        max_length=MAX_LENGTH,
+        trim_whitespace=False,
+        help_text="A model that the caller may use; null clears it.",
+    )
+    theme = serializers.ChoiceField(choices=Profile.Theme.choices, required=False)
+    auto_enable_new_models = Switch(
+        required=False, help_text="false: models that arrive from now on are off until the caller switches them on."
+    )
+
+
+class PriceSerializer(serializers.Serializer):
+    inputPerMillion = serializers.FloatField(required=False)
+    outputPerMillion = serializers.FloatField(required=False)
+    currency = serializers.ChoiceField(choices=("USD",))
+
+
+class CapsSerializer(serializers.Serializer):
+    """True where it is known; false otherwise."""
+
+    streaming = serializers.BooleanField()
+    toolUse = serializers.BooleanField()
+    reasoningEffort = serializers.BooleanField()
+    parallelToolCalls = serializers.BooleanField()
+
+
+class CliRowSerializer(serializers.Serializer):
+    """A model for the picker of a terminal client."""
+
+    slug = serializers.CharField()
+    provider = serializers.CharField()
+    displayName = serializers.CharField()
+    contextWindow = serializers.IntegerField(required=False)
+    inputModalities = serializers.ListField(child=serializers.CharField())
+    caps = CapsSerializer()
+    pricing = PriceSerializer(required=False)
+    isDefault = serializers.BooleanField()
+
+
+class CatalogItemSerializer(serializers.Serializer):
+    """One model; what is unknown is absent."""
+
+    id = serializers.CharField()
+    provider = serializers.CharField(help_text="Its author: the id before the first slash.")
+    name = serializers.CharField()
+    is_available = serializers.BooleanField()
+    is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
+    is_default = serializers.BooleanField()
+    capabilities = serializers.ListField(child=serializers.CharField())
+    description = serializers.CharField(required=False)
+    family = serializers.CharField(required=False)
+    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
+    max_output_tokens = serializers.IntegerField(required=False)
+    embedding_dimensions = serializers.IntegerField(required=False)
+    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    output_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    pricing = serializers.DictField(required=False, help_text="USD per token, as decimal text.")
+    tags = serializers.ListField(child=serializers.CharField(), required=False)
+    recommended = serializers.BooleanField(required=False)
+    recommendation_note = serializers.CharField(required=False)
+    experimental = serializers.BooleanField(required=False)
+    released_at = serializers.IntegerField(required=False, help_text="Unix seconds.")
+    retires_at = serializers.DateField(required=False)
+    alias_of = serializers.CharField(required=False)
+
+
+class CatalogListsSerializer(serializers.Serializer):
+    """`catalog` is every visible model, `models` the usable ones. For anonymous callers both are the available ones."""
+
+    catalog = CatalogItemSerializer(many=True)
+    models = CatalogItemSerializer(many=True)

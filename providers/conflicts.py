@@ -1,0 +1,84 @@
+"""Where sources disagree about a model, for staff to decide."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from catalog.models import AIModel
+from providers.models import ProviderModel
+
+# Shares of the larger value; what differs by less is rounding (8191 and 8192) or another way to count.
+THRESHOLD = Decimal("0.1")
+
+NUMBERS = ("context_length", "max_output_tokens", "embedding_dimensions")
+PRICES = ("prompt", "completion")
+FLAGS = (
+    "supports_embeddings",
+    "supports_images",
+    "supports_audio",
+    "supports_video",
+    "supports_tools",
+    "supports_reasoning",
+    "supports_structured_output",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one source says of a field. Prices are USD per token as decimal text."""
+
+    source: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Sources that differ about one field of one model: the best precedence first, whose word stands in the entry."""
+
+    model_id: str
+    field: str
+    said: tuple[Said, ...]
+    # How far the extremes are apart, as a share of the larger; 1 for words and flags.
+    apart: Decimal
+
+
+def conflicts(model_ids: Iterable[str] | None = None, threshold: Decimal = THRESHOLD) -> Iterator[Conflict]:
+    """The fields that sources differ about by more than `threshold`, by model id. One query."""
+    offers = ProviderModel.objects.filter(active=True, is_listed=True, provider__is_active=True)
+    offers = offers.filter(model__kind=AIModel.Kind.CATALOG)
+    if model_ids is not None:
+        offers = offers.filter(model__model_id__in=list(model_ids))
+    rows = offers.order_by("model__model_id", "provider__precedence", "provider__slug", "upstream_id").values_list(
+        "model__model_id", "provider__slug", "facts", "pricing"
+    )
+    current, told = "", defaultdict[str, list[Said]](list)
+    for model_id, source, facts, pricing in rows.iterator(chunk_size=2000):
+        if model_id != current:
+            yield from _judged(current, told, threshold)
+            current, told = model_id, defaultdict(list)
+        for field in (*NUMBERS, *FLAGS):
+            if facts.get(field) is not None:
+                told[field].append(Said(source, facts[field]))
+        for kind in PRICES:
+            if kind in pricing:
+                told[f"pricing.{kind}"].append(Said(source, pricing[kind]))
+    yield from _judged(current, told, threshold)
+
+
+def _judged(model_id: str, told: dict[str, list[Said]], threshold: Decimal) -> Iterator[Conflict]:
+    for field, said in sorted(told.items()):
+        apart = _apart([one.value for one in said], is_number=field not in FLAGS)
+        if apart > threshold:
+            yield Conflict(model_id, field, tuple(said), apart)
+
+
+def _apart(values: list[Any], *, is_number: bool) -> Decimal:
+    if not is_number:
+        return Decimal(len(set(values)) > 1)
+    numbers = [Decimal(value) for value in values]
+    largest = max(numbers)
+    return (largest - min(numbers)) / largest if largest else Decimal(0)

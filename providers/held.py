@@ -1,0 +1,118 @@
+"""The decision of a person on a run that is held: applies exactly what was shown, or lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.changes import Author, audit
+from providers import comparing
+from providers.comparing import Comparison
+from providers.deciding import counts
+from providers.merging import Merger
+from providers.models import Provider, SyncRun
+from providers.records import Reading, Record
+from providers.sync import touch
+from providers.writing import plan_for, write
+
+
+class NotHeld(Exception):
+    """There is nothing to decide; the text says why."""
+
+
+def apply_held(run: SyncRun, by: Any, only: Iterable[str] | None = None, by_name: str = "") -> dict[str, int]:
+    """Applies what the run holds and returns the counts. `by` is the user who decides.
+
+    With `only`, upstream ids, no more than these of it: the rest waits on. Raises NotHeld.
+    """
+    chosen = None if only is None else set(only)
+    who = Author.person(by, by_name)
+    with transaction.atomic():
+        provider, row = _open(run)
+        now = timezone.now()
+        comparison = Comparison(comparing.offers_of(provider))
+        rest: dict[str, Any] = {}
+        for listing, ids in row.held.get("removals", {}).items():
+            taken = [key for key in ids if chosen is None or key in chosen]
+            # One that staff deleted, or that another run retired, is gone already.
+            present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
+            comparing.compare(comparison, provider, Reading(listing), present, now)
+            if left := [key for key in ids if key not in set(taken)]:
+                rest.setdefault("removals", {})[listing] = left
+        for listing, kept in row.held.get("listings", {}).items():
+            if left_over := _apply_listing(comparison, provider, listing, kept, chosen, now):
+                rest.setdefault("listings", {})[listing] = left_over
+        also = [(provider.kind, provider.slug, listing) for listing in row.sizes]
+        author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name or 'the command line'}"[:255])
+        plan = plan_for(provider, comparison, Merger.now_standing(now, also=also), author)
+        write(plan, provider)
+        done = counts(comparison)
+        row.held = rest
+        if not rest:
+            row.decision, row.decided_by, row.decided_at = SyncRun.Decision.ACCEPTED, who.name[:255], now
+            row.confirmed = True
+            provider.last_success_at = now
+            provider.save(update_fields=["last_success_at"])
+        row.save(update_fields=["held", "decision", "decided_by", "decided_at", "confirmed"])
+        audit(who, row, "apply held run", {name: [None, number] for name, number in done.items() if number})
+    touch(provider, list(row.sizes), now)
+    run.refresh_from_db()
+    return done
+
+
+def reject_held(run: SyncRun, by: Any, by_name: str = "") -> None:
+    """Lets go what the run holds: the catalog stays as it is. Raises NotHeld."""
+    who = Author.person(by, by_name)
+    with transaction.atomic():
+        _, row = _open(run)
+        row.decision, row.decided_by, row.decided_at = SyncRun.Decision.REJECTED, who.name[:255], timezone.now()
+        row.save(update_fields=["decision", "decided_by", "decided_at"])
+        audit(who, row, "reject held run")
+    run.refresh_from_db()
+
+
+def newer_than(run: SyncRun) -> SyncRun | None:
+    """A later run of the provider that read one of the listings held here: that one is to be decided, or has been."""
+    held = {*run.held.get("removals", {}), *run.held.get("listings", {})}
+    later = SyncRun.objects.filter(provider=run.provider_id, pk__gt=run.pk).exclude(sizes={})
+    return next((other for other in later.order_by("-pk") if held & set(other.sizes)), None)
+
+
+def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
+    # The provider's row first, as every writer of its offers locks it.
+    provider = Provider.objects.select_for_update().get(pk=run.provider_id)
+    row = SyncRun.objects.select_for_update().get(pk=run.pk)
+    if row.state != SyncRun.State.HELD:
+        raise NotHeld(f"Run {row.pk} is not held: it is {row.state}.")
+    if row.decision:
+        raise NotHeld(f"Run {row.pk} was {row.decision} by {row.decided_by or 'the command line'} already.")
+    if later := newer_than(row):
+        raise NotHeld(f"Run {later.pk} has read {provider.slug} since: what run {row.pk} holds is out of date.")
+    return provider, row
+
+
+def _apply_listing(
+    comparison: Comparison, provider: Provider, listing: str, kept: dict[str, Any], chosen: set[str] | None, now: Any
+) -> dict[str, Any] | None:
+    """Applies a listing that was held whole, or what is chosen of it, and returns what is left of it."""
+    records = [Record(**record) for record in kept["records"]]
+    whole = Reading(listing, records)
+    here = whole.ids | set(kept["spared"])
+    gone = (
+        []
+        if kept["unidentified"]
+        else [o.upstream_id for o in comparing.missing(comparison.offers, whole) if o.upstream_id not in here]
+    )
+    if chosen is None:
+        comparing.compare(comparison, provider, whole, gone, now)
+        return None
+    part = Reading(listing, [record for record in records if record.upstream_id in chosen])
+    comparing.compare(comparison, provider, part, [key for key in gone if key in chosen], now)
+    left = [record.kept() for record in records if record.upstream_id not in chosen]
+    if not left and set(gone) <= chosen:
+        return None
+    # What is applied is in the list still, so that it is not taken for gone.
+    return {**kept, "records": left, "spared": sorted({*kept["spared"], *part.ids})}

@@ -1,0 +1,41 @@
+"""Prints how much is known of the models that each provider lists."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers import coverage
+from providers.coverage import Coverage
+
+COLUMNS = ("models", "context", "price", "modalities", "context_and_price")
+
+
+class Command(BaseCommand):
+    help = "How many listed models have a context length, a price and modalities: by provider, and after joining."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="For machines.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps(coverage.as_json(), indent=2))
+            return
+        self._row("", "", COLUMNS)
+        for slug, views in coverage.by_provider().items():
+            for view, covered in views.items():
+                self._counts(slug if view == "said" else "", {"said": "says", "known": "known of them"}[view], covered)
+        self._counts("catalog", "available", coverage.of_catalog())
+        openai, missing = coverage.callable_at_openai()
+        self.stdout.write(
+            f"\nOf the {openai.models} ids of OpenAI that a chat or embeddings user would call, "
+            f"{openai.context_and_price} ({openai.share:.1%}) have a context length and a price."
+        )
+        if missing:
+            self.stdout.write(f"Without: {', '.join(missing)}")
+
+    def _counts(self, name: str, view: str, covered: Coverage) -> None:
+        self._row(name, view, [str(getattr(covered, column)) for column in COLUMNS])
+
+    def _row(self, name: str, view: str, cells: Any) -> None:
+        self.stdout.write(f"{name:<12} {view:<14}" + "".join(f"{cell.replace('_', ' '):>20}" for cell in cells))

@@ -1,0 +1,90 @@
+"""`manage.py quickstart`: from an empty database to a catalog that can be used. Safe to run again."""
+
+from __future__ import annotations
+
+import secrets
+from io import StringIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command, get_commands
+from django.core.management.base import BaseCommand
+
+from providers import defaults, endpoints, sync
+from providers.http import Door, Limits
+from providers.lease import AlreadyRunning
+from providers.models import Provider, SyncRun
+from providers.reading import Reader
+from providers.tables import table
+
+ADMIN = "admin"
+# The first sync is a courtesy: whoever has no network is not kept waiting.
+LIMITS = Limits(connect=3.0, read=10.0, total=20.0, attempts=1)
+FIRST = ("openrouter", "ollama")
+
+
+class Command(BaseCommand):
+    help = (
+        "Migrates the database, loads the curated lists, makes the default providers, the first admin and an API key, "
+        "and syncs once. What is there already stays as it is."
+    )
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--no-sync", action="store_true", help="Read no provider.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0, stdout=StringIO())
+        self.stdout.write("The database is migrated.")
+        made = defaults.create_providers()
+        if made:
+            self.stdout.write(f"Providers made: {', '.join(provider.slug for provider in made)}.")
+        added, changed = defaults.load_curated()
+        self.stdout.write(f"Curated lists: {added} models added, {changed} changed.")
+        self._first_admin()
+        if not options["no_sync"]:
+            self._sync()
+
+    def _first_admin(self) -> None:
+        """Makes an admin and a key where there is no superuser yet; the password and the key are shown once."""
+        users = get_user_model()._default_manager
+        if users.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(12)
+        if users.filter(username=ADMIN).exists():
+            self.stdout.write(
+                f"There is a user {ADMIN} who is no superuser: make one with `manage.py createsuperuser`."
+            )
+            return
+        users.create_superuser(ADMIN, email="", password=password)
+        self.stdout.write(f"First admin:   {ADMIN}")
+        self.stdout.write(f"Password:      {password}   (shown this once)")
+        if "create_api_key" in get_commands():
+            key = StringIO()
+            try:
+                call_command("create_api_key", ADMIN, "--name", "quickstart", stdout=key)
+            except CommandError as error:
+                self.stdout.write(f"No API key was made: {error}")
+            else:
+                self.stdout.write(f"API key:       {key.getvalue().strip()}   (shown this once)")
+
+    def _sync(self) -> None:
+        rows = []
+        for provider in Provider.objects.filter(slug__in=FIRST, is_active=True):
+            door = Door(
+                allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS,
+                limits=LIMITS,
+                trusted_origins=endpoints.trusted_for(provider),
+            )
+            try:
+                outcome = sync.sync(provider, trigger="quickstart", by_name="quickstart", reader=Reader(provider, door))
+            except AlreadyRunning as error:
+                rows.append([provider.slug, "running", "", str(error)])
+                continue
+            added = str(outcome.counts.get("added", ""))
+            rows.append([provider.slug, str(outcome.state), added, outcome.message])
+        if not rows:
+            return
+        self.stdout.write(table(["provider", "state", "added", ""], rows))
+        if any(row[1] == SyncRun.State.FAILED for row in rows):
+            self.stdout.write("A provider that cannot be reached now is read by the next `manage.py sync_catalog`.")

@@ -1,0 +1,378 @@
+"""The door: where it refuses to go, when it gives up, and what it never lets through."""
+
+import email.utils
+import gc
+import ipaddress
+import logging
+import resource
+import socket
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from providers import addresses
+from providers.http import Door, Limits, UpstreamError, check_url, strict_loads
+from tests import upstreams
+from tests.upstreams import Upstream
+
+QUICK = Limits(connect=1.0, read=0.4, total=0.8, max_bytes=100_000, attempts=3, backoff=0.01)
+SECRET = "sk-SECRET123456"
+
+
+@pytest.fixture
+def door(upstream: Upstream) -> Door:
+    return Door([upstream.address], QUICK)
+
+
+def reason_of(door: Door, url: str, **kwargs: Any) -> str:
+    with pytest.raises(UpstreamError) as caught:
+        door.get_json(url, **kwargs)
+    assert SECRET not in caught.value.message
+    return caught.value.reason
+
+
+def resolving_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port)) for found in hosts]
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/",
+        "http://[fd00:ec2::254]/",
+        "http://100.100.100.200/",
+        "http://metadata.google.internal/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+    ],
+)
+def test_metadata_services_are_refused_even_when_everything_is_allowed(url: str) -> None:
+    everything = ["0.0.0.0/0", "::/0", "169.254.169.254", "metadata.google.internal"]
+    with pytest.raises(UpstreamError) as caught:
+        check_url(url, everything, [url])
+    assert caught.value.reason == "blocked_address"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "localhost", "a.localhost", "[::1]", "[::]",
+        "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "10.0.0.5", "172.16.3.4", "192.168.1.1",
+        "100.64.0.1", "169.254.1.1", "[fd12::1]", "[fe80::1]", "224.0.0.1", "255.255.255.255", "0.0.0.0", "localhost.",
+    ],
+)  # fmt: skip
+def test_private_hosts_are_refused_however_they_are_written(host: str) -> None:
+    with pytest.raises(UpstreamError):
+        check_url(f"http://{host}:9900/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd", "gopher://x/", "ftp://x/", "http://user:pw@host/", "http://@host/", "http://", "http:///x",
+        "http://host:22/", "http://host:25/", "http://host:6379/", "http://host:5432/", "http://host:0/",
+        "http://host:99999/", "http://host/#@x", "http://host/\r\nX: y", "http://ho st/", "http://h\\@other/",
+        "http://\u043epenai.com/", "http://\uff4fpenai.com/", "http://[fe80::1%25eth0]/", "http://[::1", "http://a..b/", "",
+    ],
+)  # fmt: skip
+def test_a_url_of_doubtful_meaning_is_refused_with_a_sentence(url: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        check_url(url)
+    assert caught.value.reason == "blocked_address"
+    assert caught.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://8.8.8.8:8080/x?y=z", "https://[2606:4700::1]/"])
+def test_public_hosts_are_accepted(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("entry", "accepted"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.1:11434", True),
+        ("127.0.0.0/8", True),
+        ("127.0.0.1:11435", False),
+        ("127.0.0.2", False),
+        ("localhost", False),
+    ],
+)
+def test_a_private_host_needs_its_entry_in_the_allowed_hosts(entry: str, accepted: bool) -> None:
+    try:
+        check_url("http://127.0.0.1:11434", [entry])
+    except UpstreamError:
+        assert not accepted
+    else:
+        assert accepted
+
+
+@pytest.mark.parametrize(("url", "accepted"), [("http://localhost:11434/api", True), ("http://localhost:11435", False)])
+def test_an_origin_named_by_the_deployment_is_trusted_and_its_neighbours_are_not(url: str, accepted: bool) -> None:
+    try:
+        check_url(url, [], ["http://localhost:11434"])
+    except UpstreamError:
+        assert not accepted
+    else:
+        assert accepted
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.ip_addresses())
+def test_no_address_is_accepted_that_the_standard_library_calls_not_global(address: Any) -> None:
+    host = f"[{address}]" if address.version == 6 else str(address)
+    if not address.is_global or address.is_multicast:
+        with pytest.raises(UpstreamError):
+            check_url(f"http://{host}/")
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1",), ("93.184.216.34", "127.0.0.1"), ("10.1.1.1", "93.184.216.34")])
+def test_a_name_with_any_private_address_is_refused_at_connect(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, hosts: tuple[str, ...]
+) -> None:
+    resolving_to(monkeypatch, *hosts)
+    assert reason_of(Door([], QUICK), f"http://rebinding.example:{upstream.port}/") == "blocked_address"
+    assert upstream.connections == 0
+
+
+def test_a_bare_address_on_the_list_does_not_open_every_name_pointed_at_it(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving_to(monkeypatch, "127.0.0.1")
+    assert reason_of(Door(["127.0.0.1"], QUICK), f"http://evil.example:{upstream.port}/") == "blocked_address"
+
+
+def test_the_tested_address_is_connected_to_under_the_name(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, "127.0.0.1")
+    upstream.serve("/x", {"a": 1})
+    assert Door(["box.internal"], QUICK).get_json(f"http://box.internal:{upstream.port}/x") == {"a": 1}
+    assert upstream.requests[0].headers["host"] == f"box.internal:{upstream.port}"
+
+
+def test_resolving_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(0.6) or [])
+    began = time.monotonic()
+    assert reason_of(Door([], Limits(connect=0.2, attempts=1)), "http://slow.example/") == "timeout"
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_redirects_are_not_followed(upstream: Upstream, door: Door, status: int) -> None:
+    upstream.on("/x", upstreams.redirect(upstream.url + "/canary", status))
+    assert reason_of(door, upstream.url + "/x", credential_header=("x-api-key", SECRET)) == "redirect"
+    assert upstream.paths() == ["/x"]
+
+
+def test_the_environment_is_not_asked_for_a_proxy_or_a_password(
+    upstream: Upstream, door: Door, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    upstream.serve("/x", {})
+    assert door.get_json(upstream.url + "/x") == {}
+    assert "authorization" not in upstream.requests[0].headers
+
+
+def test_a_credential_goes_out_in_its_header_and_into_no_message_or_log(
+    upstream: Upstream, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    upstream.serve("/x", {"error": f"bad key {SECRET}"}, status=401)
+    url = f"{upstream.url}/x"
+    assert reason_of(door, url, credential_header=("Authorization", f"Bearer {SECRET}")) == "unauthorized"
+    assert upstream.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("value", ["", "  ", "a\r\nX-Evil: 1", "a\x00b", "ключ"])
+def test_a_credential_that_no_header_can_carry_is_never_sent(upstream: Upstream, door: Door, value: str) -> None:
+    assert reason_of(door, upstream.url + "/x", credential_header=("x-api-key", value)) == "unauthorized"
+    assert upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reason", "tries"),
+    [
+        (upstreams.answer(500), "http_status", 3),
+        (upstreams.answer(503), "http_status", 3),
+        (upstreams.answer(404), "http_status", 1),
+        (upstreams.answer(401), "unauthorized", 1),
+        (upstreams.answer(403), "unauthorized", 1),
+        (upstreams.answer(429), "rate_limited", 3),
+        (upstreams.answer(204), "empty", 1),
+        (upstreams.answer(200, b""), "empty", 1),
+        (upstreams.html(), "malformed", 1),
+        (upstreams.redirect(None, 301), "redirect", 1),
+        (upstreams.truncated({"data": "x" * 500}, 12), "connect", 3),
+        (upstreams.unfinished_chunks({"data": []}), "connect", 3),
+        (upstreams.reset(), "connect", 3),
+        (upstreams.reset(b'HTTP/1.1 200 OK\r\n\r\n{"data": ['), "connect", 3),
+        (upstreams.raw(b"not http at all\r\n\r\n"), "connect", 3),
+        (upstreams.gzipped({"data": "x" * 500}, cut=20), "connect", 3),
+        (upstreams.answer(200, b"plain", {"Content-Encoding": "gzip"}), "malformed", 1),
+        (upstreams.answer(200, b"{}", {"Content-Encoding": "br"}), "malformed", 1),
+        (upstreams.silent(), "timeout", 1),
+        (upstreams.hang(), "timeout", 1),
+        (upstreams.hang(b"H"), "timeout", 1),
+    ],
+)
+def test_each_failure_has_its_reason_and_only_passing_ones_are_tried_again(
+    upstream: Upstream, door: Door, scenario: Any, reason: str, tries: int
+) -> None:
+    upstream.on("/x", scenario)
+    assert reason_of(door, upstream.url + "/x") == reason
+    assert len(upstream.requests) == tries
+
+
+def test_a_refused_connection_and_an_unknown_name_are_connect_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert reason_of(Door(["127.0.0.1"], QUICK), f"http://127.0.0.1:{port}/") == "connect"
+    assert reason_of(Door([], QUICK), "http://no-such-name.invalid/") == "connect"
+
+
+def test_plain_http_behind_an_https_url_is_a_tls_error(upstream: Upstream, door: Door) -> None:
+    assert reason_of(door, f"https://{upstream.address}/x", credential_header=("x-api-key", SECRET)) == "tls"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "reason"),
+    [("box.internal", True, None), ("other.internal", True, "tls"), ("box.internal", False, "tls")],
+)
+def test_a_certificate_must_be_trusted_and_for_the_name_before_a_credential_goes_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, trusted: bool, reason: str | None
+) -> None:
+    pem = upstreams.certificate(tmp_path, "box.internal")
+    server = Upstream(certificate=pem)
+    server.serve("/x", {"a": 1})
+    resolving_to(monkeypatch, "127.0.0.1")
+    door = Door([name], QUICK, ca_bundle=str(pem) if trusted else None)
+    url = f"https://{name}:{server.port}/x"
+    if reason is None:
+        assert door.get_json(url, credential_header=("x-api-key", SECRET)) == {"a": 1}
+    else:
+        assert reason_of(door, url, credential_header=("x-api-key", SECRET)) == reason
+    assert len(server.requests) == (reason is None)
+    server.stop()
+
+
+def test_a_tls_handshake_that_is_never_answered_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert reason_of(Door(["127.0.0.1"], QUICK), f"https://127.0.0.1:{port}/") == "timeout"
+
+
+@pytest.mark.parametrize(
+    "scenario", [upstreams.drip(0.1), upstreams.slow_headers(0.1), upstreams.drip(0.1, head=b"HTTP/1.1 100 Go\r\n\r\n")]
+)
+def test_an_answer_that_drips_ends_at_the_total_deadline(upstream: Upstream, door: Door, scenario: Any) -> None:
+    upstream.on("/x", scenario)
+    began = time.monotonic()
+    assert reason_of(door, upstream.url + "/x") == "timeout"
+    assert time.monotonic() - began < QUICK.total + 0.5
+
+
+@pytest.mark.parametrize("scenario", [upstreams.silent(), upstreams.hang()])
+def test_one_silence_ends_at_the_read_timeout_long_before_the_total(upstream: Upstream, scenario: Any) -> None:
+    upstream.on("/x", scenario)
+    began = time.monotonic()
+    assert reason_of(Door([upstream.address], Limits(read=0.3, total=5)), upstream.url + "/x") == "timeout"
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("scenario", [upstreams.gzip_bomb(1_000_000_000), upstreams.endless()])
+def test_a_body_without_end_stops_at_the_cap_and_takes_little_memory(upstream: Upstream, scenario: Any) -> None:
+    upstream.on("/x", scenario)
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    limits = Limits(connect=1, read=2, total=10, attempts=1)
+    assert reason_of(Door([upstream.address], limits), upstream.url + "/x") == "too_large"
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 100_000
+
+
+def test_a_gzipped_answer_is_read(upstream: Upstream, door: Door) -> None:
+    upstream.on("/x", upstreams.gzipped({"data": ["x" * 1000] * 50}))
+    assert len(door.get_json(upstream.url + "/x")["data"]) == 50
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_waited_for_in_both_forms(upstream: Upstream, form: str) -> None:
+    wait = "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+    upstream.on("/x", upstreams.answer(429, b"", {"Retry-After": wait}), upstreams.answer(200, {}))
+    limits = Limits(connect=1, read=1, total=5, backoff=0.01)
+    assert Door([upstream.address], limits).get_json(upstream.url + "/x") == {}
+    assert upstream.requests[1].at - upstream.requests[0].at >= 0.9
+
+
+def test_a_wait_beyond_the_deadline_is_reported_and_not_slept(upstream: Upstream, door: Door) -> None:
+    upstream.on("/x", upstreams.answer(429, b"", {"Retry-After": "3600"}))
+    with pytest.raises(UpstreamError) as caught:
+        door.get_json(upstream.url + "/x")
+    assert (caught.value.retry_after, caught.value.status, len(upstream.requests)) == (3600, 429, 1)
+
+
+def test_post_sends_its_body_as_json(upstream: Upstream, door: Door) -> None:
+    upstream.serve("/show", {"ok": True})
+    assert door.post_json(upstream.url + "/show", {"model": "a"}) == {"ok": True}
+    assert (upstream.requests[0].method, upstream.requests[0].body) == ("POST", b'{"model": "a"}')
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"[1,]", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"[-1e999]", b"1" * 5000, b'"\xff"', b"\xff\xfe[\0]\0",
+        b'{"a":1,"a":2}', b"[" * 100_000, b"[" * 65 + b"]" * 65, b'{"a":' * 5000 + b"1" + b"}" * 5000, rb'"\ud800"',
+        rb'{"\udc00":1}', b"<html>", b'"a\nb"', b"1e99999999999999999999",
+    ],
+)  # fmt: skip
+def test_what_is_not_strictly_json_is_malformed_and_nothing_else(data: bytes) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        strict_loads(data)
+    assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"[" * 64 + b"]" * 64, None),
+        (b"0.00000008333333333333334", Decimal("0.00000008333333333333334")),
+        (b"1e-07", Decimal("1e-07")),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (b"128000.0", Decimal(128000)),
+    ],
+)
+def test_numbers_keep_their_digits_and_valid_json_is_read(data: bytes, value: Any) -> None:
+    found = strict_loads(data)
+    assert value is None or found == value
+
+
+@pytest.mark.parametrize("depth", [100, 1000, 50_000])
+def test_one_record_nested_too_deep_is_cut_and_the_others_stay(depth: int) -> None:
+    data = b'{"data": [{"id": "a"}, {"id": "b", "x": ' + b"[" * depth + b"]" * depth + b'}, {"id": "c"}]}'
+    assert [record["id"] for record in strict_loads(data, per_record=True)["data"]] == ["a", "b", "c"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 60))
+def test_no_bytes_raise_anything_but_an_upstream_error(data: bytes, cut: int) -> None:
+    for attempt in (data, b'{"data": [{"id": "a", "n": 1.5}, null, "\\u00e9"]}'[:cut]):
+        try:
+            strict_loads(attempt, per_record=True)
+        except UpstreamError as error:
+            assert error.reason == "malformed"
+
+
+def test_every_denied_network_is_a_valid_network() -> None:
+    assert all(isinstance(network, (ipaddress.IPv4Network, ipaddress.IPv6Network)) for network in addresses.DENIED)
