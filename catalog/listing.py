@@ -73,7 +73,7 @@ def image_url(model_id: str, digest: str) -> str:
     return f"{reverse('custom-model-image', args=[model_id])}?v={digest[:16]}"
 
 
-def grants_of(model: AIModel) -> list[dict[str, Any]]:
+def grants_of(model: Any) -> list[dict[str, Any]]:
     """The grants of a row of `rows`, in the order in which they were given."""
     return [
         {
@@ -86,11 +86,11 @@ def grants_of(model: AIModel) -> list[dict[str, Any]]:
     ]
 
 
-def tags_of(model: AIModel) -> list[str]:
+def tags_of(model: Any) -> list[str]:
     return sorted(json.loads(model.shown_tags or "[]"), key=str.casefold)
 
 
-def present_picture(model: AIModel) -> str | None:
+def present_picture(model: Any) -> str | None:
     """The address of a row's picture as its item shows it."""
     if model.shown_image:
         return image_url(model.model_id, model.shown_image)
@@ -105,7 +105,7 @@ def inherited_capabilities(model: AIModel) -> dict[str, Any] | None:
     return dict.fromkeys(model.capabilities, True)
 
 
-def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
+def item(model: Any, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on.
@@ -148,7 +148,7 @@ def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
     return shown
 
 
-def state(model: AIModel) -> str:
+def state(model: Any) -> str:
     """A digest of what a writer of a row of `rows` may change, its grants and tags too."""
     written = [
         model.pk,

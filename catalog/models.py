@@ -384,6 +384,14 @@ class AIModel(models.Model):
         return [*(["chat"] if chat else []), *(word for word, held in flags if held)]
 
 
+class CustomModel(AIModel):
+    """Custom models as a noun of their own, for the admin: other staff may change them than catalog entries."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "custom model"
+
+
 class AccessGrant(models.Model):
     """Lets a user, a group or everyone read or write one AI model."""
 
@@ -480,6 +488,7 @@ class FieldChange(models.Model):
 
     class Meta:
         verbose_name = "change of a field"
+        verbose_name_plural = "changes of fields"
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("model", "-id"), name="fieldchange_model"),

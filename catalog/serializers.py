@@ -201,7 +201,7 @@ class TagCountSerializer(serializers.Serializer):
 
 
 class CheckSerializer(serializers.Serializer):
-    check = serializers.CharField()  # type: ignore[assignment]
+    check = serializers.CharField()
     ok = serializers.BooleanField()
     detail = serializers.CharField()
 
