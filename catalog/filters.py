@@ -60,7 +60,7 @@ class _Choice(forms.ChoiceField):
 
     def said(self) -> str:
         choices: Any = self.choices
-        return f"One of {', '.join(str(value) for value, _ in choices if value)}."
+        return f"One of {', '.join(value for value, _ in choices)}."
 
 
 class _Text(forms.CharField):
@@ -91,8 +91,8 @@ class _Number(forms.DecimalField):
         if not (text.isascii() and text.isdigit() and len(text) <= 20):
             raise ValidationError(self.said(), code="invalid")
         number = Decimal(value)
-        low, high = cast(int, self.min_value), cast(int, self.max_value)
-        if not low <= number <= high:
+        least, most = cast(int, self.min_value), cast(int, self.max_value)
+        if not least <= number <= most:
             raise ValidationError(self.said(), code="invalid")
         return number
 
