@@ -191,15 +191,10 @@ class Snapshot:
             standing = stand_again()
         raise Unsettled
 
-    def body(self, key: str, standing: Standing, make: Callable[[], bytes]) -> bytes:
-        """The bytes of one answer to one viewer, made where they are not at hand."""
-        kept_under = (key, standing.fingerprint)
-        body = self.bodies.get(kept_under)
-        if body is None:
-            body = make()
-            if not _in_transaction():
-                self.bodies.put(kept_under, body)
-        return body
+    def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
+        """Keeps the bytes of one answer to one viewer."""
+        if not _in_transaction():
+            self.bodies.put((dialect, fingerprint), body)
 
     def _read(self, standing: Standing) -> tuple[Pieces, Selection]:
         if self.pieces.version != standing.catalog_version:
@@ -246,11 +241,13 @@ def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
         "_refused": access.switched_off(viewer),
     }
     # By the names of the reverse relations: preferences stand above.
-    defaults = AIModel.default_of.rel.related_model._default_manager.filter(model=OuterRef("pk"))
+    default_rows: Any = AIModel.default_of.rel.related_model
+    defaults = default_rows._default_manager.filter(model=OuterRef("pk"))
     marks["_site_default"] = Exists(defaults.filter(group=None))
     marks["_own_default"] = marks["_group_default"] = Value(None, output_field=IntegerField())
     if viewer.user_id is not None:
-        profiles = AIModel.default_of_profiles.rel.related_model._default_manager
+        profile_rows: Any = AIModel.default_of_profiles.rel.related_model
+        profiles = profile_rows._default_manager
         marks["_own_default"] = Exists(profiles.filter(user=viewer.user_id, default_model=OuterRef("pk")))
         of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
         marks["_group_default"] = Subquery(of_groups.values("rank")[:1])
