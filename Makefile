@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-sqlite test-postgresql lint bench lock clean
+.PHONY: install run test test-sqlite test-postgresql lint bench bench-lists lock clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -59,6 +59,10 @@ lint: $(DEV)
 # Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
+
+# Pages of the list at 1,000 and at 100,000 models; BENCH_ARGS="--models 20000 --explain" for fewer and for plans.
+bench-lists: $(DEV)
+	$(BIN)/python -m tests.bench.lists $(BENCH_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
