@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 import psycopg
@@ -28,7 +29,10 @@ class _Planned(psycopg.Cursor[Any]):
     """A cursor whose statement the server plans once a connection."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(query, params, **(options | {"prepare": True}))
+        done = super().execute(query, params, **(options | {"prepare": True}))
+        # Where Django looks for what it logs; psycopg leaves it empty for what is prepared.
+        self._query: Any = SimpleNamespace(query=query.encode())
+        return done
 
 
 def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:

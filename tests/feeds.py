@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from django.apps import apps
 from django.conf import settings
 
 from catalog.models import AIModel
+from providers.models import Provider
+from providers.reading import Reader
+from providers.records import Reading
 
 DATA = Path(settings.BASE_DIR) / "tests" / "data"
 OPENROUTER = DATA / "openrouter"
@@ -74,3 +77,15 @@ def available() -> set[str]:
     """Ids of the language models that are available."""
     rows = AIModel.objects.filter(is_available=True).exclude(supports_embeddings=True)
     return set(rows.values_list("model_id", flat=True))
+
+
+class Meddling:
+    """A reader that answers with `payload`, and during whose reading something happens."""
+
+    def __init__(self, provider: Provider, payload: Any, happens: Callable[[], Any]) -> None:
+        self.provider, self.payload, self.happens = provider, payload, happens
+        self.listings, self.sent_credential = ["language"], False
+
+    def fetch(self, listing: str) -> Reading:
+        self.happens()
+        return Reader(self.provider).parse(self.payload, listing)

@@ -62,7 +62,7 @@ def test_an_item_says_what_is_known_and_nothing_else(api, alice, make_model):
     make_model("acme/bare")
     make_model(
         "acme/full", priority=1, tags=["Fast", "cheap"], description="Words", context_length=8192, supports_tools=True,
-        pricing={"prompt": "0.00000015"}, recommended=True, recommendation_note="For drafts.", input_modalities=["text"],
+        pricing={"prompt": "0.00000015"}, recommended=True, recommendation_note="For drafts.",
     )  # fmt: skip
     full, bare = api.as_(alice).get("/api/models").json()["catalog"]
     assert set(bare) == {"id", "provider", "name", "is_available", "is_enabled", "is_default", "capabilities"}

@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.models import AIModel, FieldChange
 from providers import lease, sync
 from providers.models import Provider, ProviderModel, SyncRun
-from tests.feeds import available, feed, fingerprint, record, saved
+from tests.feeds import Meddling, available, feed, fingerprint, record, saved
 from tests.upstreams import after_barrier, answer
 
 LANGUAGE, EMBEDDINGS = "/api/v1/models", "/api/v1/embeddings/models"
@@ -125,18 +125,6 @@ def test_a_terminated_sync_ends_as_interrupted_and_gives_the_lease_back(stored_o
     assert not AIModel.objects.exists()
 
 
-class Meddling:
-    """A reader during whose reading something happens."""
-
-    def __init__(self, provider, happens):
-        self.provider, self.happens, self.listings, self.sent_credential = provider, happens, ["language"], False
-
-    def fetch(self, listing):
-        self.happens()
-        from_file = sync.Reader(self.provider)
-        return from_file.parse(feed([record("acme/late")]), listing)
-
-
 def test_a_sync_that_slept_past_its_lease_writes_nothing(openrouter, sync_feed):
     sync_feed(feed(3))
     before = fingerprint()
@@ -144,7 +132,7 @@ def test_a_sync_that_slept_past_its_lease_writes_nothing(openrouter, sync_feed):
     def lapse():
         Provider.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
-    outcome = sync.sync(openrouter, reader=Meddling(openrouter, lapse))
+    outcome = sync.sync(openrouter, reader=Meddling(openrouter, feed([record("acme/late")]), lapse))
     assert (outcome.state, fingerprint()) == ("superseded", before)
 
 
@@ -155,7 +143,7 @@ def test_a_sync_that_was_overtaken_writes_nothing(openrouter, sync_feed):
         Provider.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         assert sync_feed(feed(4)).state == "ok"
 
-    outcome = sync.sync(openrouter, reader=Meddling(openrouter, overtake))
+    outcome = sync.sync(openrouter, reader=Meddling(openrouter, feed([record("acme/late")]), overtake))
     assert outcome.state == "superseded"
     assert available() == {f"acme/m{number:04}" for number in range(4)}
     assert [run.state for run in SyncRun.objects.order_by("pk")] == ["ok", "superseded", "ok"]
@@ -205,7 +193,7 @@ def test_a_zombie_counts_as_dead():
 
 def test_no_transaction_is_open_while_upstream_is_read(stored_openrouter):
     seen = []
-    reader = Meddling(stored_openrouter, lambda: seen.append(connection.in_atomic_block))
+    reader = Meddling(stored_openrouter, feed(1), lambda: seen.append(connection.in_atomic_block))
     assert sync.sync(stored_openrouter, reader=reader).state == "ok"
     assert seen == [False]
 
