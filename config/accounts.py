@@ -16,6 +16,7 @@ class SignIn(views.LoginView):
     """`next` stays on this site, as Django checks it; a person who is signed in already is sent on."""
 
     redirect_authenticated_user = True
+    http_method_names = ["get", "head", "post", "options"]
 
 
 class SignOut(views.LogoutView):

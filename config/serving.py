@@ -3,7 +3,7 @@
 from config import environment as env
 
 bind = f"{env.text('HOST', '127.0.0.1')}:{env.number('PORT', 8000, 1, 65_535)}"
-worker_class = "gthread"
+worker_class = "config.worker.BufferingWorker"
 workers = env.number("WEB_WORKERS", 2, 1, 256)
 threads = env.number("WEB_THREADS", 8, 1, 256)
 # Settings are read once, before there are workers: one that stops the start then stops gunicorn, where a worker that
@@ -18,6 +18,8 @@ control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
+_access = env.flag("ACCESS_LOG", False)
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s bytes %(M)s ms [%({x-request-id}o)s]'
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -31,6 +33,10 @@ logconfig_dict = {
     "root": {"handlers": ["stdout"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
-        "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "gunicorn.access": {
+            "handlers": ["stdout"] if _access else [],
+            "level": "INFO" if _access else "CRITICAL",
+            "propagate": False,
+        },
     },
 }

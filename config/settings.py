@@ -11,6 +11,7 @@ from pathlib import Path
 import environ
 
 from config import environment as env
+from config.api import openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -171,13 +172,18 @@ else:
     _pool_max = env.number("DATABASE_POOL_MAX_SIZE", 10, 0, 1000)
     # A connection that the server has dropped is replaced before a request meets it.
     _database["CONN_HEALTH_CHECKS"] = True
+    # Seconds. Without it a host that does not answer holds a request for minutes.
+    _options.setdefault("connect_timeout", 2)
     if _pool_max:
         # One pool a process. Django refuses persistent connections beside a pool.
         _database["CONN_MAX_AGE"] = 0
         _options["pool"] = {
             "min_size": min(env.number("DATABASE_POOL_MIN_SIZE", 1, 0, 1000), _pool_max),
             "max_size": _pool_max,
-            "timeout": env.number("DATABASE_POOL_TIMEOUT", 10, 1, 300),
+            "timeout": env.number("DATABASE_POOL_TIMEOUT", 2, 1, 300),
+            # A pool that cannot connect gives up soon, so that the next request tries anew. By itself it would wait
+            # twice as long after each failure, and so long after the server is back.
+            "reconnect_timeout": 2,
         }
     # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements.
     _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)
@@ -257,6 +263,19 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "TAGS": [{"name": name, "description": text} for name, text in openapi.TAGS],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        # Last: it completes what the others made.
+        "config.api.openapi.complete",
+    ],
+    # Two fields are called `source`.
+    "ENUM_NAME_OVERRIDES": {
+        "VendorListSource": ("api", "curated", "curated_fallback"),
+        "LocalListSource": ("ollama", "ollama_unreachable"),
+    },
+    # Without a validator of its own choosing: it would send the document's address to another host.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

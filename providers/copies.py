@@ -25,9 +25,9 @@ logger = logging.getLogger("modeldex.copies")
 Items = list[dict[str, Any]]
 
 # What a caller waits at most where nothing is stored, in seconds; a little less than the promised 3.
-LONGEST_WAIT = 2.85
+LONGEST_WAIT = 2.6
 # What reading an upstream may take in all, so that its failure is known before the caller stops waiting.
-FETCH_DEADLINE = 2.6
+FETCH_DEADLINE = 2.4
 # What the caller who renews waits where a copy is at hand: a healthy upstream has often answered by then.
 SHORT_WAIT = 0.25
 # How long nobody else renews. Longer than the deadline by far, should looking up a host's name block the thread.
@@ -127,7 +127,7 @@ def _again(copy: ProviderCopy) -> ProviderCopy:
 
 def _claim(copy: ProviderCopy) -> ProviderCopy | None:
     """The copy with this caller as the one who renews it, or None where another one is or nobody should now."""
-    if copy.pk is None:
+    if copy._state.adding:
         copy = ProviderCopy.objects.get_or_create(provider=copy.provider, listing=copy.listing)[0]
     now = timezone.now()
     if copy.renewing_until is not None and copy.renewing_until > now:

@@ -62,12 +62,14 @@ def by_provider() -> dict[str, dict[str, Coverage]]:
     found: dict[str, dict[str, Coverage]] = {}
     for view, known in (("said", SAID), ("known", KNOWN)):
         for row in listed.values("provider__slug").annotate(**_counts(known)):
-            found.setdefault(row.pop("provider__slug"), {})[view] = Coverage(**row)
+            counts: dict[str, Any] = dict(row)
+            slug = counts.pop("provider__slug")
+            found.setdefault(slug, {})[view] = Coverage(**counts)
     return found
 
 
 def callable_at_openai() -> tuple[Coverage, list[str]]:
-    """What is known of OpenAI's ids that a chat or embeddings user would call, and the ids that lack context or price."""
+    """What is known of OpenAI's ids that a chat or embeddings user would call, and those without context or price."""
     offers = ProviderModel.objects.filter(is_listed=True, provider__kind="openai", provider__slug="openai")
     rows = [
         row
@@ -76,9 +78,7 @@ def callable_at_openai() -> tuple[Coverage, list[str]]:
         )
         if not NOT_FOR_CHAT.search(row[0])
     ]
-    has = [
-        (upstream_id, bool(context), "prompt" in (pricing or {}), bool(m)) for upstream_id, context, pricing, m in rows
-    ]
+    has = [(row[0], bool(row[1]), "prompt" in (row[2] or {}), bool(row[3])) for row in rows]
     coverage = Coverage(
         models=len(has),
         context=sum(row[1] for row in has),

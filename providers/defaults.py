@@ -15,12 +15,14 @@ from providers.writing import Plan, batches, merge_existing, write
 
 # Slug (and kind), name, precedence. OpenRouter first: it alone names prices and limits.
 _ALWAYS = (("openrouter", "OpenRouter", 50), ("openai", "OpenAI", 60), ("ollama", "Ollama", 70))
+# They describe what the others list, and come after them.
+_ENRICHERS = (("modelsdev", "models.dev", 200), ("litellm", "LiteLLM", 210))
 _WITH_KEY = (("anthropic", "Anthropic", 61), ("google", "Google", 62), ("mistral", "Mistral", 63))
 
 
 def create_providers() -> list[Provider]:
     """Makes the default providers that are not there yet, and returns those made."""
-    wanted = [*_ALWAYS, *(row for row in _WITH_KEY if getattr(settings, f"{row[0].upper()}_API_KEY", ""))]
+    wanted = [*_ALWAYS, *(row for row in _WITH_KEY if getattr(settings, f"{row[0].upper()}_API_KEY", "")), *_ENRICHERS]
     made = []
     for slug, name, precedence in wanted:
         provider, created = Provider.objects.get_or_create(

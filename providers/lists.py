@@ -25,7 +25,6 @@ from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
 from providers.records import Reading
 
-
 Made = TypeVar("Made")
 
 
@@ -254,9 +253,9 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
     copy = copies.at_hand(stored or ProviderCopy(provider=provider, listing=listed.listing), fetch)
     if copy.fetched_at is not None and _serves(listed, copy):
         return State(listed.live, int(copy.fetched_at.timestamp()), copy)
-    error = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
+    reason = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
     tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
-    return _without(listed, "curated_fallback", error, tried)
+    return _without(listed, "curated_fallback", reason, tried)
 
 
 def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:

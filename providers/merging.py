@@ -14,6 +14,7 @@ from typing import Any
 
 from catalog.changes import stored
 from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.variants import is_free
 from providers import curated
 from providers.models import Provider, ProviderModel
 from providers.namespaces import ENRICHERS, covers
@@ -91,10 +92,12 @@ class Merger:
         said = [(self.providers[o.provider_id].slug, o.pricing) for o in live]
         if not any(o.facts.get("extras", {}).get("variable_price") for o in live):
             fillers = [o for o in ranked if self._enriches(o) and o.is_listed and o.active]
-            said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers]
+            # Where an enricher writes nothing but zeros, it may as well not know.
+            said += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers if not is_free(o.pricing)]
             if entry is not None:
                 said.append((CURATED, entry.pricing))
-        source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), ("", {}))
+        nothing: tuple[str, dict[str, Any]] = ("", {})
+        source, pricing = next(((slug, pricing) for slug, pricing in said if pricing), nothing)
         before = model.upstream.get("pricing")
         upstream = {name: value for name, value in model.upstream.items() if name != "pricing"}
         if source:

@@ -1,4 +1,4 @@
-"""Reads a provider, or one of its answers saved to disk, and checks what it says. Needs no transaction, and opens none."""
+"""Reads a provider, or one of its answers saved to disk, and checks what it says, without a transaction."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Reader:
         self.door = door or Door(
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
         )
+        self.sent_credential = False
         self.namespace = Namespace(provider, Provider.objects.all())
 
     @property
@@ -36,7 +37,9 @@ class Reader:
         """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
         if not self.adapter.base_url:
             raise UpstreamError("no_address", f"Provider {self.provider.slug} has no address: set its base URL.")
-        payload = self.adapter.fetch(self.door, listing, credentials.of(self.provider))
+        credential = credentials.of(self.provider)
+        self.sent_credential = credential is not None
+        payload = self.adapter.fetch(self.door, listing, credential)
         return self.parse(payload, listing)
 
     def from_file(self, path: Path) -> Reading:

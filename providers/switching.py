@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from catalog.changes import Author, audit, change_row
@@ -112,14 +111,18 @@ def switch_these(rows: Iterable[ProviderModel], enable: bool, *, by: Any = None,
     return Counts(len(found), len(changing))
 
 
-def recompute(offers: Q, *, by: Any = None, by_name: str = "") -> int:
-    """Merges anew the models of these provider models, as after a change of a provider; returns how many changed.
+def recompute(
+    provider: Provider | None = None, *, models: Iterable[int] = (), by: Any = None, by_name: str = ""
+) -> int:
+    """Merges anew the models that a provider offers, and these; returns how many changed.
 
-    `recompute(Q(provider=provider))` after its precedence or its `is_active` has changed.
+    Called after a provider's precedence or `is_active` has changed, or with the keys of its models after it is gone.
     """
     with transaction.atomic():
         _lock(None)
-        keys = ProviderModel.objects.filter(offers, model__isnull=False).values_list("model_id", flat=True)
+        keys: set[int | None] = set(models)
+        if provider is not None:
+            keys.update(provider.offers.filter(model__isnull=False).values_list("model_id", flat=True))
         plan = _merged(keys, Author.person(by, by_name))
         write(plan)
     return len(plan.changed_models)

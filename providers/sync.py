@@ -1,4 +1,4 @@
-"""One sync of one provider: fetch -> parse -> validate -> compare -> lock -> re-read -> diff -> one short transaction."""
+"""One sync of one provider: fetch, parse, validate, compare, lock, re-read, diff, and one short transaction."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Read:
 
     readings: list[Reading] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    sent_credential: bool = False
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
@@ -142,6 +143,7 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
             read.readings.append(reader.fetch(listing) if path is None else reader.from_file(path))
         except UpstreamError as error:
             read.failures.append(Failure(listing, error.reason, error.message))
+            read.sent_credential |= reader.sent_credential
         except CredentialError as error:
             read.failures.append(Failure(listing, error.reason, str(error)))
         except OSError as error:
@@ -201,12 +203,10 @@ def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
     if read.failures:
         return State.PARTIAL, *_why(read)
     if bad := decision.counts["bad"]:
-        one = (
-            "1 record is bad and was left as it was"
-            if bad == 1
-            else f"{bad} records are bad and were left as they were"
-        )
-        return State.PARTIAL, "bad_records", f"{one}: see the problems."
+        message = f"Bad records: {bad}. What they describe stays as it was."
+        if kept := decision.counts["kept"]:
+            message += f" Gone, but kept since a bad record may be any of them: {kept}."
+        return State.PARTIAL, "bad_records", message
     return State.OK, "", ""
 
 
@@ -215,7 +215,7 @@ def _why(read: Read) -> tuple[str, str]:
 
 
 def _fail(held: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
-    if any(failure.reason == "unauthorized" for failure in read.failures):
+    if read.sent_credential and any(failure.reason == "unauthorized" for failure in read.failures):
         credentials.refused(provider)
     return _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
 

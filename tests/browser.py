@@ -1,4 +1,4 @@
-"""A real browser whose every complaint fails the test: on its console, of its Content-Security-Policy, of foreign hosts.
+"""A real browser whose every complaint fails the test: an error on its console, a violated policy, another host.
 
 Chromium of the system, or $CHROMIUM; where there is none the tests are skipped and say so.
 """

@@ -24,6 +24,7 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from config.api import request_id
+from config.api.renderers import JSONRenderer
 
 logger = logging.getLogger("modeldex.errors")
 
@@ -177,6 +178,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if answer is None:
         return None
     request = context["request"]._request
+    # Whatever the view renders (a page, YAML), its errors are JSON.
+    context["request"].accepted_renderer = JSONRenderer()
+    context["request"].accepted_media_type = JSONRenderer.media_type
     errors = None
     if isinstance(translated, exceptions.ValidationError):
         code, message, errors = _validation(translated)

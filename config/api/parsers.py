@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
 
@@ -21,7 +23,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class StrictJSONParser(BaseParser):
-    """Raises ParseError (400) for what is no JSON, UnsupportedMediaType (415) for a coding that it does not read."""
+    """Raises ParseError (400) for what is no JSON, UnsupportedMediaType (415) for a coding, RequestDataTooBig (413)."""
 
     media_type = "application/json"
 
@@ -32,7 +34,10 @@ class StrictJSONParser(BaseParser):
         charset = request.content_params.get("charset", "utf-8") if hasattr(request, "content_params") else "utf-8"
         if charset.lower() not in ("utf-8", "utf8"):
             raise ParseError("Send the body as UTF-8.")
-        data = stream.read()
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        # By its announced length first: a body that is refused is not read.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit or len(data := stream.read(limit + 1)) > limit:
+            raise RequestDataTooBig
         try:
             orjson.loads(data)  # strict about NaN, UTF-8, lone surrogates and depth, and fast to say so
             value = json.loads(data, object_pairs_hook=_unique)

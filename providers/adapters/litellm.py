@@ -14,6 +14,7 @@ FIRST_PARTY = frozenset(
     {"openai", "anthropic", "gemini", "mistral", "xai", "zai", "deepseek", "moonshot", "dashscope", "cohere",
      "cohere_chat", "perplexity", "minimax", "text-completion-openai"}
 )  # fmt: skip
+_TEXT_MODES = ("chat", "responses", "completion")
 _PRICES = (
     ("prompt", "input_cost_per_token"),
     ("completion", "output_cost_per_token"),
@@ -60,11 +61,21 @@ class LiteLLM(Enricher):
             draft.put("embedding_dimensions", record.get("output_vector_size"), values.whole, "output_vector_size")
         else:
             draft.put("max_output_tokens", record.get("max_output_tokens") or None, values.whole, "max_output_tokens")
+            _modalities(record, draft)
             for fact, theirs in _FLAGS:
                 draft.flag(fact, record.get(theirs))
         for key, theirs in _PRICES:
             if record.get(theirs) is not None:
                 draft.price(key, record[theirs])
+
+
+def _modalities(record: dict[str, Any], draft: Draft) -> None:
+    given, produced = record.get("supported_modalities"), record.get("supported_output_modalities")
+    if record.get("mode") in _TEXT_MODES:
+        # Where it lists none: text, and pictures where the flag says so.
+        given = given or (["text", "image"] if record.get("supports_vision") is True else ["text"])
+        produced = produced or ["text"]
+    draft.modalities(given, produced)
 
 
 def _rows(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

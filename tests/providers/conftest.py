@@ -1,12 +1,18 @@
 """Fixtures of the providers' tests."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from providers import sync
+from providers.http import Door, Limits
 from providers.models import Provider
-from tests.upstreams import upstream
+from providers.reading import Reader
+from providers.sync import Outcome
+from tests.feeds import saved
+from tests.upstreams import Upstream, upstream
 
 __all__ = ["upstream"]
 
@@ -20,3 +26,32 @@ def make_provider(db: None) -> Callable[..., Provider]:
         return Provider.objects.update_or_create(slug=slug, defaults=fields)[0]
 
     return make
+
+
+@pytest.fixture
+def openrouter(make_provider: Callable[..., Provider]) -> Provider:
+    return make_provider("openrouter", precedence=50)
+
+
+@pytest.fixture
+def sync_feed(openrouter: Provider, tmp_path: Path) -> Callable[..., Outcome]:
+    """`sync_feed(feed(400))`: syncs OpenRouter, or `provider=`, from a saved answer, or from the file itself."""
+
+    def run(payload: Any, *, provider: Provider | None = None, **options: Any) -> Outcome:
+        path = payload if isinstance(payload, Path) else saved(tmp_path, payload)
+        return sync.sync(provider or openrouter, path=path, **options)
+
+    return run
+
+
+@pytest.fixture
+def read_live(openrouter: Provider, upstream: Upstream, settings: Any) -> Callable[..., Outcome]:
+    """Syncs OpenRouter from the scripted upstream, whose list of embedding models is absent unless a test serves it."""
+    settings.OPENROUTER_BASE_URL = f"{upstream.url}/api/v1"
+
+    def run(*, limits: Limits | None = None, **options: Any) -> Outcome:
+        limits = limits or Limits(connect=2, read=0.5, total=1.0, attempts=2, backoff=0.01)
+        door = Door(limits=limits, trusted_origins=[settings.OPENROUTER_BASE_URL])
+        return sync.sync(openrouter, reader=Reader(openrouter, door), **options)
+
+    return run

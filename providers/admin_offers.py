@@ -1,0 +1,299 @@
+"""The admin of provider models: price lines, limits, switches, pins, and the bulk switch in its four patterns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers, widgets
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+
+from catalog.changes import Author
+from catalog.models import AIModel, FieldChange
+from catalog.textvalues import validate_json
+from providers import editing
+from providers.comparing import OFFER_FIELDS
+from providers.models import Provider, ProviderModel
+from providers.switching import UnknownIds, preview, switch, switch_these
+
+SHOWN = 200
+
+
+class OfferForm(forms.ModelForm):
+    """The price as a line for each part. A field left as it was opened is not written, whatever a sync did since."""
+
+    overrides = forms.JSONField(
+        required=False, help_text="Prices under conditions, as a list; empty where there are none."
+    )
+
+    class Meta:
+        model = ProviderModel
+        fields = ("display_name", "category", "order", "active", "context_length", "max_output_tokens", "flags")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pricing = self.instance.pricing
+        for name in editing.PRICES:
+            self.fields[f"price_{name}"] = forms.CharField(
+                required=False, label=name.replace("_", " "), initial=pricing.get(name, ""), max_length=60
+            )
+        self.fields["overrides"].initial = pricing.get("overrides") or None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        pricing = {k: v for k, v in self.instance.pricing.items() if k not in (*editing.PRICES, "overrides")}
+        for name in editing.PRICES:
+            try:
+                if (stored := editing.price(data.get(f"price_{name}", ""))) is not None:
+                    pricing[name] = stored
+            except ValidationError as error:
+                self.add_error(f"price_{name}", error)
+        if overrides := data.get("overrides"):
+            try:
+                validate_json(overrides)
+                if not isinstance(overrides, list) or not all(isinstance(entry, dict) for entry in overrides):
+                    raise ValidationError("A list of objects.")
+                pricing["overrides"] = overrides
+            except ValidationError as error:
+                self.add_error("overrides", error)
+        data["pricing"] = pricing
+        return data
+
+    def wanted(self) -> dict[str, Any]:
+        """The values that the person changed, by field."""
+        priced = any(name.startswith("price_") or name == "overrides" for name in self.changed_data)
+        names = [name for name in self.changed_data if name in OfferForm.Meta.fields]
+        values = {name: self.cleaned_data[name] for name in names}
+        return values | ({"pricing": self.cleaned_data["pricing"]} if priced else {})
+
+
+class BulkForm(forms.Form):
+    """The four patterns: enable or disable, all or all but some, of every provider or of one."""
+
+    what = forms.ChoiceField(
+        choices=(("enable", "Enable"), ("disable", "Disable")), widget=forms.RadioSelect, label="Do what"
+    )
+    provider = forms.ModelChoiceField(Provider.objects.all(), required=False, empty_label="every provider")
+    chosen = forms.ModelMultipleChoiceField(
+        AIModel.objects.all(), required=False, label="All except", help_text="Found by id or name."
+    )
+    pasted = forms.CharField(
+        required=False,
+        label="and except",
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 60}),
+        help_text="Catalog ids or upstream ids, one a line. Empty: none are excepted.",
+    )
+    ignore_unknown = forms.BooleanField(required=False, label="Ignore ids that no provider model has")
+
+    def __init__(self, site: admin.AdminSite, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = ProviderModel._meta.get_field("model")
+        self.fields["chosen"].widget = widgets.AutocompleteSelectMultiple(field, site)
+        self.fields["chosen"].widget.choices = self.fields["chosen"].choices  # type: ignore[attr-defined]
+
+    def exceptions(self) -> list[str]:
+        pasted = [line.strip() for line in self.cleaned_data["pasted"].splitlines() if line.strip()]
+        return [*(model.model_id for model in self.cleaned_data["chosen"]), *pasted]
+
+
+class ProviderModelAdmin(admin.ModelAdmin):
+    form = OfferForm
+    change_form_template = "admin/providers/providermodel/change_form.html"
+    change_list_template = "admin/providers/providermodel/change_list.html"
+    list_display = (
+        "upstream_id",
+        "provider",
+        "entry",
+        "listing",
+        "prompt_per_million",
+        "completion_per_million",
+        "context_length",
+        "active",
+        "is_listed",
+        "order",
+    )
+    list_filter = ("provider", "listing", "active", "is_listed", "category")
+    list_select_related = ("provider", "model")
+    search_fields = ("upstream_id", "model__model_id", "model__name", "display_name")
+    autocomplete_fields = ()
+    actions = ("enable_selected", "disable_selected")
+    list_per_page = 100
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderModel]:
+        return super().get_queryset(request).defer("facts", "upstream", "flags", "model__search_text")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        prices = tuple(f"price_{name}" for name in editing.PRICES)
+        return (
+            (None, {"fields": ("active", "category", "order", "flags")}),
+            ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
+            (
+                "Price, in USD per token (per request, image and search where so named)",
+                {
+                    "fields": (*prices, "overrides"),
+                    "description": "Empty: not known. 0: free. A price set here stays when upstream's changes.",
+                },
+            ),
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        # The price lines are made in the form itself, so the fields of the fieldsets are not all the model's.
+        kwargs["fields"] = OfferForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
+
+    @admin.display(description="entry", ordering="model__model_id")
+    def entry(self, offer: ProviderModel) -> str:
+        return offer.model.model_id if offer.model else "-"
+
+    @admin.display(description="prompt, $ per million")
+    def prompt_per_million(self, offer: ProviderModel) -> str:
+        return per_million(offer.pricing.get("prompt"))
+
+    @admin.display(description="completion, $ per million")
+    def completion_per_million(self, offer: ProviderModel) -> str:
+        return per_million(offer.pricing.get("completion"))
+
+    def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
+        # The row as it stands, not as it was when the form was opened: only what the person changed is written.
+        editing.edit(ProviderModel.objects.get(pk=obj.pk), form.wanted(), Author.person(request.user))
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_change(request, obj, message)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        offer = kwargs.get("obj")
+        if offer is not None:
+            context["pins"] = [
+                {
+                    "name": name,
+                    "label": name.replace("_", " "),
+                    "ours": shown(getattr(offer, name)),
+                    "upstream": shown(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
+                }
+                for name in OFFER_FIELDS
+                if name in offer.pinned_fields
+            ]
+            subject = offer.model.model_id if offer.model else offer.upstream_id
+            history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
+            context["history"] = history.select_related("user")[:30]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        def named(route: str, view: Any, name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"providers_providermodel_{name}")
+
+        return [
+            named("bulk", self.bulk_view, "bulk"),
+            named("<int:pk>/release", self.release_view, "release"),
+            *super().get_urls(),
+        ]
+
+    def release_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        offer = get_object_or_404(ProviderModel, pk=pk)
+        try:
+            released = editing.release(offer, request.POST.getlist("field"), Author.person(request.user))
+            self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:providers_providermodel_change", args=[pk]))
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = BulkForm(self.admin_site, request.POST or None)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "Enable or disable provider models",
+            "opts": self.opts,
+            "form": form,
+            "media": self.media + form.media,
+        }
+        if request.method == "POST" and form.is_valid():
+            enable = form.cleaned_data["what"] == "enable"
+            wanted = {
+                "provider": form.cleaned_data["provider"],
+                "exclude": form.exceptions(),
+                "ignore_unknown": form.cleaned_data["ignore_unknown"],
+            }
+            try:
+                if "apply" in request.POST:
+                    counts = switch(enable, by=request.user, **wanted)
+                    self.message_user(
+                        request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked."
+                    )
+                    return HttpResponseRedirect(reverse("admin:providers_providermodel_changelist"))
+                counts, changing = preview(enable, **wanted)
+                context |= {
+                    "previewed": True,
+                    "counts": counts,
+                    "changing": changing[:SHOWN],
+                    "more": max(0, len(changing) - SHOWN),
+                    "verb": "enabled" if enable else "disabled",
+                }
+            except UnknownIds as error:
+                form.add_error("pasted", str(error))
+        return render(request, "admin/providers/providermodel/bulk.html", context)
+
+    @admin.action(description="Enable the selected provider models", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
+        return self._switch_selected(request, queryset, True)
+
+    @admin.action(description="Disable the selected provider models", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
+        return self._switch_selected(request, queryset, False)
+
+    def _switch_selected(
+        self, request: HttpRequest, queryset: QuerySet[ProviderModel], enable: bool
+    ) -> HttpResponse | None:
+        """Shows what would change first; changes it when that page is confirmed."""
+        changing = list(queryset.exclude(active=enable).select_related("provider", "model"))
+        if "apply" in request.POST:
+            counts = switch_these(queryset, enable, by=request.user)
+            self.message_user(request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked.")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{'Enable' if enable else 'Disable'} provider models",
+            "opts": self.opts,
+            "changing": changing[:SHOWN],
+            "more": max(0, len(changing) - SHOWN),
+            "unchanged": queryset.count() - len(changing),
+            "verb": "enabled" if enable else "disabled",
+            "action": request.POST["action"],
+            "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+            "checkbox": helpers.ACTION_CHECKBOX_NAME,
+        }
+        return render(request, "admin/providers/providermodel/switch.html", context)
+
+
+def per_million(price: str | None) -> str:
+    """USD per token as USD per million, for people."""
+    if price is None:
+        return "-"
+    text = format((Decimal(price) * 1_000_000).normalize(), "f")
+    return f"${text}"
+
+
+def shown(value: Any) -> str:
+    """A stored value in words: an object as `name: value`, nothing as "unknown"."""
+    if value in (None, "", {}, []):
+        return "unknown"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {part}" for name, part in value.items())
+    return str(value)

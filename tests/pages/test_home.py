@@ -1,0 +1,52 @@
+"""The first page, without a browser."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_counts_what_the_reader_may_see(api, alice, make_model):
+    make_model("acme/large")
+    make_model("acme/small")
+    make_model("zeta/secret", granted_to=alice)
+    make_model("gone/away", is_available=False)
+    assert api.get("/").context["models"] == 2
+    assert api.as_(alice).get("/").context["authors"] == 2
+
+
+@pytest.mark.parametrize("state", ["running", "ok", "partial", "held", "failed", "interrupted", "superseded"])
+def test_every_state_of_a_run_has_words(api, make_run, state):
+    make_run("Acme", "ok")
+    make_run("Acme", state, reason="blocked_address", message="http://10.0.0.5 was refused")
+    page = api.get("/").content.decode()
+    assert f'class="state {api.get("/").context["sources"][0].tone}"' in page
+    assert "10.0.0.5" not in page
+
+
+def test_a_provider_that_was_never_read_says_so(api, make_run):
+    make_run("Acme", "ok").provider.runs.all().delete()
+    assert b"not synced yet" in api.get("/").content
+
+
+def test_a_private_catalog_shows_nothing_before_signing_in(api, alice, make_model, make_run, settings):
+    settings.PUBLIC_CATALOG = False
+    make_model("acme/large")
+    make_run("Acme", "ok")
+    assert b"Acme" not in api.get("/").content
+    assert b"Acme" in api.as_(alice).get("/").content
+
+
+@pytest.mark.parametrize("providers", [1, 6])
+def test_it_asks_the_database_three_times_however_many_sources_there_are(
+    api, make_run, providers, django_assert_num_queries
+):
+    for number in range(providers):
+        make_run(f"Acme {number}", "ok")
+    with django_assert_num_queries(3):
+        assert api.get("/").status_code == 200
+
+
+def test_it_is_for_reading_and_for_the_reader_alone(api):
+    assert api.post("/").status_code == 405
+    assert api.get("/")["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in api.get("/")["Vary"]

@@ -1,0 +1,182 @@
+"""The commands of the providers, and `edit_model`: what they print, and how they exit."""
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+
+from catalog.models import AIModel, FieldChange
+from providers.models import Provider, SyncRun
+from tests.feeds import available, feed, fingerprint, record
+
+
+@pytest.fixture
+def run(openrouter, tmp_path, capsys):
+    """`run(payload, "--json")` -> (exit code, standard output, standard error)."""
+
+    def call(payload, *options):
+        path = tmp_path / "answer.json"
+        path.write_text(payload if isinstance(payload, str) else json.dumps(payload))
+        code = 0
+        try:
+            call_command("sync_catalog", "openrouter", "--from-file", str(path), *options)
+        except SystemExit as leaving:
+            code = leaving.code
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "word"),
+    [
+        (feed(12), 0, "ok"),
+        (feed([*feed(11)["data"], 5]), 0, "partial"),
+        ("<html>", 1, "failed"),
+        (feed(2), 3, "held"),
+    ],
+    ids=["ok", "partial", "failed", "held"],
+)
+def test_the_exit_code_tells_the_truth(run, payload, code, word):
+    run(feed(12))
+    got, out, err = run(payload)
+    assert (got, err) == (code, "")
+    assert f"openrouter  {word}" in out
+
+
+def test_a_dry_run_shows_a_diff_and_writes_nothing(run):
+    run(feed(12))
+    before, runs = fingerprint(), SyncRun.objects.count()
+    code, out, _ = run(feed([*feed(11, prompt="0.000002")["data"], record("acme/new")]), "--dry-run")
+    assert (code, fingerprint(), SyncRun.objects.count()) == (0, before, runs)
+    assert "+ acme/new\n" in out
+    assert "- acme/m0011 (openrouter) is not listed any more\n" in out
+    assert '~ acme/m0000 (openrouter) pricing: {"prompt": "0.000001"' in out
+    assert "Dry run: nothing was written." in out
+
+
+def test_the_answer_as_json_names_the_problems(run):
+    code, out, _ = run(feed([*feed(3)["data"], None]), "--json")
+    (told,) = json.loads(out)
+    assert (code, told["state"], told["counts"]["added"], told["problems"][0]["index"]) == (0, "partial", 3, 3)
+
+
+def test_a_held_run_says_how_it_goes_on(run):
+    run(feed(12))
+    _, out, _ = run(feed(2))
+    assert "--allow-shrink" in out
+    assert "held: acme/m0005 is gone from language" in out
+    assert run(feed(2), "--allow-shrink")[0] == 0
+    assert len(available()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nosuch"], "There are: openrouter"),
+        (["--from-file", "x.json"], "name it"),
+        (["openrouter", "--from-file", "x.json", "--every", "1h"], "leave out --every"),
+    ],
+)
+def test_a_wrong_call_says_what_would_be_right(openrouter, arguments, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("sync_catalog", *arguments)
+
+
+def test_a_file_that_is_not_there_fails(openrouter, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        call_command("sync_catalog", "openrouter", "--from-file", "/nowhere/answer.json")
+    assert leaving.value.code == 1
+    assert "No such file" in capsys.readouterr().out
+
+
+# quickstart.
+
+
+def test_quickstart_makes_a_catalog_and_shows_its_secrets_once(db, capsys):
+    call_command("quickstart", "--no-sync")
+    out = capsys.readouterr().out
+    password = next(line.split()[1] for line in out.splitlines() if line.startswith("Password:"))
+    assert get_user_model().objects.get(username="admin").check_password(password)
+    assert "API key:       mdx_" in out
+    assert AIModel.objects.filter(is_available=True).count() == 44
+    assert set(Provider.objects.values_list("slug", flat=True)) >= {"openrouter", "openai", "ollama"}
+    before = fingerprint()
+    call_command("quickstart", "--no-sync")
+    assert "Password" not in capsys.readouterr().out
+    assert fingerprint() == before
+
+
+def test_quickstarts_sync_fails_politely(db, settings, capsys):
+    settings.OPENROUTER_BASE_URL = "http://127.0.0.1:9/api/v1"
+    settings.OLLAMA_BASE_URL = "http://127.0.0.1:9"
+    call_command("quickstart")
+    out = capsys.readouterr().out
+    assert "openrouter  failed" in out
+    assert "read by the next `manage.py sync_catalog`" in out
+
+
+# edit_model.
+
+
+@pytest.mark.parametrize(
+    ("word", "field", "value"),
+    [
+        ("context_length=4096", "context_length", 4096),
+        ("context_length=", "context_length", None),
+        ("description=a = b", "description", "a = b"),
+        ("description=", "description", ""),
+        ("supports_tools=true", "supports_tools", True),
+        ("supports_tools=", "supports_tools", None),
+        ('input_modalities=["text", "image"]', "input_modalities", ["text", "image"]),
+        ("input_modalities=", "input_modalities", []),
+        ('extras={"a": 1}', "extras", {"a": 1}),
+        ("priority=7", "priority", 7),
+        ("hidden=yes", "hidden", True),
+    ],
+)
+def test_edit_model_reads_each_kind_of_field(make_model, word, field, value):
+    model = make_model("acme/m", context_length=1, description="x", supports_tools=False, input_modalities=["audio"])
+    call_command("edit_model", "acme/m", "--set", word)
+    model.refresh_from_db()
+    assert getattr(model, field) == value
+    assert (field in model.pinned_fields, model.manually_updated) == (field not in ("priority", "hidden"), True)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("context_length=-5", "context_length: "),
+        ("context_length=128k", "context_length: "),
+        ("supports_tools=maybe", "supports_tools: Write true or false"),
+        ("input_modalities=text", "input_modalities: This is no JSON"),
+        ('input_modalities={"a": 1}', "input_modalities: This is a list of words"),
+        ("name=", "name: "),
+        ("colour=red", "'colour' is no field"),
+        ("description", "is not FIELD=VALUE"),
+        ("retires_at=tomorrow", "retires_at: "),
+    ],
+)
+def test_edit_model_refuses_with_the_reason_and_writes_nothing(make_model, word, told):
+    model = make_model("acme/m", context_length=1)
+    with pytest.raises(CommandError, match=told):
+        call_command("edit_model", "acme/m", "--set", "description=also", word)
+    model.refresh_from_db()
+    assert (model.description, model.pinned_fields) == ("", [])
+
+
+def test_edit_model_names_an_id_that_is_unknown(db):
+    with pytest.raises(CommandError, match="No such model: acme/none"):
+        call_command("edit_model", "acme/none", "--set", "name=x")
+
+
+def test_edit_model_sets_tags_and_releases_all(make_model, capsys):
+    model = make_model("acme/m")
+    call_command("edit_model", "acme/m", "--set", "tags=fast, cheap", "description=x")
+    assert sorted(tag.name for tag in model.tags.all()) == ["cheap", "fast"]
+    call_command("edit_model", "acme/m", "--release")
+    model.refresh_from_db()
+    assert (model.pinned_fields, model.manually_updated) == ([], False)
+    assert FieldChange.objects.filter(model=model, actor="command line").exists()

@@ -1,0 +1,103 @@
+"""Providers' credentials: encrypted at rest, for one origin, under keys that rotate."""
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+
+from providers import checks, credentials, sync
+from providers.credentials import CredentialError
+from providers.models import Provider
+
+SECRET = "sk-SECRET123456"
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def stored(make_provider, settings):
+    """A provider whose credential was stored under the old key."""
+    settings.CREDENTIAL_KEYS = [OLD]
+    provider = make_provider("lab", kind="compatible", base_url="https://lab.example/v1")
+    credentials.store(provider, SECRET)
+    provider.save()
+    return provider
+
+
+def test_only_ciphertext_and_a_hint_are_stored(stored, make_provider):
+    other = make_provider("lab2", kind="compatible", base_url="https://lab.example/v1")
+    credentials.store(other, SECRET)
+    other.save()
+    rows = list(Provider.objects.values_list("credential", "credential_hint"))
+    assert "SECRET" not in str(rows)
+    assert len({cipher for cipher, _ in rows}) == 2
+    assert {shown for _, shown in rows} == {"...3456"}
+    assert SECRET not in repr(credentials.decrypt(stored))
+
+
+def test_a_credential_goes_to_the_origin_that_it_was_entered_for(stored):
+    assert credentials.of(stored) == SECRET
+    stored.base_url = "https://lab.example/v2"
+    assert credentials.of(stored) == SECRET
+
+
+@pytest.mark.parametrize("url", ["https://other.example/v1", "http://lab.example/v1", "https://lab.example:8443/v1"])
+def test_a_credential_goes_to_no_other_origin(stored, url):
+    stored.base_url = url
+    with pytest.raises(CredentialError, match="enter it again") as refused:
+        credentials.of(stored)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_ciphertext_copied_to_another_providers_row_is_of_no_use(stored, make_provider):
+    thief = make_provider("thief", kind="compatible", base_url="https://thief.example")
+    thief.credential, thief.credential_origin = stored.credential, "https://thief.example:443"
+    with pytest.raises(CredentialError):
+        credentials.of(thief)
+
+
+def test_the_environments_credential_is_for_the_environments_address(make_provider, settings):
+    settings.OPENROUTER_API_KEY = "sk-env"
+    provider = make_provider("openrouter")
+    assert credentials.of(provider) == "sk-env"
+    provider.base_url = "https://elsewhere.example/v1"
+    assert credentials.of(provider) is None
+
+
+def test_the_providers_own_credential_comes_before_the_environments(make_provider, settings):
+    settings.OPENROUTER_API_KEY = "sk-env"
+    provider = make_provider("openrouter")
+    credentials.store(provider, "sk-own-0123456")
+    assert credentials.of(provider) == "sk-own-0123456"
+    credentials.forget(provider)
+    assert credentials.of(provider) == "sk-env"
+
+
+def test_a_lost_key_is_reported_and_the_ciphertext_kept(stored, settings, capsys):
+    before = stored.credential
+    settings.CREDENTIAL_KEYS = [NEW]
+    with pytest.raises(CredentialError, match="lab cannot be decrypted"):
+        credentials.of(stored)
+    assert ["lab cannot be decrypted" in warning.msg for warning in checks.credentials_decrypt(None)] == [True]
+    with pytest.raises(CommandError, match="lab"):
+        call_command("rotate_encryption")
+    stored.refresh_from_db()
+    assert stored.credential == before
+
+
+def test_rotation_lets_the_old_key_go(stored, settings, capsys):
+    settings.CREDENTIAL_KEYS = [NEW, OLD]
+    assert credentials.of(stored) == SECRET
+    call_command("rotate_encryption")
+    settings.CREDENTIAL_KEYS = [NEW]
+    stored.refresh_from_db()
+    assert credentials.of(stored) == SECRET
+    assert checks.credentials_decrypt(None) == []
+    assert SECRET not in capsys.readouterr().out
+
+
+def test_a_sync_with_a_credential_that_cannot_be_decrypted_fails_with_the_reason(openrouter, settings):
+    settings.CREDENTIAL_KEYS = [OLD]
+    credentials.store(openrouter, SECRET)
+    openrouter.save()
+    settings.CREDENTIAL_KEYS = [NEW]
+    outcome = sync.sync(openrouter)
+    assert (outcome.state, outcome.reason) == ("failed", "credential_undecryptable")
