@@ -15,6 +15,7 @@ from django.db.models import Field, JSONField, Model
 from django.utils import timezone
 
 from catalog import flags
+from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, AuditEntry, FieldChange, Tag
 from catalog.rows import insert_rows
 
@@ -262,20 +263,21 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
 def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
     """Puts tags on and takes tags off."""
     with transaction.atomic():
-        adding, removing = Tag.named(add), Tag.named(remove)
+        adding = Tag.named(add)
+        removing = list(Tag.objects.filter(key__in={fold(" ".join(name.split())) for name in remove}))
         changing, history, links, gone = [], [], [], []
         through = AIModel.tags.through
         locked = _locked(rows)
         held: dict[int, dict[int, str]] = {row.pk: {} for row in locked}
         for batch in _batches(locked):
             of_batch = through.objects.filter(aimodel__in=[row.pk for row in batch])
-            for model, tag, name in of_batch.values_list("aimodel_id", "tag_id", "tag__name"):
-                held[model][tag] = name
+            for key, tag, name in of_batch.values_list("aimodel_id", "tag_id", "tag__name"):
+                held[key][tag] = name
         for row in locked:
             before = held[row.pk]
-            after = {**before, **{tag.pk: tag.name for tag in adding}}
-            for tag in removing:
-                after.pop(tag.pk, None)
+            after = {**before, **{added.pk: added.name for added in adding}}
+            for taken in removing:
+                after.pop(taken.pk, None)
             if before.keys() == after.keys():
                 continue
             changing.append(row)

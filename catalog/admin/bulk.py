@@ -59,7 +59,8 @@ class FlagForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["flag"].choices = [("", "No flag: nothing is required"), *((n, n) for n in flags.names())]
+        field: Any = self.fields["flag"]
+        field.choices = [("", "No flag: nothing is required"), *((n, n) for n in flags.names())]
 
 
 class BaseForm(forms.Form):
