@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-sqlite test-postgresql lint lock clean
+.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists lock clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -55,6 +55,22 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
+# Real clients, each in an environment of its own outside of the product's; needs npm.
+ACCEPTANCE := .acceptance
+acceptance: $(DEV)
+	mkdir -p $(ACCEPTANCE)
+	test -d $(ACCEPTANCE)/python || $(PYTHON) -m venv $(ACCEPTANCE)/python
+	test -d $(ACCEPTANCE)/python2 || $(PYTHON) -m venv $(ACCEPTANCE)/python2
+	$(ACCEPTANCE)/python/bin/pip install --quiet --disable-pip-version-check -r tests/acceptance/requirements.txt
+	$(ACCEPTANCE)/python2/bin/pip install --quiet --disable-pip-version-check -r tests/acceptance/requirements-2.txt
+	cp tests/acceptance/package.json tests/acceptance/openai_client.mjs $(ACCEPTANCE)/
+	cd $(ACCEPTANCE) && npm install --silent --no-audit --no-fund
+	ACCEPTANCE_HOME=$(CURDIR)/$(ACCEPTANCE) $(BIN)/python -m pytest -q tests/acceptance
+
+bench: $(DEV)
+	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

@@ -11,12 +11,37 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
 from apikeys import issuing
+from apikeys.authentication import standing_of_key
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import KeyPolicy, chosen
+from catalog.admin import viewing
 from catalog.changes import Author
+from catalog.viewers import standing_of
+
+
+def _subject(key_id: str) -> viewing.Subject | None:
+    """A key as one who looks."""
+    key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user").first()
+    if key is None:
+        return None
+    nobody = standing_of(None)
+    standing = standing_of_key(key.key_id)
+    refused = ""
+    if standing is None:
+        refused = "This key is revoked or switched off, or its owner is: it is refused everywhere."
+    elif key.has_expired(timezone.now()):
+        refused = "This key has expired: it is refused everywhere."
+    return viewing.Subject(
+        f"key {key} of {key.user}", standing or nobody, lambda: standing_of_key(key.key_id) or nobody, refused
+    )
+
+
+viewing.subjects["key"] = _subject
 
 _VALUES = ("name", "scopes", "per_minute", "per_day", "expires_at", "is_active")
 
@@ -144,7 +169,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         ("What else, and how often", {"fields": ("scopes", "per_minute", "per_day")}),
     )
     facts = (
-        "key_id", "hint", "made_with", "created_by", "created_at", "last_used_at", "switched_off_by_staff",
+        "sees", "key_id", "hint", "made_with", "created_by", "created_at", "last_used_at", "switched_off_by_staff",
         "previous_until", "revoked_at",
     )  # fmt: skip
 
@@ -163,6 +188,10 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A revoked key is history."""
         return (obj is None or obj.revoked_at is None) and super().has_change_permission(request, obj)
+
+    @admin.display(description="what it sees")
+    def sees(self, key: ApiKey) -> str:
+        return format_html('<a href="{}">View as this key</a>', viewing.address("key", key.key_id))
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in _VALUES}

@@ -10,34 +10,8 @@ from rest_framework import serializers
 from apikeys.authentication import Credential
 from apikeys.issuing import MAX_OVERLAP
 from apikeys.models import ApiKey, Scope
+from catalog.jsonfields import StrictSerializer, Switch, Text, Whole
 from catalog.textvalues import MAX_INTEGER, validate_line
-
-
-class Text(serializers.CharField):
-    """Text only: a number is not taken for its digits."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class Switch(serializers.BooleanField):
-    """true or false only: no "yes", no 1."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=f"{data!r:.40}")
-        return data
-
-
-class Whole(serializers.IntegerField):
-    """A JSON integer only."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class Moment(serializers.DateTimeField):
@@ -58,22 +32,10 @@ class Patterns(serializers.ListField):
         return data
 
 
-class StrictSerializer(serializers.Serializer):
-    """Refuses fields that it does not know, by name."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        values = super().to_internal_value(data)
-        if unknown := [name for name in data if name not in self.fields or self.fields[name].read_only]:
-            raise serializers.ValidationError(
-                {name[:64]: ["There is no such field to write."] for name in sorted(unknown)[:20]}, code="unknown_field"
-            )
-        return values
-
-
 class KeyWriteSerializer(StrictSerializer):
     """What a caller may say about a key."""
 
-    name = Text(max_length=128, validators=[validate_line], help_text="What the key is for.")
+    name = Text(max_length=128, trim_whitespace=True, validators=[validate_line], help_text="What the key is for.")
     mode = serializers.ChoiceField(
         choices=ApiKey.Mode.choices,
         required=False,

@@ -201,8 +201,9 @@ def _base_seen(viewer: Viewer, prefix: str, levels: int) -> Q:
 def _founded(viewer: Viewer) -> Q:
     """Catalog entries, and custom models whose base model the viewer sees."""
     custom = apps.get_model("catalog", "AIModel")._default_manager.filter(kind="custom")
-    # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog.
-    seen = custom.filter(_base_seen(viewer, "", MAX_CHAIN - 1))
+    # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog; and
+    # for those that the viewer may read at all, as the others are out of sight whatever they are built on.
+    seen = custom.filter(_readable(viewer, "")).filter(_base_seen(viewer, "", MAX_CHAIN - 1))
     return Q(kind="catalog") | Q(pk__in=seen.values("pk"))
 
 

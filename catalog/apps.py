@@ -6,7 +6,8 @@ class CatalogConfig(AppConfig):
     verbose_name = "Catalog"
 
     def ready(self) -> None:
-        from catalog import deriving, versions
+        from catalog import deriving, flags, versions
 
         versions.watch()
         deriving.watch()
+        flags.watch()

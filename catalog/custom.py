@@ -176,17 +176,17 @@ def _set_picture(model: AIModel, picture: str | images.Picture | None, author: A
     return True
 
 
-def writable(viewer: Viewer, model_id: str) -> AIModel:
+def writable(viewer: Viewer, model_id: str) -> listing.Row:
     """The row (of listing.rows) of a custom model that the caller may change. Raises Missing, NotWritable."""
     model = listing.find(viewer, model_id)
     if model is None or model.kind != AIModel.Kind.CUSTOM:
         raise Missing
-    if not model.may_write:  # type: ignore[attr-defined]
+    if not model.may_write:
         raise NotWritable
     return model
 
 
-def _locked(viewer: Viewer, model_id: str, if_match: str | None, *others: AIModel | None) -> AIModel:
+def _locked(viewer: Viewer, model_id: str, if_match: str | None, *others: AIModel | None) -> listing.Row:
     """The same with the row locked, in the state that the caller had seen. Raises Stale besides."""
     _lock(writable(viewer, model_id), *others)
     # Once more: while we waited it may have been changed, taken away from the caller or deleted.
@@ -204,12 +204,12 @@ def edit(
         base = None
         if "base_model_id" in sent:
             now = writable(viewer, model_id)
-            if sent["base_model_id"] != now.shown_base:  # type: ignore[attr-defined]
+            if sent["base_model_id"] != now.shown_base:
                 base = _base(viewer, sent["base_model_id"])
         model = _locked(viewer, model_id, if_match, base)
-        sent = {**sent}
-        if sent.get("picture") == listing.present_picture(model):
-            del sent["picture"]
+        # What is shown without being stored may be sent back, and stays so.
+        shown = {"picture": listing.present_picture(model), "capabilities": listing.inherited_capabilities(model)}
+        sent = {name: value for name, value in sent.items() if value is None or value != shown.get(name)}
         values = _values(sent, model.meta)
         if base is not None:
             values["base_model"] = _base(viewer, sent["base_model_id"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
@@ -59,7 +59,8 @@ class _Choice(forms.ChoiceField):
         return value
 
     def said(self) -> str:
-        return f"One of {', '.join(str(value) for value, _ in self.choices if value)}."
+        choices: Any = self.choices
+        return f"One of {', '.join(value for value, _ in choices)}."
 
 
 class _Text(forms.CharField):
@@ -90,7 +91,8 @@ class _Number(forms.DecimalField):
         if not (text.isascii() and text.isdigit() and len(text) <= 20):
             raise ValidationError(self.said(), code="invalid")
         number = Decimal(value)
-        if not self.min_value <= number <= self.max_value:
+        least, most = cast(int, self.min_value), cast(int, self.max_value)
+        if not least <= number <= most:
             raise ValidationError(self.said(), code="invalid")
         return number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -17,6 +17,9 @@ from catalog.items import catalog_item
 from catalog.models import AccessGrant, AIModel, Tag
 from catalog.people import display_name
 from catalog.viewers import JSONArray
+
+# An AIModel with the annotations of `rows`, which type checkers cannot see.
+Row: TypeAlias = Any
 
 # Wide columns that no item shows.
 _UNSHOWN = (
@@ -59,11 +62,11 @@ def _grant() -> JSONObject:
     )
 
 
-def read(viewer: Viewer, keys: list[int]) -> list[AIModel]:
+def read(viewer: Viewer, keys: list[int]) -> list[Row]:
     return list(rows(viewer).filter(pk__in=keys))
 
 
-def find(viewer: Viewer, model_id: str) -> AIModel | None:
+def find(viewer: Viewer, model_id: str) -> Row | None:
     """The one model of this id that the viewer finds, or None."""
     return rows(viewer).filter(access.findable(viewer), model_id=model_id).first()
 
@@ -73,7 +76,7 @@ def image_url(model_id: str, digest: str) -> str:
     return f"{reverse('custom-model-image', args=[model_id])}?v={digest[:16]}"
 
 
-def grants_of(model: AIModel) -> list[dict[str, Any]]:
+def grants_of(model: Row) -> list[dict[str, Any]]:
     """The grants of a row of `rows`, in the order in which they were given."""
     return [
         {
@@ -86,11 +89,11 @@ def grants_of(model: AIModel) -> list[dict[str, Any]]:
     ]
 
 
-def tags_of(model: AIModel) -> list[str]:
+def tags_of(model: Row) -> list[str]:
     return sorted(json.loads(model.shown_tags or "[]"), key=str.casefold)
 
 
-def present_picture(model: AIModel) -> str | None:
+def present_picture(model: Row) -> str | None:
     """The address of a row's picture as its item shows it."""
     if model.shown_image:
         return image_url(model.model_id, model.shown_image)
@@ -98,16 +101,23 @@ def present_picture(model: AIModel) -> str | None:
     return link if isinstance(link, str) else None
 
 
-def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
+def inherited_capabilities(model: Row) -> dict[str, Any] | None:
+    """What a row's `meta` shows where it says nothing of its own; None where it does."""
+    if isinstance(model.meta.get("capabilities"), dict):
+        return None
+    return dict.fromkeys(model.capabilities, True)
+
+
+def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on.
     """
-    custom, mine = model.kind == AIModel.Kind.CUSTOM, model.may_write
+    mine = model.may_write
     tags = tags_of(model)
     shown = catalog_item(model, tags)
-    capabilities: Any = dict.fromkeys(shown["capabilities"], True)
-    if custom and isinstance(model.meta.get("capabilities"), dict):
+    capabilities = inherited_capabilities(model)
+    if capabilities is None:
         capabilities = model.meta["capabilities"]
     owner = None
     if model.owner is not None:
@@ -141,7 +151,7 @@ def item(model: AIModel, viewer: Viewer) -> dict[str, Any]:
     return shown
 
 
-def state(model: AIModel) -> str:
+def state(model: Row) -> str:
     """A digest of what a writer of a row of `rows` may change, its grants and tags too."""
     written = [
         model.pk,
@@ -161,12 +171,12 @@ def state(model: AIModel) -> str:
     return _digest(written)
 
 
-def tag(model: AIModel, shown: dict[str, Any]) -> str:
+def tag(model: Row, shown: dict[str, Any]) -> str:
     """The ETag of an item: what writers may change, then whatever else the answer shows."""
     return f'"{state(model)}.{_digest(shown)}"'
 
 
-def is_of(tag: str, model: AIModel) -> bool:
+def is_of(tag: str, model: Row) -> bool:
     """Whether an `If-Match` names this state of the row, whatever else of the answer has changed since."""
     now = state(model)
     parts = [part.strip().removeprefix("W/").strip('"') for part in tag.split(",")]

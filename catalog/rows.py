@@ -20,8 +20,8 @@ def update_rows(model: type[models.Model], rows: Sequence[models.Model], names: 
     if not rows:
         return
     connection = connections[DEFAULT_DB_ALIAS]
-    fields = [model._meta.get_field(name) for name in names]
-    quote = connection.ops.quote_name
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    quote: Any = connection.ops.quote_name
     assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
     key = quote(model._meta.pk.column)
     # Names of our own tables and columns; every value is a parameter.
@@ -46,7 +46,7 @@ def insert_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None
         return
     connection = connections[DEFAULT_DB_ALIAS]
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
-    quote = connection.ops.quote_name
+    quote: Any = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     # Names of our own tables and columns; every value is a parameter.

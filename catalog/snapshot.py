@@ -246,11 +246,13 @@ def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
         "_refused": access.switched_off(viewer),
     }
     # By the names of the reverse relations: preferences stand above.
-    defaults = AIModel.default_of.rel.related_model._default_manager.filter(model=OuterRef("pk"))
+    default_rows: Any = AIModel.default_of.rel.related_model
+    defaults = default_rows._default_manager.filter(model=OuterRef("pk"))
     marks["_site_default"] = Exists(defaults.filter(group=None))
     marks["_own_default"] = marks["_group_default"] = Value(None, output_field=IntegerField())
     if viewer.user_id is not None:
-        profiles = AIModel.default_of_profiles.rel.related_model._default_manager
+        profile_rows: Any = AIModel.default_of_profiles.rel.related_model
+        profiles = profile_rows._default_manager
         marks["_own_default"] = Exists(profiles.filter(user=viewer.user_id, default_model=OuterRef("pk")))
         of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
         marks["_group_default"] = Subquery(of_groups.values("rank")[:1])

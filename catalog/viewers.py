@@ -15,6 +15,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from waffle import get_waffle_flag_model
 
 from catalog.access import ANONYMOUS, Policy, Viewer
+from catalog.compiled import CompiledQuery
 from catalog.models import CatalogVersion
 
 
@@ -101,20 +102,30 @@ def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = 
     return Standing(viewer, row.standing_version or 0, row.standing_preferences or 0)
 
 
+def _user(pk: int) -> Any:
+    return get_user_model()._default_manager.filter(pk=pk, is_active=True).annotate(**columns(""))
+
+
+def _now() -> Any:
+    names = get_waffle_flag_model().objects.filter(everyone=True).order_by()
+    return CatalogVersion.objects.annotate(flags=Subquery(names.annotate(names=JSONArray("name")).values("names")))
+
+
+_USER: CompiledQuery[Any] = CompiledQuery(_user)
+_NOW: CompiledQuery[Any] = CompiledQuery(_now)
+
+
 def standing_of(user: Any, policy: Policy | None = None) -> Standing:
     """A user's standing now, or an anonymous caller's. One statement.
 
     A user who was deleted or deactivated meanwhile stands as an anonymous one who sees nothing more.
     """
     if user is None or not user.is_authenticated:
-        names = get_waffle_flag_model().objects.filter(everyone=True).order_by()
-        now = CatalogVersion.objects.annotate(
-            flags=Subquery(names.annotate(names=JSONArray("name")).values("names"))
-        ).first()
+        now: Any = _NOW.first()
         if now is None:
             return Standing(ANONYMOUS, 0)
         return Standing(replace(ANONYMOUS, flags=frozenset(json.loads(now.flags or "[]"))), now.number)
-    row = get_user_model()._default_manager.filter(pk=user.pk, is_active=True).annotate(**columns("")).first()
+    row: Any = _USER.first(user.pk)
     if row is None:
         return standing_of(None)
     return from_row(row, user_id=row.pk, is_staff=row.is_staff, policy=policy)

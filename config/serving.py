@@ -18,6 +18,8 @@ control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
+_access = env.flag("ACCESS_LOG", False)
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s bytes %(M)s ms [%({x-request-id}o)s]'
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -31,6 +33,10 @@ logconfig_dict = {
     "root": {"handlers": ["stdout"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
-        "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "gunicorn.access": {
+            "handlers": ["stdout"] if _access else [],
+            "level": "INFO" if _access else "CRITICAL",
+            "propagate": False,
+        },
     },
 }

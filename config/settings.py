@@ -172,13 +172,18 @@ else:
     _pool_max = env.number("DATABASE_POOL_MAX_SIZE", 10, 0, 1000)
     # A connection that the server has dropped is replaced before a request meets it.
     _database["CONN_HEALTH_CHECKS"] = True
+    # Seconds. Without it a host that does not answer holds a request for minutes.
+    _options.setdefault("connect_timeout", 2)
     if _pool_max:
         # One pool a process. Django refuses persistent connections beside a pool.
         _database["CONN_MAX_AGE"] = 0
         _options["pool"] = {
             "min_size": min(env.number("DATABASE_POOL_MIN_SIZE", 1, 0, 1000), _pool_max),
             "max_size": _pool_max,
-            "timeout": env.number("DATABASE_POOL_TIMEOUT", 10, 1, 300),
+            "timeout": env.number("DATABASE_POOL_TIMEOUT", 2, 1, 300),
+            # A pool that cannot connect gives up soon, so that the next request tries anew. By itself it would wait
+            # twice as long after each failure, and so long after the server is back.
+            "reconnect_timeout": 2,
         }
     # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements.
     _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)

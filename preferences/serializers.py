@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.jsonfields import StrictSerializer, Switch, Text
 from catalog.modelids import MAX_LENGTH
-from catalog.strict import StrictSerializer, Switch, Text
 from preferences.models import Profile
 from preferences.writing import MAX_SWITCHES
 
@@ -15,7 +15,7 @@ from preferences.writing import MAX_SWITCHES
 class SwitchSerializer(StrictSerializer):
     """One model, switched on or off for the caller. Fields of the catalog are refused: those are staff's to edit."""
 
-    model_id = Text(max_length=MAX_LENGTH, trim_whitespace=False)
+    model_id = Text(max_length=MAX_LENGTH)
     is_enabled = Switch()
 
 
@@ -58,7 +58,6 @@ class SettingsWriteSerializer(StrictSerializer):
         required=False,
         allow_null=True,
         max_length=MAX_LENGTH,
-        trim_whitespace=False,
         help_text="A model that the caller may use; null clears it.",
     )
     theme = serializers.ChoiceField(choices=Profile.Theme.choices, required=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import helpers
+from django.contrib.admin import helpers, widgets
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -68,7 +68,7 @@ class OfferForm(forms.ModelForm):
     def wanted(self) -> dict[str, Any]:
         """The values that the person changed, by field."""
         priced = any(name.startswith("price_") or name == "overrides" for name in self.changed_data)
-        names = [name for name in self.changed_data if name in self._meta.fields]
+        names = [name for name in self.changed_data if name in OfferForm.Meta.fields]
         values = {name: self.cleaned_data[name] for name in names}
         return values | ({"pricing": self.cleaned_data["pricing"]} if priced else {})
 
@@ -94,7 +94,7 @@ class BulkForm(forms.Form):
     def __init__(self, site: admin.AdminSite, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = ProviderModel._meta.get_field("model")
-        self.fields["chosen"].widget = admin.widgets.AutocompleteSelectMultiple(field, site)
+        self.fields["chosen"].widget = widgets.AutocompleteSelectMultiple(field, site)
         self.fields["chosen"].widget.choices = self.fields["chosen"].choices  # type: ignore[attr-defined]
 
     def exceptions(self) -> list[str]:
@@ -179,7 +179,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
             context["pins"] = [
                 {
                     "name": name,
-                    "label": ProviderModel._meta.get_field(name).verbose_name,
+                    "label": name.replace("_", " "),
                     "ours": shown(getattr(offer, name)),
                     "upstream": shown(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
                 }

@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from catalog.changes import Author, audit
 from providers import adapters, background, credentials, endpoints
 from providers.addresses import check_url
+from providers.admin_conflicts import conflicts_page
 from providers.credentials import CredentialError
 from providers.errors import UpstreamError
 from providers.http import Door, Limits
@@ -164,6 +165,7 @@ class ProviderAdmin(admin.ModelAdmin):
             return path(route, self.admin_site.admin_view(view), name=f"providers_provider_{name}")
 
         return [
+            named("conflicts", lambda request: conflicts_page(request, self.admin_site), "conflicts"),
             named("<int:pk>/test", self.test_view, "test"),
             named("<int:pk>/sync", self.sync_view, "sync"),
             named("<int:pk>/dry-run", self.dry_run_view, "dry_run"),
@@ -171,19 +173,19 @@ class ProviderAdmin(admin.ModelAdmin):
         ]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        context["may_sync"] = request.user.has_perm("providers.sync_provider")  # type: ignore[union-attr]
+        context["may_sync"] = request.user.has_perm("providers.sync_provider")
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _posted(self, request: HttpRequest, pk: int) -> Provider:
         """The provider that a button was pressed for. Raises PermissionDenied."""
-        if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):  # type: ignore[union-attr]
+        if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):
             raise PermissionDenied
         return get_object_or_404(Provider, pk=pk)
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         provider = self._posted(request, pk)
         door = Door(settings.PROVIDER_ALLOWED_HOSTS, TEST_LIMITS, endpoints.trusted_for(provider))
-        adapter = adapters.of(provider.kind, endpoints.base_url(provider), provider.slug)
+        adapter = adapters.ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
         try:
             self.message_user(request, adapter.probe(door, credentials.of(provider)), messages.SUCCESS)
         except (UpstreamError, CredentialError) as error:

@@ -99,7 +99,7 @@ class SyncRunAdmin(admin.ModelAdmin):
             pages = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE)
             context |= {
                 "run": run,
-                "may_sync": request.user.has_perm("providers.sync_provider"),  # type: ignore[union-attr]
+                "may_sync": request.user.has_perm("providers.sync_provider"),
                 "undecided": held,
                 "newer": newer_than(run) if held else None,
                 "waiting": waiting(run) if held else [],
@@ -115,7 +115,7 @@ class SyncRunAdmin(admin.ModelAdmin):
         return [path("<int:pk>/decide", decide, name="providers_syncrun_decide"), *super().get_urls()]
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):  # type: ignore[union-attr]
+        if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):
             raise PermissionDenied
         run = get_object_or_404(SyncRun, pk=pk)
         answer = HttpResponseRedirect(reverse("admin:providers_syncrun_change", args=[pk]))

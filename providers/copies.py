@@ -127,7 +127,7 @@ def _again(copy: ProviderCopy) -> ProviderCopy:
 
 def _claim(copy: ProviderCopy) -> ProviderCopy | None:
     """The copy with this caller as the one who renews it, or None where another one is or nobody should now."""
-    if copy.pk is None:
+    if copy._state.adding:
         copy = ProviderCopy.objects.get_or_create(provider=copy.provider, listing=copy.listing)[0]
     now = timezone.now()
     if copy.renewing_until is not None and copy.renewing_until > now:

@@ -62,8 +62,9 @@ def by_provider() -> dict[str, dict[str, Coverage]]:
     found: dict[str, dict[str, Coverage]] = {}
     for view, known in (("said", SAID), ("known", KNOWN)):
         for row in listed.values("provider__slug").annotate(**_counts(known)):
-            slug = row.pop("provider__slug")
-            found.setdefault(slug, {})[view] = Coverage(**row)
+            counts: dict[str, Any] = dict(row)
+            slug = counts.pop("provider__slug")
+            found.setdefault(slug, {})[view] = Coverage(**counts)
     return found
 
 

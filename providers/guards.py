@@ -1,4 +1,4 @@
-"""What makes a listing suspicious: too much gone, mostly bad, or prices that moved all at once (DESIGN.md, section 6)."""
+"""What makes a listing suspicious: too much gone, mostly bad, or prices that moved all at once."""
 
 from __future__ import annotations
 

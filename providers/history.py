@@ -47,7 +47,13 @@ def price_history(model: AIModel) -> list[Price]:
         rows = changes.get(provider, [])
         first = offers.get(provider)
         started = (
-            [Price(provider, first.first_listed_at if first else None, rows[0].old if rows else first.pricing)]
+            [
+                Price(
+                    provider,
+                    first.first_listed_at if first else None,
+                    (rows[0].old if rows else first and first.pricing) or {},
+                )
+            ]
             if (rows or first)
             else []
         )

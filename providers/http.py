@@ -15,6 +15,7 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -130,7 +131,7 @@ class Door:
             except UpstreamError as error:
                 if attempt == self.limits.attempts or not _worth_retrying(error):
                     raise
-                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 if error.retry_after is not None:
                     # Never before the time asked for, and not all clients at the very same moment.
                     wait = error.retry_after + min(wait, 1.0)
@@ -196,10 +197,8 @@ class _Watch:
         with self._lock:
             self.expired = True
             for sock in self._sockets:
-                try:
+                with suppress(OSError):  # closed by the other side already
                     sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # Closed by the other side already.
 
     def __enter__(self) -> Self:
         self._timer.start()

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 from catalog.modelids import author_of
 from providers.adapters import ADAPTERS
-from providers.adapters import ADAPTERS
 from providers.models import Provider
 
 AGGREGATORS = frozenset({"openrouter", "vercel"})

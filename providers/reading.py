@@ -1,4 +1,4 @@
-"""Reads a provider, or one of its answers saved to disk, and checks what it says. Needs no transaction, and opens none."""
+"""Reads a provider, or one of its answers saved to disk, and checks what it says, without a transaction."""
 
 from __future__ import annotations
 

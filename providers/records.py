@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 
@@ -110,7 +110,7 @@ def _record(item: Any, namespace: Namespace) -> Record:
 
 
 def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that say something, in stored form. Raises ValidationError, naming the field, for one that cannot be."""
+    """The facts that say something, in stored form. Raises ValidationError, naming the field, for one that is none."""
     found: dict[str, Any] = {}
     for name, value in facts.items():
         if any(value is nothing or (value == nothing and type(value) is type(nothing)) for nothing in SILENT):
@@ -123,7 +123,7 @@ def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
             if not value:
                 continue
         try:
-            found[name] = stored(field.clean(value, None))
+            found[name] = stored(cast(Any, field).clean(value, None))
         except ValidationError as error:
             raise ValidationError([f"{name}: {message}" for message in error.messages]) from error
         except (TypeError, ValueError, OverflowError) as error:

@@ -21,6 +21,7 @@ SET = {
     "NO_PROXY": "*",
 }
 UNSET = (
+    "ACCESS_LOG",
     "ALLOWED_HOSTS",
     "ANTHROPIC_API_KEY",
     "CSRF_TRUSTED_ORIGINS",

@@ -121,5 +121,5 @@ def _wait(server: Server) -> None:
 def server(database_url: str, project_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all tests that need no other settings."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with running(log, project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4") as started:
+    with running(log, project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4", ACCESS_LOG="1") as started:
         yield started

@@ -16,28 +16,35 @@ from django.db import transaction
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
+from catalog.models import ModelImage
+
 pytestmark = pytest.mark.django_db
 
 CALLERS = ("anonymous", "user", "key", "restricted", "expired", "inactive", "staff", "superuser")
 
 # restricted: a key that may name acme/small alone; inactive: the key of a user who was deactivated; staff: without any
-# permission. The user, whose keys the first two are, owns the custom model `mine` and the key KEY.
+# permission. The user, whose keys the first two are, owns the custom model `mine` and the key KEY_ID.
 EVERYBODY = (200, 200, 200, 200, 401, 401, 200, 200)
 SIGNED_IN = (401, 200, 200, 200, 401, 401, 200, 200)
-SESSIONS = (401, 200, 403, 403, 401, 401, 200, 200)
+MADE_IN_SESSION = (401, 201, 403, 403, 401, 401, 201, 201)
 # By id: what the restricted key may not name, and what nobody was granted, are not there.
 OPEN_MODEL = (200, 200, 200, 404, 401, 401, 200, 200)
 NOBODYS = (404, 404, 404, 404, 401, 401, 404, 404)
+SIGNED_IN_OPEN = (401, 200, 200, 404, 401, 401, 200, 200)
+SIGNED_IN_NOBODYS = (401, 404, 404, 404, 401, 401, 404, 404)
+EXPLAINED_TO_STAFF = (401, 404, 404, 404, 401, 401, 200, 200)
 OWN = (401, 200, 200, 404, 401, 401, 404, 404)
 OWNERS_SESSION = (401, 200, 403, 403, 401, 401, 404, 404)
+GONE_IN_SESSION = (401, 204, 403, 403, 401, 401, 404, 404)
 # Nothing is asked of those who only look whether we are there.
 UNASKED = (200,) * 8
 
 KEY = "api/keys/<str:key_id>"
+KEY_ID = "4Xq0sWm3TzBk"
 CUSTOM = "api/models/custom/<str:model_id>"
 SWITCH = {"model_id": "acme/large", "is_enabled": False}
 SECRET_SWITCH = {"model_id": "acme/secret", "is_enabled": True}
-NEW_CUSTOM = {"id": "new", "name": "New", "base_model_id": "acme/large"}
+NEW_CUSTOM = {"id": "mine-too", "name": "New", "base_model_id": "acme/large"}
 
 # (method, route, path or "" where it is the route, body, statuses)
 TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
@@ -51,36 +58,36 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("POST", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
     ("POST", "accounts/logout", "", None, (302,) * 8),
     ("GET", "api/models", "", None, EVERYBODY),
-    ("PATCH", "api/models", "", SWITCH, (401, 200, 200, 404, 401, 401, 200, 200)),
-    ("PATCH", "api/models", "", SECRET_SWITCH, (401, 404, 404, 404, 401, 401, 404, 404)),
+    ("PATCH", "api/models", "", SWITCH, SIGNED_IN_OPEN),
+    ("PATCH", "api/models", "", SECRET_SWITCH, SIGNED_IN_NOBODYS),
     ("GET", "api/settings", "", None, SIGNED_IN),
     ("PATCH", "api/settings", "", {"theme": "dark"}, SIGNED_IN),
     ("GET", "api/models/list", "", None, SIGNED_IN),
     ("GET", "api/models/tags", "", None, EVERYBODY),
-    ("GET", "api/models/access", "api/models/access?model_id=acme/large", None, SIGNED_IN),
-    ("GET", "api/models/access", "api/models/access?model_id=acme/secret", None, SIGNED_IN),
+    ("GET", "api/models/access", "api/models/access?model_id=acme/large", None, SIGNED_IN_OPEN),
+    ("GET", "api/models/access", "api/models/access?model_id=acme/secret", None, EXPLAINED_TO_STAFF),
     ("GET", "api/models/<path:model_id>", "api/models/acme/large", None, OPEN_MODEL),
     ("GET", "api/models/<path:model_id>", "api/models/acme/secret", None, NOBODYS),
-    ("POST", "api/models/custom", "", NEW_CUSTOM, SIGNED_IN),
+    ("POST", "api/models/custom", "", NEW_CUSTOM, MADE_IN_SESSION),
     ("GET", CUSTOM, "api/models/custom/mine", None, OWN),
     ("PATCH", CUSTOM, "api/models/custom/mine", {"name": "Mine"}, OWNERS_SESSION),
-    ("DELETE", CUSTOM, "api/models/custom/mine", None, OWNERS_SESSION),
+    ("DELETE", CUSTOM, "api/models/custom/mine", None, GONE_IN_SESSION),
     ("PUT", f"{CUSTOM}/access", "api/models/custom/mine/access", {"access_grants": []}, OWNERS_SESSION),
-    ("GET", f"{CUSTOM}/image", "api/models/custom/mine/image", None, OWN),
+    ("GET", f"{CUSTOM}/image", "api/models/custom/mine/image", None, (404, 200, 200, 404, 401, 401, 404, 404)),
     ("GET", "api/models/openrouter", "", None, SIGNED_IN),
     ("GET", "api/models/openrouter/embeddings", "", None, SIGNED_IN),
     ("GET", "api/models/ollama", "", None, SIGNED_IN),
     ("GET", "api/models/openai", "", None, SIGNED_IN),
     ("GET", "v1/models", "", None, SIGNED_IN),
-    ("GET", "v1/models/<path:model_id>", "v1/models/acme/large", None, (401, 200, 200, 404, 401, 401, 200, 200)),
-    ("GET", "v1/models/<path:model_id>", "v1/models/acme/secret", None, (401, 404, 404, 404, 401, 401, 404, 404)),
+    ("GET", "v1/models/<path:model_id>", "v1/models/acme/large", None, SIGNED_IN_OPEN),
+    ("GET", "v1/models/<path:model_id>", "v1/models/acme/secret", None, SIGNED_IN_NOBODYS),
     ("GET", "api/keys", "", None, SIGNED_IN),
-    ("POST", "api/keys", "", {"name": "new"}, (401, 201, 403, 403, 401, 401, 201, 201)),
+    ("POST", "api/keys", "", {"name": "new"}, MADE_IN_SESSION),
     ("GET", "api/keys/current", "", None, (401, 404, 200, 200, 401, 401, 404, 404)),
-    ("GET", KEY, "api/keys/KEY", None, (401, 200, 404, 404, 401, 401, 404, 404)),
-    ("PATCH", KEY, "api/keys/KEY", {"name": "other"}, OWNERS_SESSION),
-    ("DELETE", KEY, "api/keys/KEY", None, (401, 204, 403, 403, 401, 401, 404, 404)),
-    ("POST", f"{KEY}/rotate", "api/keys/KEY/rotate", {}, OWNERS_SESSION),
+    ("GET", KEY, f"api/keys/{KEY_ID}", None, (401, 200, 404, 404, 401, 401, 404, 404)),
+    ("PATCH", KEY, f"api/keys/{KEY_ID}", {"name": "other"}, OWNERS_SESSION),
+    ("DELETE", KEY, f"api/keys/{KEY_ID}", None, GONE_IN_SESSION),
+    ("POST", f"{KEY}/rotate", f"api/keys/{KEY_ID}/rotate", {}, OWNERS_SESSION),
 )
 
 
@@ -107,8 +114,9 @@ def callers(api, alice, make_user, make_key, make_model) -> Callable[[str], Any]
     large = make_model("acme/large")
     make_model("acme/small")
     make_model("acme/secret", restricted=True)
-    make_model("mine", owner=alice, base_model=large)
-    make_key(alice, key_id="KEY")
+    mine = make_model("mine", owner=alice, base_model=large)
+    ModelImage.objects.create(model=mine, content_type="image/png", data=b"png", digest="0" * 64)
+    make_key(alice, key_id=KEY_ID)
     gone = make_user("gone")
     keys = {
         "key": make_key(alice),

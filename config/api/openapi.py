@@ -87,9 +87,9 @@ def _complete(path: str, operation: dict[str, Any], dialect: str, responses: dic
     name = f"{dialect}Refusal"
     responses[name] = _answer(None, dialect)
     answers["default"] = {"$ref": f"#/components/responses/{name}"}
-    for status, answer in answers.items():
+    for code, answer in answers.items():
         if "$ref" not in answer:
-            more = _HEADERS_OF.get(int(status), {}) if status.isdigit() else {}
+            more = _HEADERS_OF.get(int(code), {}) if code.isdigit() else {}
             answer["headers"] = _headers(more) | answer.get("headers", {})
     operation["responses"] = dict(sorted(answers.items()))
 

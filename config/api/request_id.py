@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.log import log_response
 
 from config.api.logging import current_request_id
 
@@ -27,6 +28,9 @@ class RequestIdMiddleware:
         try:
             response = self.get_response(request)
             response[HEADER] = current.get()
+            if response.status_code >= 400:
+                # Django would log it once more, but outside of here, where the line would name no id.
+                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
             return response
         finally:
             current.reset(token)

@@ -254,3 +254,11 @@ def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
     ApiKey.objects.filter(pk=issued.key.pk).update(previous_until=ago(seconds=1))
     assert api.with_key(issued.token).get(CURRENT).status_code == 401
     assert api.with_key(new.token).get(CURRENT).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_use_is_noted_where_no_transaction_is_open(api, alice, make_key):
+    issued = make_key(alice)
+    assert api.with_key(issued.token).get(CURRENT).status_code == 200
+    issued.key.refresh_from_db()
+    assert issued.key.last_used_at is not None

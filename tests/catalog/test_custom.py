@@ -1,9 +1,11 @@
 """Custom models: making, changing, sharing and deleting them."""
 
 import base64
+import threading
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from rest_framework.test import APIClient
 
 from catalog import custom
@@ -299,6 +301,25 @@ def test_history_says_who_changed_what(make, mine, alice):
     assert {row.actor for row in rows} == {"alice"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_writers_at_once_one_wins(api, make, alice):
+    seen = make()["ETag"]
+    callers, barrier, statuses = [api.as_(alice) for _ in range(4)], threading.Barrier(4), []
+
+    def patch(caller, name):
+        barrier.wait(10)
+        statuses.append(caller.patch(f"{ROOT}/helper", {"name": name}, HTTP_IF_MATCH=seen).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=patch, args=(each, f"by {n}")) for n, each in enumerate(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(statuses) == [200, 412, 412, 412]
+    assert FieldChange.objects.filter(field="name").count() == 1
+
+
 # Sharing.
 
 
@@ -363,7 +384,7 @@ def test_a_picture_that_is_none_is_refused(make, url):
 
 @pytest.mark.parametrize(
     ("kind", "data"),
-    [("png", PNG), ("jpeg", b"\xff\xd8\xff\xe0" + b"x"), ("gif", b"GIF89a" + b"x"), ("webp", b"RIFF\x00\x00\x00\x00WEBPVP8 ")],
+    [("png", PNG), ("jpeg", b"\xff\xd8\xff\xe0x"), ("gif", b"GIF89ax"), ("webp", b"RIFF\x00\x00\x00\x00WEBPVP8 ")],
 )  # fmt: skip
 def test_a_picture_is_served_from_an_address_of_its_own(make, mine, api, kind, data):
     url = make(meta={"profile_image_url": data_uri(data, f"image/{kind}")}).json()["meta"]["profile_image_url"]

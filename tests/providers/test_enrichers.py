@@ -165,6 +165,27 @@ def test_sources_that_disagree_are_shown_beside_each_other(listed):
     ]
 
 
+@pytest.mark.parametrize(("beyond", "shown"), [("", True), ("20", True), ("30", False)])
+def test_the_admin_shows_where_sources_disagree(api, ops, listed, beyond, shown):
+    listed("openai", OPENAI)
+    listed("modelsdev", MODELSDEV)
+    listed("litellm", LITELLM)
+    page = api.as_(ops).get("/admin/providers/provider/conflicts", {"beyond": beyond} if beyond else {})
+    assert page.status_code == 200
+    assert ("litellm: <strong>100000</strong>" in page.content.decode()) is shown
+
+
+@pytest.mark.parametrize("beyond", ["x", "-1", "100", "NaN", "1e999"])
+def test_a_bad_threshold_is_said_to_be_one(api, ops, beyond):
+    page = api.as_(ops).get("/admin/providers/provider/conflicts", {"beyond": beyond})
+    assert "Write the threshold" in page.content.decode()
+
+
+def test_staff_without_the_permission_see_no_disagreements(api, make_user):
+    page = api.as_(make_user("carol", is_staff=True)).get("/admin/providers/provider/conflicts")
+    assert page.status_code == 403
+
+
 def test_the_ids_of_openai_are_known_after_joining(recorded, capsys):
     """At least 95 % of those that a chat or embeddings user would call have a context length and a price."""
     for slug, name in (
@@ -178,7 +199,7 @@ def test_the_ids_of_openai_are_known_after_joining(recorded, capsys):
     assert covered.share >= 0.95, missing
     call_command("catalog_report")
     assert f"Of the {covered.models} ids" in capsys.readouterr().out
-    call_command("catalog_report", "--json")
+    call_command("catalog_report", "--json", "--conflicts")
     assert json.loads(capsys.readouterr().out)["providers"]["openai"]["known"]["context_and_price"] >= covered.models
 
 

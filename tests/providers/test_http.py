@@ -283,6 +283,14 @@ def test_an_answer_that_drips_ends_at_the_total_deadline(upstream: Upstream, doo
     assert time.monotonic() - began < QUICK.total + 0.5
 
 
+@pytest.mark.parametrize("scenario", [upstreams.silent(), upstreams.hang()])
+def test_one_silence_ends_at_the_read_timeout_long_before_the_total(upstream: Upstream, scenario: Any) -> None:
+    upstream.on("/x", scenario)
+    began = time.monotonic()
+    assert reason_of(Door([upstream.address], Limits(read=0.3, total=5)), upstream.url + "/x") == "timeout"
+    assert time.monotonic() - began < 2
+
+
 @pytest.mark.parametrize("scenario", [upstreams.gzip_bomb(1_000_000_000), upstreams.endless()])
 def test_a_body_without_end_stops_at_the_cap_and_takes_little_memory(upstream: Upstream, scenario: Any) -> None:
     upstream.on("/x", scenario)

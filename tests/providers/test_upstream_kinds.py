@@ -178,6 +178,15 @@ def test_pages_that_loop_or_lead_elsewhere_fail_the_answer(upstream: Upstream, f
     assert len(upstream.requests) == 1
 
 
+def test_no_page_is_read_and_no_credential_sent_on_another_allowed_host(upstream: Upstream) -> None:
+    canary = Upstream()
+    upstream.serve("/models", {"data": [openrouter()], "links": {"next": canary.url + "/models"}})
+    with pytest.raises(UpstreamError) as caught:
+        ADAPTERS["openrouter"](upstream.url).fetch(Door([upstream.address, canary.address], QUICK), "language", "sk-x")
+    assert (caught.value.reason, canary.connections) == ("wrong_shape", 0)
+    canary.stop()
+
+
 @pytest.mark.parametrize(
     ("kind", "first", "second"),
     [

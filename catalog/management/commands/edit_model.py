@@ -80,7 +80,7 @@ def _parsed(pairs: list[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     """The field's value that `text` stands for; an empty text clears it."""
-    field = AIModel._meta.get_field(name)
+    field: Any = AIModel._meta.get_field(name)
     if not text:
         return field.get_default() if isinstance(field, models.JSONField) else None if field.null else ""
     if isinstance(field, models.JSONField):

@@ -1,11 +1,13 @@
 """Prints how much is known of the models that each provider lists."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers import coverage
+from providers.conflicts import conflicts
 from providers.coverage import Coverage
 
 COLUMNS = ("models", "context", "price", "modalities", "context_and_price")
@@ -16,10 +18,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="For machines.")
+        parser.add_argument("--conflicts", action="store_true", help="Print what sources disagree about, too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["json"]:
-            self.stdout.write(json.dumps(coverage.as_json(), indent=2))
+            told = coverage.as_json()
+            if options["conflicts"]:
+                told["conflicts"] = [asdict(conflict) for conflict in conflicts()]
+            self.stdout.write(json.dumps(told, indent=2, default=str))
             return
         self._row("", "", COLUMNS)
         for slug, views in coverage.by_provider().items():
@@ -33,6 +39,9 @@ class Command(BaseCommand):
         )
         if missing:
             self.stdout.write(f"Without: {', '.join(missing)}")
+        for conflict in conflicts() if options["conflicts"] else ():
+            said = ", ".join(f"{one.source} {one.value}" for one in conflict.said)
+            self.stdout.write(f"{conflict.model_id} {conflict.field}: {said}")
 
     def _counts(self, name: str, view: str, covered: Coverage) -> None:
         self._row(name, view, [str(getattr(covered, column)) for column in COLUMNS])

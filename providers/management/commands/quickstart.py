@@ -18,7 +18,6 @@ from providers.models import Provider, SyncRun
 from providers.reading import Reader
 from providers.tables import table
 
-
 ADMIN = "admin"
 # The first sync is a courtesy: whoever has no network is not kept waiting.
 LIMITS = Limits(connect=3.0, read=10.0, total=20.0, attempts=1)

@@ -1,0 +1,431 @@
+"""Catalog entries in the admin."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, path, reverse
+from django.utils.html import format_html
+
+from catalog import audience, changes
+from catalog.admin import bulk, viewing
+from catalog.admin.audited import author_of
+from catalog.admin.entry_form import EntryForm, OpenedForm, formfield_for, provenance, shown
+from catalog.admin.filters import ENTRY_FILTERS
+from catalog.folding import fold
+from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+
+# A change of one of these may take a model from somebody's sight.
+SIGHT_FIELDS = frozenset(
+    ("active", "hidden", "experimental", "requires_feature_flag", "restricted", "delegated", "owner", "base_model")
+)
+
+
+class GrantInline(admin.TabularInline):
+    model = AccessGrant
+    extra = 0
+    fields = ("principal_type", "user", "group", "permission")
+    autocomplete_fields = ("user", "group")
+    verbose_name_plural = "Grants: who sees it, where it is only for those granted"
+
+
+def price(pricing: dict[str, Any], word: str) -> str:
+    """USD per million, as people read it; "" where it is unknown."""
+    try:
+        amount = Decimal(str(pricing[word])) * 1_000_000
+    except (KeyError, InvalidOperation):
+        return ""
+    return f"${amount.normalize():f}"
+
+
+class AIModelAdmin(admin.ModelAdmin):
+    """What catalog entries and custom models share: every change goes through catalog/changes.py."""
+
+    change_form_template = "admin/catalog/aimodel/change_form.html"
+    change_list_template = "admin/catalog/aimodel/change_list.html"
+    inlines = (GrantInline,)
+    search_fields = ("model_id", "name", "family")
+    list_per_page = 100
+    list_max_show_all = 500
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    save_on_top = True
+    bulk_actions: tuple[bulk.Bulk, ...] = ()
+
+    # The list.
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Every word of it in the id, the name or the family, without regard to case and accents."""
+        for word in fold(search_term).split():
+            queryset = queryset.filter(search_text__contains=word)
+        return queryset, False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        if not self.has_change_permission(request):
+            return {}
+        return {
+            action.name: bulk.as_action(action)
+            for action in self.bulk_actions
+            if not action.permission or request.user.has_perm(action.permission)
+        }
+
+    @admin.display(description="USD per million", ordering="prompt_price")
+    def prices(self, row: AIModel) -> str:
+        told = [price(row.pricing, "prompt"), price(row.pricing, "completion")]
+        return " / ".join(amount or "?" for amount in told) if any(told) else ""
+
+    @admin.display(description="context", ordering="context_length")
+    def context(self, row: AIModel) -> str:
+        return "" if row.context_length is None else f"{row.context_length:,}"
+
+    @admin.display(description="tags")
+    def tag_names(self, row: AIModel) -> str:
+        return ", ".join(tag.name for tag in row.tags.all())
+
+    # One model.
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if request.method == "POST" and transaction.get_connection().in_atomic_block:
+            # What the form is compared with stays so until it is written.
+            field = self.opts.pk if from_field is None else self.opts.get_field(from_field)
+            try:
+                list(AIModel.objects.filter(pk=field.to_python(object_id)).select_for_update().values_list("pk"))
+            except (ValidationError, ValueError):
+                return None
+        return super().get_object(request, object_id, from_field)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.model._meta.concrete_model is not AIModel or formfield is None:
+            return formfield
+        return formfield_for(db_field, formfield)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.by = request.user
+        return form
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = context.get("original")
+        if row is not None:
+            context["provenance"] = {name: provenance(row, name) for name in SYNCED_FIELDS}
+            context["can_release"] = self.has_change_permission(request, row)
+            context["can_view_as"] = request.user.has_perm("catalog.view_as")
+            context["confirming"] = getattr(request, "loss", None)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: AIModel, form: OpenedForm, change: bool) -> None:
+        author = author_of(request)
+        if not change:
+            values = {name: value for name, value in form.changes.items() if name != "tags"}
+            made = changes.create(self.fixed_values() | values, author, tags=form.changes.get("tags", ()))
+            obj.pk, obj._state.adding = made.pk, False
+            obj.refresh_from_db()
+            return
+        request.grants_before = changes.grants_of([obj.pk])[obj.pk]  # type: ignore[attr-defined]
+        request.seen_before = audience.of([obj.pk])  # type: ignore[attr-defined]
+        values = {name: value for name, value in form.changes.items() if name != "tags"}
+        request.written = changes.edit(  # type: ignore[attr-defined]
+            AIModel(pk=obj.pk), values, author, tags=form.changes.get("tags")
+        )
+        obj.refresh_from_db()
+
+    def fixed_values(self) -> dict[str, Any]:
+        return {}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        row = form.instance
+        before = getattr(request, "grants_before", [])
+        was_restricted = row.restricted
+        super().save_related(request, form, formsets, change)
+        row.refresh_from_db()
+        if changes.record_grants(row, before, author_of(request), was_restricted=was_restricted):
+            request.written = [*getattr(request, "written", []), "grants"]  # type: ignore[attr-defined]
+        row.refresh_from_db()
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_change(request, obj, message) if getattr(request, "written", None) else None
+
+    def response_change(self, request: HttpRequest, obj: AIModel) -> HttpResponse:
+        before: audience.Audience = request.seen_before  # type: ignore[attr-defined]
+        written: list[str] = request.written  # type: ignore[attr-defined]
+        if {"grants", *SIGHT_FIELDS} & set(written) and "_narrow" not in request.POST:
+            lost = audience.loss(before, audience.of([obj.pk]))
+            if lost:
+                context = self._narrowing(request, obj, lost, written)
+                transaction.set_rollback(True)
+                return TemplateResponse(request, "admin/catalog/aimodel/narrowing.html", context)
+        if not written:
+            request.nothing_changed = True  # type: ignore[attr-defined]
+        return super().response_change(request, obj)
+
+    def _narrowing(self, request: HttpRequest, obj: AIModel, lost: audience.Loss, written: list[str]) -> Any:
+        fields = [
+            (name, value)
+            for name in request.POST
+            if name != "csrfmiddlewaretoken"
+            for value in request.POST.getlist(name)
+        ]
+        return {
+            **self.admin_site.each_context(request),
+            "title": f"Who would lose sight of {obj.model_id}",
+            "opts": self.opts,
+            "original": obj,
+            "loss": lost,
+            "written": [self._label(name) for name in written],
+            "fields": fields,
+            "back": request.get_full_path(),
+        }
+
+    def _label(self, name: str) -> str:
+        return {"tags": "tags", "grants": "grants"}.get(name) or str(AIModel._meta.get_field(name).verbose_name)
+
+    def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
+        if getattr(request, "nothing_changed", False):
+            message = "Nothing was changed, so nothing was written."
+        super().message_user(request, message, *args, **kwargs)
+
+    def _save_note(self, request: HttpRequest, form: OpenedForm) -> None:
+        others = [
+            f"{self._label(row.field) if row.field in form.fields else row.field} ({row.actor or row.source}: "
+            f"{shown(row.old)[:80]} → {shown(row.new)[:80]})"
+            for row in form.overtaken.values()
+            if row.field in form.fields or row.field == "grants"
+        ]
+        if others:
+            super().message_user(
+                request, f"Changed by others after you opened the form: {'; '.join(others)}.", messages.WARNING
+            )
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        if not add:
+            self._save_note(request, form)
+        return super().construct_change_message(request, form, formsets, add)
+
+    # Pages of its own.
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("<path:object_id>/release/", self.admin_site.admin_view(self.release_view), name=f"{name}_release"),
+            path("<path:object_id>/access/", self.admin_site.admin_view(self.access_view), name=f"{name}_access"),
+            *super().get_urls(),
+        ]
+
+    def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Hands one pinned field, or the whole entry, back to sync."""
+        row = self.get_object(request, object_id)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        field = request.POST.get("field", "")
+        try:
+            released = changes.release(AIModel(pk=row.pk), None if field == "*" else [field], author_of(request))
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+        else:
+            told = ", ".join(released) or "the entry"
+            self.message_user(request, f"Handed back to sync: {told}.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse(f"admin:catalog_{self.opts.model_name}_change", args=(row.pk,)))
+
+    def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Who sees this model now."""
+        row = self.get_object(request, object_id)
+        if not (self.has_view_or_change_permission(request, row) and request.user.has_perm("catalog.view_as")):
+            raise PermissionDenied
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        seen = audience.of([row.pk])
+        people = [(user, seen.names[user], row.pk in models) for user, models in seen.seen.items()]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Who sees {row.model_id}",
+            "opts": self.opts,
+            "original": row,
+            "seeing": sorted((name, user) for user, name, sees in people if sees),
+            "others": sorted((name, user) for user, name, sees in people if not sees),
+            "is_whole": seen.is_whole,
+        }
+        return TemplateResponse(request, "admin/catalog/aimodel/access.html", context)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_or_change_permission(request, row):
+            raise PermissionDenied
+        entries = FieldChange.objects.filter(model=row).order_by("-pk")
+        if request.GET.get("field"):
+            entries = entries.filter(field=request.GET["field"][:64])
+        page = Paginator(entries, 50).get_page(request.GET.get("p"))
+        for entry in page:
+            entry.told = (shown(entry.old), shown(entry.new))
+            entry.run_url = _run_url(entry.run_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {row.model_id}",
+            "opts": self.opts,
+            "object": row,
+            "original": row,
+            "page": page,
+            "field": request.GET.get("field", "")[:64],
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/catalog/aimodel/history.html", context)
+
+
+def _run_url(run_id: int | None) -> str:
+    if run_id is None:
+        return ""
+    try:
+        return reverse("admin:providers_syncrun_change", args=(run_id,))
+    except NoReverseMatch:
+        return ""
+
+
+@admin.register(AIModel)
+class CatalogEntryAdmin(AIModelAdmin):
+    form = EntryForm
+    bulk_actions = bulk.ENTRY_ACTIONS
+    list_display = (
+        "entry", "switches", "is_available", "prices", "context", "input_words", "offers", "tag_names", "pins",
+        "status",
+    )  # fmt: skip
+    list_filter = ENTRY_FILTERS
+    sortable_by = ("entry", "prices", "context", "is_available")
+    fieldsets = (
+        (None, {"fields": ("model_id", "name", "tags")}),
+        (
+            "We decide",
+            {
+                "fields": (
+                    "active", "hidden", "experimental", "requires_feature_flag", "restricted", "enabled_by_default",
+                    "priority", "recommended", "recommendation_note", "supported_in_api", "always_available", "notes",
+                ),
+                "description": "Only people set these; no sync writes them.",
+            },
+        ),
+        (
+            "Upstream says: what it is",
+            {
+                "fields": ("family", "description", "alias_of", "released_at", "retires_at", "knowledge_cutoff"),
+                "description": "Changing one of the fields from here on pins it: no sync writes it until it is "
+                "released.",
+            },
+        ),
+        (
+            "Upstream says: limits and architecture",
+            {
+                "fields": (
+                    "context_length", "max_output_tokens", "embedding_dimensions", "input_modalities",
+                    "output_modalities", "tokenizer", "instruct_type",
+                )
+            },
+        ),
+        (
+            "Upstream says: what it can do",
+            {
+                "fields": (
+                    ("supports_images", "supports_audio", "supports_video"),
+                    ("supports_tools", "supports_parallel_tool_calls", "supports_structured_output"),
+                    ("supports_reasoning", "supports_instruct", "supports_embeddings"),
+                    ("supports_browser", "is_moderated"),
+                ),
+                "description": "Unknown: nothing is told about it.",
+            },
+        ),
+        (
+            "Upstream says: reasoning and clients",
+            {
+                "fields": (
+                    "reasoning_levels", "default_reasoning_level",
+                    ("supports_reasoning_summaries", "supports_verbosity", "prefer_websockets"),
+                    "default_verbosity", "minimal_client_version",
+                )
+            },
+        ),
+        ("Upstream says: parameters and the rest", {"fields": ("supported_parameters", "extras")}),
+        (
+            "Sync",
+            {
+                "fields": (
+                    "frozen", "status", "manually_updated", "is_available", "offers", "all_prices", "last_synced_at",
+                    "created_at", "updated_at",
+                )
+            },
+        ),
+    )  # fmt: skip
+    facts = (
+        "status", "manually_updated", "is_available", "offers", "all_prices", "last_synced_at", "created_at",
+        "updated_at",
+    )  # fmt: skip
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path(
+                "view-as/",
+                self.admin_site.admin_view(lambda request: viewing.view_as(self, request)),
+                name="catalog_aimodel_view_as",
+            ),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
+        return super().get_queryset(request).filter(kind=AIModel.Kind.CATALOG).prefetch_related("tags")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.facts if obj is None else ("model_id", *self.facts)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets if obj is not None else self.fieldsets[:-1]
+
+    @admin.display(description="model", ordering="model_id")
+    def entry(self, row: AIModel) -> str:
+        return format_html('{} <small class="name">{}</small>', row.model_id, row.name)
+
+    @admin.display(description="takes")
+    def input_words(self, row: AIModel) -> str:
+        return ", ".join(map(str, row.input_modalities))
+
+    @admin.display(description="offered by")
+    def offers(self, row: AIModel) -> str:
+        return ", ".join(map(str, row.offered_by))
+
+    @admin.display(description="pinned")
+    def pins(self, row: AIModel) -> str:
+        if row.frozen:
+            return "all (frozen)"
+        return str(len(row.pinned_fields)) if row.pinned_fields else ""
+
+    @admin.display(description="state")
+    def switches(self, row: AIModel) -> str:
+        words = (
+            ("inactive", not row.active),
+            ("hidden", row.hidden),
+            ("experimental", row.experimental),
+            ("granted only", row.restricted),
+            (f"flag {row.requires_feature_flag}", bool(row.requires_feature_flag)),
+            ("off by default", not row.enabled_by_default),
+        )
+        return ", ".join(word for word, held in words if held)
+
+    @admin.display(description="prices, USD per token")
+    def all_prices(self, row: AIModel) -> str:
+        if not row.pricing:
+            return "unknown"
+        return format_html('<pre class="json-shown">{}</pre>', json.dumps(row.pricing, indent=1))

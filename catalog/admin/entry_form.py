@@ -1,0 +1,287 @@
+"""The form of an AI model: what a person changed, against what the form was opened with.
+
+Between opening a form and saving it a sync or a colleague may write the row. The form carries what it was opened with,
+so it knows which fields its person changed. Those, and only they, are written and pinned; all others keep what the row
+holds by now. Where a colleague changed one of the same fields meanwhile, the form is shown again with their value.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
+from django.utils.timesince import timesince
+
+from catalog import flags
+from catalog.admin import inputs
+from catalog.changes import restored, stored
+from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
+
+_JSON_INPUTS: dict[str, Any] = {
+    "input_modalities": lambda **kw: inputs.Modalities(**kw),
+    "output_modalities": lambda **kw: inputs.Modalities(**kw),
+    "supported_parameters": lambda **kw: inputs.SupportedParameters(**kw),
+    "reasoning_levels": lambda **kw: inputs.ReasoningLevels(**kw),
+    "extras": lambda **kw: inputs.StrictJSON(empty={}, **kw),
+    "params": lambda **kw: inputs.StrictJSON(empty={}, **kw),
+    "meta": lambda **kw: inputs.StrictJSON(empty={}, **kw),
+}
+
+HELP = {
+    "model_id": "The public id, such as acme/large. It cannot be changed later.",
+    "name": "Shown to people. Never blank.",
+    "family": "Blank: not told to anyone.",
+    "description": "Blank: not told to anyone. Shown as plain text.",
+    "context_length": "Tokens, from 1. Blank: unknown, and not told to anyone.",
+    "max_output_tokens": "Tokens, from 1. Blank: unknown, and not told to anyone.",
+    "embedding_dimensions": "Numbers in one vector, from 1. Blank: unknown, or no embedding model.",
+    "input_modalities": "What it takes. None ticked: unknown.",
+    "output_modalities": "What it gives. None ticked: unknown, and taken to be text.",
+    "tokenizer": "Blank: unknown.",
+    "instruct_type": "How its prompts are put together. Blank: unknown, or none.",
+    "supports_images": "Yes: listed under “vision”.",
+    "supports_embeddings": "Yes: listed under “embeddings”, not “chat”.",
+    "default_verbosity": "Blank: the model's own.",
+    "reasoning_levels": "In the order in which pickers show them. No rows: not told to anyone.",
+    "default_reasoning_level": "One of the levels. Blank: the model's own.",
+    "minimal_client_version": "Clients older than this do not offer it. Blank: every client does.",
+    "supported_parameters": "Request parameters that it takes, and the values that it assumes. Blank: unknown.",
+    "extras": "A JSON object with whatever else upstream says. {} or blank: nothing.",
+    "released_at": "UTC. Blank: unknown.",
+    "retires_at": "The last day on which its maker serves it. Blank: none is announced.",
+    "knowledge_cutoff": "Blank: unknown.",
+    "alias_of": "The id of the model that this one stands for. Blank: it is no alias.",
+    "active": "Without a tick nobody sees or uses it.",
+    "hidden": "With a tick nobody finds or uses it; staff can list it.",
+    "experimental": "With a tick only those who hold the flag experimental_models see it.",
+    "requires_feature_flag": "Only those who hold the flag see it. No flag: nothing is required.",
+    "restricted": "With a tick only those named under Grants see it; without one, everybody.",
+    "enabled_by_default": "Without a tick each user must switch it on before using it.",
+    "priority": "Higher comes first; equal ones are sorted by id. May be negative.",
+    "recommended": "With a tick it is marked as recommended.",
+    "recommendation_note": "One line on why. Blank: none is shown.",
+    "supported_in_api": "Without a tick it is left out of /v1/models.",
+    "always_available": "With a tick it counts as available, whatever the providers list.",
+    "notes": "For staff only: no answer of the API holds it. Blank: none.",
+    "frozen": "With a tick no sync changes any field. Without one, only the pinned fields are kept.",
+    "tags": "One a line; new ones are made. Blank: no tags.",
+    "owner": "The user who may change it. Blank: nobody but staff and those with a write grant.",
+    "delegated": "With a tick those who may read it may use it without sight of its base model.",
+    "params": "A JSON object of request parameters. {}: none.",
+    "meta": "A JSON object: profile_image_url, capabilities. {}: none.",
+}
+
+
+class OpenedForm(forms.ModelForm):
+    """A form that tells its person's changes from everybody else's. `by` and `can_edit` are set by the admin."""
+
+    by: Any = None
+    opened = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = AIModel
+        fields: Any = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_new = self.instance.pk is None
+        if "opened" in self.fields:
+            self.fields["opened"].initial = self._snapshot()
+            self.fields["opened"].label = ""
+        self.overtaken: dict[str, FieldChange] = {}
+
+    @property
+    def value_names(self) -> list[str]:
+        return [name for name in self.fields if name != "opened"]
+
+    def _now(self, name: str) -> Any:
+        if name == "tags":
+            return [] if self.is_new else sorted(tag.name for tag in self.instance.tags.all())
+        if name in ("owner", "base_model"):
+            return getattr(self.instance, f"{name}_id")
+        return getattr(self.instance, name)
+
+    def _snapshot(self) -> str:
+        return json.dumps(
+            {"at": self._latest_change(), "values": {name: stored(self._now(name)) for name in self.value_names}}
+        )
+
+    def _latest_change(self) -> int:
+        if self.is_new:
+            return 0
+        return self.instance.changes.order_by("-id").values_list("pk", flat=True).first() or 0
+
+    def _opened_with(self) -> tuple[int, dict[str, Any]]:
+        text = self.data.get(self.add_prefix("opened"), "")
+        try:
+            told = json.loads(text) if text else json.loads(self._snapshot())
+            return int(told["at"]), dict(told["values"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.is_new:
+            self.changes = {name: data[name] for name in self.value_names if name in data}
+            self._require_flag(data)
+            return data
+        # Tags and the values of the row, as they stand now.
+        current = {name: self._now(name) for name in self.value_names}
+        at, opened = self._opened_with()
+        self.changes: dict[str, Any] = {}
+        for name in self.value_names:
+            if name not in data or name not in opened:
+                continue
+            brought = data[name].pk if isinstance(data[name], AIModel) or hasattr(data[name], "pk") else data[name]
+            if inputs.untouched(self.fields[name], self._restored(name, opened[name]), brought) or inputs.untouched(
+                self.fields[name], current[name], brought
+            ):
+                data[name] = self._value_now(name)
+            else:
+                self.changes[name] = data[name]
+        self._compare_with_others(at)
+        self._require_flag(self.changes)
+        return data
+
+    def _value_now(self, name: str) -> Any:
+        return self._now("tags") if name == "tags" else getattr(self.instance, name)
+
+    def _restored(self, name: str, value: Any) -> Any:
+        if name in ("tags", "owner", "base_model"):
+            return value
+        try:
+            return restored(name, value)
+        except ValidationError:
+            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
+
+    def _compare_with_others(self, at: int) -> None:
+        """Finds what was changed since the form was opened, and refuses once what a colleague changed too."""
+        since = self.instance.changes.filter(pk__gt=at).select_related("user").order_by("pk")
+        for row in since:
+            self.overtaken[row.field] = row
+        clashes = {
+            name: row
+            for name, row in self.overtaken.items()
+            if name in self.changes and row.source == FieldChange.Source.PERSON
+        }
+        for name, row in clashes.items():
+            told = "empty" if row.new in (None, "", [], {}) else json.dumps(row.new, ensure_ascii=False)
+            self.add_error(
+                name,
+                ValidationError(
+                    f"{row.actor or 'Someone'} set this to {told[:500]} after you opened the form. Yours is shown "
+                    "below and not saved; save again to put it in place of theirs.",
+                    code="overtaken",
+                ),
+            )
+        if clashes:
+            # The next time the person knows: the form counts as opened now.
+            self.data = self.data.copy()
+            self.data[self.add_prefix("opened")] = self._snapshot()
+
+    def _require_flag(self, values: dict[str, Any]) -> None:
+        if values.get("requires_feature_flag"):
+            try:
+                flags.require(values["requires_feature_flag"])
+            except ValidationError as error:
+                self.add_error("requires_feature_flag", error.message_dict["requires_feature_flag"])
+
+    @property
+    def changed_data(self) -> list[str]:
+        """The fields that this person changed, by what the form was opened with."""
+        if not self.is_bound:
+            return []
+        if not hasattr(self, "changes"):
+            self.errors  # noqa: B018 - validates
+        return list(getattr(self, "changes", {}))
+
+    def _save_m2m(self) -> None:
+        """Tags are written with the other changes."""
+
+
+def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
+    """The input for a field of an AI model."""
+    name = db_field.name
+    kept: dict[str, Any] = {"label": formfield.label, "help_text": HELP.get(name, formfield.help_text)}
+    if db_field.get_internal_type() == "BooleanField" and db_field.null:
+        kept["help_text"] = HELP.get(name, "")
+        return inputs.Tristate(**kept)
+    if name in _JSON_INPUTS:
+        return _JSON_INPUTS[name](**kept)
+    if name in ("description", "notes"):
+        rows = 5 if name == "description" else 3
+        return inputs.Prose(
+            required=False, max_length=db_field.max_length, widget=forms.Textarea(attrs={"rows": rows}), **kept
+        )
+    if name == "requires_feature_flag":
+        return forms.ChoiceField(required=False, **kept)
+    formfield.help_text = kept["help_text"]
+    return formfield
+
+
+def flag_choices(current: str) -> list[tuple[str, str]]:
+    names = flags.names()
+    missing = [(current, f"{current} (deleted: nobody holds it)")] if current and current not in names else []
+    return [("", "No flag"), *((name, name) for name in names), *missing]
+
+
+class EntryForm(OpenedForm):
+    """A catalog entry."""
+
+    tags = inputs.TagNames(label="Tags", help_text=HELP["tags"])
+
+    class Meta:
+        model = AIModel
+        fields = ("model_id", *SYNCED_FIELDS, *DECIDED_FIELDS, "frozen")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "requires_feature_flag" in self.fields:
+            self.fields["requires_feature_flag"].choices = flag_choices(self.instance.requires_feature_flag)
+        if "tags" in self.fields and not self.is_new:
+            self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
+
+    def clean_model_id(self) -> str:
+        """A new id; an existing entry keeps its own."""
+        return self.cleaned_data["model_id"] if self.is_new else self.instance.model_id
+
+
+def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
+    """What to say beside a synced field: its source and age, whether it is pinned, and what upstream says."""
+    if name not in SYNCED_FIELDS or row.pk is None:
+        return None
+    said = row.upstream.get(name)
+    pinned = name in row.pinned_fields
+    yours = stored(getattr(row, name))
+    since = parse_datetime(str(said.get("since", ""))) if said else None
+    return {
+        "since": f"{since:%-d %b %Y}" if since else "an unknown day",
+        "age": timesince(since) if since else "",
+        "name": name,
+        "pinned": pinned,
+        "frozen": row.frozen,
+        "said": said,
+        "yours": shown(yours),
+        "upstream": shown(said["value"]) if said else None,
+        "same": said is not None and said["value"] == yours,
+    }
+
+
+def shown(value: Any) -> str:
+    """A stored value as people read it."""
+    if value is None:
+        return "unknown"
+    if value is True:
+        return "yes"
+    if value is False:
+        return "no"
+    if value in ("", [], {}):
+        return "empty"
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return ", ".join(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

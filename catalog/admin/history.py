@@ -1,0 +1,110 @@
+"""The past, read only: changes of fields, and the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from catalog.admin.entry_form import shown
+from catalog.admin.filters import MenuFilter
+from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AuditEntry, FieldChange
+
+LONGEST = 200
+
+
+def short(value: Any) -> str:
+    text = shown(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+class FieldFilter(MenuFilter):
+    title = "field"
+    parameter_name = "field"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = (*SYNCED_FIELDS, *DECIDED_FIELDS, "is_available", "pricing", "tags", "grants", "created", "deleted")
+        return [(name, name) for name in sorted(names)]
+
+    def condition(self, value: str) -> Q:
+        return Q(field=value)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    show_full_result_count = False
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(FieldChange)
+class FieldChangeAdmin(ReadOnlyAdmin):
+    list_display = (
+        "changed_at",
+        "subject",
+        "offered_by",
+        "field",
+        "old_shown",
+        "new_shown",
+        "source",
+        "actor",
+        "run_id",
+    )
+    list_display_links = ("changed_at",)
+    list_filter = ("source", "changed_at", FieldFilter)
+    search_fields = ("subject", "actor", "=run_id")
+    search_help_text = "Search by model id, who, or the number of a run."
+    list_select_related = ("model", "user")
+    date_hierarchy = None
+    fields = (
+        "subject_link", "offered_by", "field", "old_shown", "new_shown", "changed_at", "source", "actor", "user",
+        "run_id",
+    )  # fmt: skip
+    readonly_fields = ("subject_link", "old_shown", "new_shown")
+
+    @admin.display(description="before")
+    def old_shown(self, row: FieldChange) -> str:
+        return short(row.old)
+
+    @admin.display(description="after")
+    def new_shown(self, row: FieldChange) -> str:
+        return short(row.new)
+
+    @admin.display(description="model")
+    def subject_link(self, row: FieldChange) -> str:
+        if row.model is None:
+            return row.subject
+        kind = "aimodel" if row.model.kind == "catalog" else "custommodel"
+        return format_html(
+            '<a href="{}">{}</a>', reverse(f"admin:catalog_{kind}_change", args=(row.model.pk,)), row.subject
+        )
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "action", "subject_type", "subject", "changes_shown")
+    list_filter = ("subject_type", "action", "at")
+    search_fields = ("subject", "subject_id", "actor")
+    fields = ("at", "actor", "user", "action", "subject_type", "subject_id", "subject", "changes_shown")
+    readonly_fields = ("changes_shown",)
+    list_select_related = ("user",)
+
+    @admin.display(description="changes")
+    def changes_shown(self, row: AuditEntry) -> str:
+        parts = []
+        for name, pair in row.changes.items():
+            old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
+            parts.append(f"{name}: {short(old)} → {short(new)}")
+        text = "; ".join(parts)
+        return text if len(text) <= 2000 else f"{text[:2000]}…"

@@ -1,0 +1,284 @@
+"""Inputs for the fields of AI models. A value that was not touched comes back from each as it went in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from catalog import strictjson
+from catalog.changes import differs
+from catalog.models import Tag
+from catalog.textvalues import validate_line
+
+UNKNOWN = "unknown"
+MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
+
+
+class Tristate(forms.TypedChoiceField):
+    """Unknown, yes or no."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        super().__init__(
+            choices=[("unknown", "Unknown"), ("yes", "Yes"), ("no", "No")],
+            coerce={"unknown": None, "yes": True, "no": False}.__getitem__,
+            empty_value=None,
+            required=False,
+            widget=forms.Select(attrs={"class": "tristate"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return {None: "unknown", True: "yes", False: "no"}.get(value, value)
+
+
+class Prose(forms.CharField):
+    """Text of several lines; line ends as the web sends them become plain ones."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+
+
+class StrictJSON(forms.CharField):
+    """JSON, shown indented. Blank is the empty value."""
+
+    def __init__(self, *, empty: Any, **kwargs: Any) -> None:
+        kwargs.pop("encoder", None)
+        kwargs.pop("decoder", None)
+        self.empty = empty
+        super().__init__(
+            required=False,
+            widget=forms.Textarea(attrs={"class": "json", "rows": 6, "spellcheck": "false"}),
+            **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs},
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value
+        return json.dumps(self.empty if value is None else value, indent=2, ensure_ascii=False)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        value = type(self.empty)() if not text else strictjson.parse(text)
+        if not isinstance(value, type(self.empty)):
+            kind = "object, such as {}" if isinstance(self.empty, dict) else "list, such as []"
+            raise ValidationError(f"This is a JSON {kind}.", code="wrong_kind")
+        return value
+
+    def validate(self, value: Any) -> None:
+        pass
+
+    def run_validators(self, value: Any) -> None:
+        """Those of the model's field run with the model's validation."""
+
+
+def lines_of(text: str | None) -> list[str]:
+    return [" ".join(line.split()) for line in (text or "").splitlines() if line.strip()]
+
+
+def check_words(words: Iterable[str], longest: int = 64) -> list[str]:
+    found = list(words)
+    for word in found:
+        if len(word) > longest:
+            raise ValidationError(f"{word[:20]}… has more than {longest} characters.", code="too_long")
+        validate_line(word)
+    return found
+
+
+class Lines(forms.CharField):
+    """Words, one a line."""
+
+    def __init__(self, *, rows: int = 3, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            widget=forms.Textarea(attrs={"rows": rows, "class": "lines"}),
+            **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs},
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        return check_words(dict.fromkeys(lines_of(text)))
+
+    def validate(self, value: Any) -> None:
+        pass
+
+    def run_validators(self, value: Any) -> None:
+        pass
+
+
+class TagNames(Lines):
+    """The names of tags, one a line; new ones are made."""
+
+    def to_python(self, value: Any) -> list[str]:
+        names = super().to_python(value)
+        for name in names:
+            Tag._meta.get_field("name").run_validators(name)
+        return names
+
+
+class WordBoxes(forms.MultiWidget):
+    """A box for each known word, and a line for others."""
+
+    template_name = "catalog/widgets/word_boxes.html"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        boxes = forms.CheckboxSelectMultiple(choices=[(word, word) for word in words])
+        super().__init__(
+            [boxes, forms.TextInput(attrs={"class": "vTextField others", "placeholder": "others, by comma"})]
+        )
+
+    def decompress(self, value: Any) -> list[Any]:
+        words = value if isinstance(value, list) else []
+        return [[w for w in words if w in self.words], ", ".join(w for w in words if w not in self.words)]
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> Any:
+        # A list is this widget's value as a whole here, not one for each part.
+        if isinstance(value, list) and not (len(value) == 2 and isinstance(value[0], list)):
+            value = self.decompress(value)
+        context = super().get_context(name, value, attrs)
+        context["widget"]["label"] = name.replace("_", " ")
+        return context
+
+
+class Modalities(forms.MultiValueField):
+    """A list of words; the known ones have boxes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kept = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        widget = WordBoxes(MODALITIES)
+        super().__init__(
+            fields=[
+                forms.MultipleChoiceField(choices=[(w, w) for w in MODALITIES], required=False),
+                forms.CharField(required=False),
+            ],
+            widget=widget,
+            required=False,
+            require_all_fields=False,
+            **kept,
+        )
+
+    def compress(self, data: list[Any]) -> list[str]:
+        if not data:
+            return []
+        others = [" ".join(word.split()) for word in (data[1] or "").split(",") if word.strip()]
+        return check_words(dict.fromkeys([*data[0], *others]))
+
+
+class NamesAndDefaults(forms.MultiWidget):
+    template_name = "catalog/widgets/names_and_defaults.html"
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "names": forms.Textarea(attrs={"rows": 5, "class": "lines"}),
+                "default": forms.Textarea(attrs={"rows": 4, "class": "json", "spellcheck": "false"}),
+            }
+        )
+
+    def decompress(self, value: Any) -> list[Any]:
+        value = value if isinstance(value, dict) else {}
+        default = value.get("default")
+        return [
+            "\n".join(map(str, value.get("names", []))),
+            "" if default is None else json.dumps(default, indent=2, ensure_ascii=False),
+        ]
+
+
+class SupportedParameters(forms.MultiValueField):
+    """`{"names": [...], "default": {...}}` as a list of words and a JSON object. A blank part is absent."""
+
+    widget = NamesAndDefaults
+
+    def __init__(self, **kwargs: Any) -> None:
+        kept = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        super().__init__(
+            fields=[Lines(), StrictJSON(empty={})],
+            required=False,
+            require_all_fields=False,
+            **kept,
+        )
+
+    def compress(self, data: list[Any]) -> dict[str, Any]:
+        names, default = data or ([], {})
+        return {**({"names": names} if names else {}), **({"default": default} if default else {})}
+
+
+class LevelRows(forms.Widget):
+    """A row of effort and description for each level, and some that are free."""
+
+    template_name = "catalog/widgets/level_rows.html"
+    free = 2
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> Any:
+        context = super().get_context(name, value, attrs)
+        rows = [row if isinstance(row, dict) else {} for row in (value if isinstance(value, list) else [])]
+        context["widget"]["rows"] = [*rows, *({} for _ in range(self.free))]
+        return context
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        efforts = data.getlist(f"{name}_effort") if hasattr(data, "getlist") else data.get(f"{name}_effort", [])
+        told = data.getlist(f"{name}_description") if hasattr(data, "getlist") else data.get(f"{name}_description", [])
+        pairs = zip(efforts, [*told, *[""] * len(efforts)], strict=False)
+        return [
+            {"effort": effort.strip(), "description": " ".join(description.split())}
+            for effort, description in pairs
+            if effort.strip() or description.strip()
+        ]
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return f"{name}_effort" not in data
+
+
+class ReasoningLevels(forms.Field):
+    widget = LevelRows
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False, **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        )
+
+    def to_python(self, value: Any) -> Any:
+        levels = []
+        for row in value or []:
+            if not row["effort"]:
+                raise ValidationError(f"The level {row['description'][:40]!r} has no effort word.", code="not_levels")
+            levels.append(row if row["description"] else {"effort": row["effort"]})
+        return levels
+
+
+def echo(field: forms.Field, value: Any) -> Any:
+    """What an input brings back of `value` when nobody has touched it."""
+    if isinstance(field, Modalities):
+        words = [" ".join(part.split()) for word in value or [] for part in str(word).split(",") if part.strip()]
+        return sorted(set(words))
+    if isinstance(field, Lines):
+        return lines_of("\n".join(map(str, value or [])))
+    if isinstance(field, SupportedParameters):
+        names, default = lines_of("\n".join(map(str, (value or {}).get("names", [])))), (value or {}).get("default")
+        return {**({"names": names} if names else {}), **({"default": default} if default else {})}
+    if isinstance(field, ReasoningLevels):
+        rows = [
+            (level.get("effort", "").strip(), " ".join(level.get("description", "").split())) for level in value or []
+        ]
+        return [{"effort": effort, **({"description": told} if told else {})} for effort, told in rows]
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if hasattr(value, "microsecond"):
+        return value.replace(microsecond=0)
+    return value
+
+
+def untouched(field: forms.Field, opened: Any, cleaned: Any) -> bool:
+    """Whether the input holds what it was opened with."""
+    brought = sorted(cleaned or []) if isinstance(field, Modalities) else cleaned
+    return not differs(echo(field, opened), echo(field, brought))
