@@ -11,8 +11,8 @@ from rest_framework import serializers
 from catalog import images
 from catalog.folding import fold
 from catalog.grants import MAX_GRANTS, Grant
+from catalog.jsonfields import StrictSerializer, Switch, Text
 from catalog.models import AccessGrant, AIModel
-from catalog.strict import StrictSerializer, Switch, Text
 from catalog.textvalues import MAX_TEXT, validate_line, validate_object, validate_text
 
 MAX_TAGS = 20
@@ -123,7 +123,7 @@ class CustomModelWriteSerializer(StrictSerializer):
     """A custom model as it is sent. What is absent keeps its value, null clears it."""
 
     id = Text(max_length=255, trim_whitespace=False, help_text="Letters, digits and . _ : - only. It stays for ever.")
-    name = Text(max_length=255, validators=[validate_line])
+    name = Text(trim_whitespace=True, max_length=255, validators=[validate_line])
     base_model_id = Text(max_length=255, trim_whitespace=False, help_text="A model that you may use.")
     params = SmallObject(required=False, allow_null=True)
     meta = MetaSerializer(required=False, allow_null=True)
