@@ -72,6 +72,10 @@ acceptance: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
 
+# Pages of the list at 1,000 and at 100,000 models; BENCH_ARGS="--models 20000 --explain" for fewer and for plans.
+bench-lists: $(DEV)
+	$(BIN)/python -m tests.bench.lists $(BENCH_ARGS)
+
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import F, Func, IntegerField, QuerySet, Subquery
 
-# Totals by what they depend on, the least recently used first. A total is kept under the version of the catalog that
+# Totals by what they depend on, the oldest first. A total is kept under the version of the catalog that
 # was read before it was counted, so it is never older than its version.
 _totals: OrderedDict[Hashable, int] = OrderedDict()
 _MOST_TOTALS = 5000

@@ -11,28 +11,22 @@ from rest_framework import serializers
 from catalog import images
 from catalog.folding import fold
 from catalog.grants import MAX_GRANTS, Grant
+from catalog.jsonfields import JSONObject, StrictSerializer, Switch, Text
 from catalog.models import AccessGrant, AIModel
-from catalog.strict import StrictSerializer, Switch, Text
-from catalog.textvalues import MAX_TEXT, validate_line, validate_object, validate_text
+from catalog.textvalues import MAX_TEXT, validate_line, validate_text
 
 MAX_TAGS = 20
 _MAX_PARAMS = 65_536
 _MAX_TAG_KEY = 128
 
 
-class SmallObject(serializers.DictField):
-    """An object that both databases can store, as it was sent, of at most so many bytes of JSON."""
+class SmallObject(JSONObject):
+    """An object of at most so many bytes of JSON."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        try:
-            validate_object(data)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(error.messages, code=error.code) from error
-        if len(orjson.dumps(data)) > _MAX_PARAMS:
+        value = super().to_internal_value(data)
+        if len(orjson.dumps(value)) > _MAX_PARAMS:
             raise serializers.ValidationError(f"At most {_MAX_PARAMS} bytes of JSON.", code="too_large")
-        return data
-
-    def to_representation(self, value: Any) -> Any:
         return value
 
 
@@ -50,7 +44,7 @@ class PictureField(Text):
 
 
 class TagsField(serializers.ListField):
-    child = Text(max_length=64, trim_whitespace=False, validators=[validate_line])
+    child = Text(max_length=64, validators=[validate_line])
 
     def to_internal_value(self, data: Any) -> list[str]:
         if not isinstance(data, list):
@@ -102,7 +96,6 @@ class MetaSerializer(StrictSerializer):
     """What a custom model says of itself."""
 
     description = Text(
-        trim_whitespace=False,
         required=False,
         allow_null=True,
         allow_blank=True,
@@ -110,7 +103,6 @@ class MetaSerializer(StrictSerializer):
         validators=[validate_text],
     )
     profile_image_url = PictureField(
-        trim_whitespace=False,
         required=False,
         allow_null=True,
         help_text="An https link, or a data URI of PNG, JPEG, WebP or GIF of at most 64 KiB; shown as an address.",
@@ -122,9 +114,9 @@ class MetaSerializer(StrictSerializer):
 class CustomModelWriteSerializer(StrictSerializer):
     """A custom model as it is sent. What is absent keeps its value, null clears it."""
 
-    id = Text(max_length=255, trim_whitespace=False, help_text="Letters, digits and . _ : - only. It stays for ever.")
-    name = Text(max_length=255, validators=[validate_line])
-    base_model_id = Text(max_length=255, trim_whitespace=False, help_text="A model that you may use.")
+    id = Text(max_length=255, help_text="Letters, digits and . _ : - only. It stays for ever.")
+    name = Text(trim_whitespace=True, max_length=255, validators=[validate_line])
+    base_model_id = Text(max_length=255, help_text="A model that you may use.")
     params = SmallObject(required=False, allow_null=True)
     meta = MetaSerializer(required=False, allow_null=True)
     access_grants = GrantsField(required=False, allow_null=True)

@@ -42,19 +42,22 @@ class ServingMixin(CallerMixin):
 
     def served(self, dialect: str, make: Callable[[View], bytes]) -> Response:
         """The body that `make` gives for this viewer, kept; 304 where the caller holds it."""
-        standing = self.standing
-        tag = etag(SHAPE, dialect, standing.fingerprint)
-        body = snapshot.bodies.get((dialect, standing.fingerprint))
-
-        def fresh() -> bytes:
-            view = self.view_of_catalog()
-            return snapshot.body(dialect, view.standing, lambda: make(view))
-
-        response = answer(self.request, tag, lambda: body if body is not None else fresh())
+        standing, fingerprint = self.standing, self.standing.fingerprint
+        response = answer(
+            self.request,
+            etag(SHAPE, dialect, fingerprint),
+            lambda: snapshot.bodies.get((dialect, fingerprint)) or self._made(dialect, make),
+        )
         if self.standing is not standing:
             # The catalog moved on meanwhile, and so did the answer.
             response["ETag"] = etag(SHAPE, dialect, self.standing.fingerprint)
         return response
+
+    def _made(self, dialect: str, make: Callable[[View], bytes]) -> bytes:
+        view = self.view_of_catalog()
+        body = make(view)
+        snapshot.keep(dialect, view.standing.fingerprint, body)
+        return body
 
 
 def openai_list(view: View) -> bytes:

@@ -191,15 +191,10 @@ class Snapshot:
             standing = stand_again()
         raise Unsettled
 
-    def body(self, key: str, standing: Standing, make: Callable[[], bytes]) -> bytes:
-        """The bytes of one answer to one viewer, made where they are not at hand."""
-        kept_under = (key, standing.fingerprint)
-        body = self.bodies.get(kept_under)
-        if body is None:
-            body = make()
-            if not _in_transaction():
-                self.bodies.put(kept_under, body)
-        return body
+    def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
+        """Keeps the bytes of one answer to one viewer."""
+        if not _in_transaction():
+            self.bodies.put((dialect, fingerprint), body)
 
     def _read(self, standing: Standing) -> tuple[Pieces, Selection]:
         if self.pieces.version != standing.catalog_version:

@@ -26,7 +26,7 @@ class _Form(HTMLParser):
         told = dict(attrs)
         if tag == "form":
             self.inside = told.get("id") == self.form_id
-        if not self.inside or not told.get("name") and tag != "option":
+        if not self.inside or (not told.get("name") and tag != "option"):
             return
         if tag == "input" and told.get("type") in ("checkbox", "radio"):
             if "checked" in told:

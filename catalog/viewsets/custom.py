@@ -24,6 +24,7 @@ _IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have read; 412 where it has changed."
 )
 _TAGS = ["custom models"]
+_OUT_OF_SIGHT = {204: OpenApiResponse(description="Done; it is out of the caller's sight by that.")}
 
 
 class PreconditionFailed(APIException):
@@ -83,7 +84,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         parameters=[_IF_MATCH],
         request=CustomModelWriteSerializer(partial=True),
         examples=[sent("Another parameter", {"params": {"temperature": 1}}), answered("A custom model", ITEM)],
-        responses={200: ItemSerializer, **refusals(400, 401, 403, 404, 412, 429)},
+        responses={200: ItemSerializer, **_OUT_OF_SIGHT, **refusals(400, 401, 403, 404, 412, 429)},
     )
     def partial_update(self, request: Request, model_id: str) -> Response:
         present = self._done(lambda: custom.writable(self.viewer, model_id))
@@ -116,7 +117,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
             ),
             answered("A custom model", ITEM),
         ],
-        responses={200: ItemSerializer, **refusals(400, 401, 403, 404, 412, 429)},
+        responses={200: ItemSerializer, **_OUT_OF_SIGHT, **refusals(400, 401, 403, 404, 412, 429)},
     )
     def share(self, request: Request, model_id: str) -> Response:
         self._done(lambda: custom.writable(self.viewer, model_id))
