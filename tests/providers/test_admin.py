@@ -48,7 +48,8 @@ def record(model_id: str, **fields: Any) -> dict[str, Any]:
 
 def listing(upstream: Upstream, count: int, **fields: Any) -> None:
     upstream.serve("/api/v1/models", {"data": [record(f"acme/m{n}", **fields) for n in range(count)]})
-    upstream.serve("/api/v1/embeddings/models", {"data": [record("acme/embed")]})
+    vectors = {"input_modalities": ["text"], "output_modalities": ["embeddings"]}
+    upstream.serve("/api/v1/embeddings/models", {"data": [record("acme/embed", architecture=vectors)]})
 
 
 @pytest.fixture
