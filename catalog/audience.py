@@ -100,11 +100,8 @@ def loss(before: Audience, after: Audience) -> Loss:
     lost = before.without(after)
     users = sorted((before.names[user], len(models)) for user, models in lost.items() if user != ANYBODY)
     # By its name: keys live in an app above this one.
-    keys = get_user_model()._meta.get_field("api_keys").related_model._default_manager
+    model: Any = get_user_model()._meta.get_field("api_keys").related_model
+    keys = model._default_manager
     alive = keys.filter(is_active=True, revoked_at=None).order_by("user__username", "name")
-    owned = [
-        (name, str(key))
-        for key, owner, name in ((key, key.user_id, key.user.get_username()) for key in alive.select_related("user"))
-        if owner in lost
-    ]
+    owned = [(key.user.get_username(), str(key)) for key in alive.select_related("user") if key.user_id in lost]
     return Loss(users, owned, before.is_whole and after.is_whole, ANYBODY in lost)

@@ -15,7 +15,9 @@ from django.db.models import Field, JSONField, Model
 from django.utils import timezone
 
 from catalog import flags
+from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, AuditEntry, FieldChange, Tag
+from catalog.rows import insert_rows
 
 # How many rows one statement of a bulk change names: SQLite takes so many parameters.
 BATCH = 500
@@ -229,8 +231,10 @@ def _batches(rows: list[AIModel]) -> Iterable[list[AIModel]]:
     return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
-def _locked(rows: Any) -> list[AIModel]:
-    return list(AIModel.objects.filter(pk__in=rows.order_by().values("pk")).order_by("pk").select_for_update())
+def _locked(rows: Any, *fields: str) -> list[AIModel]:
+    """The rows with what the change and its history need; reading all of thousands takes longer than changing them."""
+    found = AIModel.objects.filter(pk__in=rows.order_by().values("pk")).order_by("pk").select_for_update()
+    return list(found.only("pk", "model_id", *fields))
 
 
 def _touch(rows: list[AIModel]) -> None:
@@ -245,10 +249,10 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
     if field == "requires_feature_flag":
         flags.require(value)
     with transaction.atomic():
-        changing = [row for row in _locked(rows) if getattr(row, field) != value]
-        FieldChange.objects.bulk_create(
+        changing = [row for row in _locked(rows, field) if getattr(row, field) != value]
+        insert_rows(
+            FieldChange,
             [change_row(author, row.model_id, field, getattr(row, field), value, model=row) for row in changing],
-            batch_size=BATCH,
         )
         for batch in _batches(changing):
             keys = [row.pk for row in batch]
@@ -259,20 +263,21 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
 def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
     """Puts tags on and takes tags off."""
     with transaction.atomic():
-        adding, removing = Tag.named(add), Tag.named(remove)
+        adding = Tag.named(add)
+        removing = list(Tag.objects.filter(key__in={fold(" ".join(name.split())) for name in remove}))
         changing, history, links, gone = [], [], [], []
         through = AIModel.tags.through
         locked = _locked(rows)
         held: dict[int, dict[int, str]] = {row.pk: {} for row in locked}
         for batch in _batches(locked):
             of_batch = through.objects.filter(aimodel__in=[row.pk for row in batch])
-            for model, tag, name in of_batch.values_list("aimodel_id", "tag_id", "tag__name"):
-                held[model][tag] = name
+            for key, tag, name in of_batch.values_list("aimodel_id", "tag_id", "tag__name"):
+                held[key][tag] = name
         for row in locked:
             before = held[row.pk]
-            after = {**before, **{tag.pk: tag.name for tag in adding}}
-            for tag in removing:
-                after.pop(tag.pk, None)
+            after = {**before, **{added.pk: added.name for added in adding}}
+            for taken in removing:
+                after.pop(taken.pk, None)
             if before.keys() == after.keys():
                 continue
             changing.append(row)
@@ -284,7 +289,7 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
         through.objects.bulk_create(links, batch_size=BATCH)
         for start in range(0, len(gone), BATCH):
             through.objects.filter(aimodel__in=gone[start : start + BATCH], tag__in=removing).delete()
-        FieldChange.objects.bulk_create(history, batch_size=BATCH)
+        insert_rows(FieldChange, history)
         _touch(changing)
     return len(changing)
 
@@ -308,7 +313,7 @@ def grants_of(keys: Iterable[int]) -> dict[int, list[dict[str, str]]]:
 def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
     """Grants models to a group. Those that were open to all are then only for those granted."""
     with transaction.atomic():
-        locked = _locked(rows)
+        locked = _locked(rows, "restricted")
         before = grants_of(row.pk for row in locked)
         for batch in _batches(locked):
             keys = [row.pk for row in batch]
@@ -329,7 +334,7 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
         for batch in _batches(changing):
             # Writing them marks them as restricted, as AccessGrant.save() does, and raises the catalog's version.
             AIModel.objects.filter(pk__in=[row.pk for row in batch]).update(restricted=True, updated_at=timezone.now())
-        FieldChange.objects.bulk_create(history, batch_size=BATCH)
+        insert_rows(FieldChange, history)
     return len(changing)
 
 
@@ -349,7 +354,11 @@ def record_grants(model: AIModel, before: list[dict[str, str]], author: Author, 
 
 def release_all(rows: Any, author: Author) -> int:
     """Hands every pinned field of these entries back to sync."""
-    held = [row for row in _locked(rows) if row.pinned_fields or row.manually_updated or row.frozen]
+    held = [
+        row
+        for row in _locked(rows, "pinned_fields", "manually_updated", "frozen")
+        if row.pinned_fields or row.manually_updated or row.frozen
+    ]
     with transaction.atomic():
         for row in held:
             release(row, None, author)

@@ -23,6 +23,12 @@ class SignOut(views.LogoutView):
     """By POST only: a link on another site must not sign anybody out."""
 
 
+def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
+    """The name that django-axes counts under. It keeps it in 255 characters, and no form bounds what is sent."""
+    found = (credentials or {}).get("username") or request.POST.get("username")
+    return None if found is None else str(found)[:255]
+
+
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
     """429 with the seconds until the next try counts, in the caller's dialect. Called by django-axes."""
     found = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)

@@ -20,7 +20,7 @@ MOST = 500
 
 def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """The fields that sources differ about by more than `?beyond=` per cent. Raises PermissionDenied."""
-    if not request.user.has_perm("providers.view_providermodel"):  # type: ignore[union-attr]
+    if not request.user.has_perm("providers.view_providermodel"):
         raise PermissionDenied
     beyond, error = _threshold(request.GET.get("beyond", ""))
     found = [] if error else list(islice(conflicts(threshold=beyond), MOST + 1))

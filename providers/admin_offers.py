@@ -18,6 +18,7 @@ from catalog.changes import Author
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import validate_json
 from providers import editing
+from providers.admin_conflicts import conflicts_page
 from providers.comparing import OFFER_FIELDS
 from providers.models import Provider, ProviderModel
 from providers.switching import UnknownIds, preview, switch, switch_these
@@ -197,6 +198,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
 
         return [
             named("bulk", self.bulk_view, "bulk"),
+            named("conflicts", self.conflicts_view, "conflicts"),
             named("<int:pk>/release", self.release_view, "release"),
             *super().get_urls(),
         ]
@@ -211,6 +213,9 @@ class ProviderModelAdmin(admin.ModelAdmin):
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:providers_providermodel_change", args=[pk]))
+
+    def conflicts_view(self, request: HttpRequest) -> HttpResponse:
+        return conflicts_page(request, self.admin_site)
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_change_permission(request):

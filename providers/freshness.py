@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, Subquery
+from django.utils import timezone
 from django.utils.timesince import timesince
 
 from providers.models import Provider, SyncRun
@@ -35,8 +36,12 @@ class Source:
 
     @property
     def age(self) -> str:
-        """How long ago it was last read whole, such as `3 hours`."""
-        return timesince(self.last_success_at, depth=1) if self.last_success_at else ""
+        """How long ago it was last read whole, such as `3 hours ago`."""
+        if self.last_success_at is None:
+            return "never yet"
+        if timezone.now() - self.last_success_at < timedelta(minutes=1):
+            return "just now"
+        return f"{timesince(self.last_success_at, depth=1)} ago"
 
 
 def sources() -> list[Source]:

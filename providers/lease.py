@@ -135,11 +135,15 @@ def acquire(provider: Provider, *, trigger: str, by: str) -> tuple[Lease, SyncRu
                 holder=row.lease_holder,
             )
     except OperationalError as error:
-        if connection.in_atomic_block:
+        if not _is_locked(error):
             raise
-        # The row is locked: another sync of it writes.
-        raise AlreadyRunning(provider, "its row is locked") from error
+        raise AlreadyRunning(provider, "it is writing") from error
     return Lease(row.pk, run.pk, row.lease_token, row.lease_until), run
+
+
+def _is_locked(error: OperationalError) -> bool:
+    """Whether another transaction holds the row (PostgreSQL's lock_not_available) or the file (SQLite)."""
+    return getattr(error.__cause__, "sqlstate", "") == "55P03" or "locked" in str(error)
 
 
 def _refuse_if_running(row: Provider) -> None:

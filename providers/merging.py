@@ -48,24 +48,28 @@ class Merger:
         read = ProviderModel.objects.order_by().values_list("provider__kind", "provider__slug", "listing").distinct()
         return cls(Provider.objects.all(), {*read, *also}, now)
 
-    def merge(self, model: AIModel, offers: Iterable[ProviderModel]) -> Outcome:
-        """Brings the model to what its offers and the curated list say. Pinned fields keep their value."""
+    def merge(self, model: AIModel, offers: Iterable[ProviderModel], *, facts: bool = True) -> Outcome:
+        """Brings the model to what its offers and the curated list say. Pinned fields keep their value.
+
+        Without `facts` only its price and availability, as after a switch of offers.
+        """
         ranked = sorted(offers, key=self._rank)
         entry = curated.entry(model.model_id)
-        speaking = [(self.providers[o.provider_id].slug, o.facts) for o in ranked if o.is_listed]
-        if entry is not None:
-            speaking.append((CURATED, entry.facts))
-        changes, fields = self._merge_facts(model, speaking)
-        rich = model.rich_source or any("context_length" in facts for _, facts in speaking)
+        changes: list[tuple[str, Any, Any]] = []
+        fields: set[str] = set()
+        derived: dict[str, Any] = {}
+        if facts:
+            speaking = [(self.providers[o.provider_id].slug, o.facts) for o in ranked if o.is_listed]
+            if entry is not None:
+                speaking.append((CURATED, entry.facts))
+            changes, fields = self._merge_facts(model, speaking)
+            derived["rich_source"] = model.rich_source or any("context_length" in said for _, said in speaking)
         offering = [o for o in ranked if self.providers[o.provider_id].kind not in ENRICHERS]
         live = [o for o in offering if o.is_listed and o.active and self.providers[o.provider_id].is_active]
         by_curation = entry is not None and not offering and not self._covered(model)
         available = bool(live) or model.always_available or by_curation
-        derived: dict[str, Any] = {
-            "rich_source": rich,
-            "offered_by": list(dict.fromkeys(self.providers[o.provider_id].slug for o in live)),
-            "is_available": available,
-        }
+        derived["offered_by"] = list(dict.fromkeys(self.providers[o.provider_id].slug for o in live))
+        derived["is_available"] = available
         if not model.frozen and (live or (entry is not None and not offering)):
             derived |= self._price(model, live, ranked, entry)
         for name, value in derived.items():

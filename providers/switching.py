@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.changes import Author, audit, change_row
@@ -35,28 +36,50 @@ class Counts:
         return self.checked - self.updated
 
 
+class Entry(NamedTuple):
+    pk: int
+    model_id: str
+
+
+class Offer(NamedTuple):
+    """A provider model as far as a switch needs it: thousands are quickly read. `provider` is the slug."""
+
+    pk: int
+    active: bool
+    upstream_id: str
+    provider: str
+    model: Entry | None
+
+
 def preview(
     enable: bool, *, provider: Provider | None = None, exclude: Iterable[str] = (), ignore_unknown: bool = False
-) -> tuple[Counts, list[ProviderModel]]:
+) -> tuple[Counts, list[Offer]]:
     """The counts of a switch and the provider models that it would change. Writes nothing. Raises UnknownIds.
 
     `exclude` are catalog ids or upstream ids, exactly as written; those stay as they are.
     """
-    rows = ProviderModel.objects.order_by("provider_id", "upstream_id").select_related("provider", "model")
+    rows = ProviderModel.objects.order_by("provider_id", "upstream_id")
     if provider is not None:
         rows = rows.filter(provider=provider)
-    rows = rows.only("upstream_id", "active", "provider__slug", "model__model_id")
     excluded = set(exclude)
-    checked, changing, met = 0, [], set()
-    for row in rows:
-        checked += 1
-        names = {row.upstream_id, row.model.model_id if row.model else ""} & excluded
+    offers = _offers(rows)
+    changing, met = [], set()
+    for offer in offers:
+        names = {offer.upstream_id, offer.model.model_id if offer.model else ""} & excluded
         met |= names
-        if not names and row.active != enable:
-            changing.append(row)
+        if not names and offer.active != enable:
+            changing.append(offer)
     if (unknown := sorted(excluded - met)) and not ignore_unknown:
         raise UnknownIds(unknown)
-    return Counts(checked, len(changing)), changing
+    return Counts(len(offers), len(changing)), changing
+
+
+def _offers(rows: QuerySet[ProviderModel]) -> list[Offer]:
+    names = ("pk", "active", "upstream_id", "provider__slug", "model_id", "model__model_id")
+    return [
+        Offer(pk, active, upstream_id, slug, Entry(entry, model_id) if entry else None)
+        for pk, active, upstream_id, slug, entry, model_id in rows.values_list(*names)
+    ]
 
 
 def switch(
@@ -93,20 +116,19 @@ def switch_these(rows: Iterable[ProviderModel], enable: bool, *, by: Any = None,
     keys = [row.pk for row in rows]
     with transaction.atomic():
         _lock(None)
-        found = [
-            row
-            for chunk in batches(keys)
-            for row in ProviderModel.objects.filter(pk__in=chunk).select_related("provider", "model")
-        ]
-        changing = [row for row in found if row.active != enable]
+        found = [offer for chunk in batches(keys) for offer in _offers(ProviderModel.objects.filter(pk__in=chunk))]
+        changing = [offer for offer in found if offer.active != enable]
         who = Author.person(by, by_name)
         _set_active(changing, enable, who)
-        for row in changing[:1]:
+        if changing:
             audit(
                 who,
-                row.provider,
+                Provider.objects.get(slug=changing[0].provider),
                 "enable provider models" if enable else "disable provider models",
-                {"updated": [None, len(changing)], "models": [None, [r.upstream_id for r in changing[:100]]]},
+                {
+                    "updated": [None, len(changing)],
+                    "models": [None, [f"{offer.provider}: {offer.upstream_id}" for offer in changing[:100]]],
+                },
             )
     return Counts(len(found), len(changing))
 
@@ -134,20 +156,20 @@ def _lock(providers: list[Provider] | None) -> None:
     list(rows if providers is None else rows.filter(pk__in=[provider.pk for provider in providers]))
 
 
-def _set_active(changing: list[ProviderModel], enable: bool, who: Author) -> None:
+def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
     now = timezone.now()
-    for chunk in batches([row.pk for row in changing]):
+    for chunk in batches([offer.pk for offer in changing]):
         ProviderModel.objects.filter(pk__in=chunk).update(active=enable, updated_at=now)
-    plan = _merged((row.model_id for row in changing if row.model_id), who)
-    for row in changing:
-        subject = row.model.model_id if row.model else row.upstream_id
-        change = change_row(who, subject, "active", not enable, enable, offered_by=row.provider.slug)
-        change.model_id = row.model_id
+    plan = _merged((offer.model.pk for offer in changing if offer.model), who, facts=False)
+    for offer in changing:
+        subject = offer.model.model_id if offer.model else offer.upstream_id
+        change = change_row(who, subject, "active", not enable, enable, offered_by=offer.provider)
+        change.model_id = offer.model.pk if offer.model else None
         plan.history.append(change)
     write(plan)
 
 
-def _merged(keys: Iterable[int | None], who: Author) -> Plan:
+def _merged(keys: Iterable[int | None], who: Author, *, facts: bool = True) -> Plan:
     plan = Plan(who)
-    merge_existing((key for key in keys if key), Merger.now_standing(timezone.now()), plan, lock=True)
+    merge_existing((key for key in keys if key), Merger.now_standing(timezone.now()), plan, lock=True, facts=facts)
     return plan

@@ -11,7 +11,7 @@ from django.db import models
 
 from catalog import versions
 from catalog.changes import Author, change_row
-from catalog.models import AccessGrant, AIModel, FieldChange
+from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
 from catalog.rows import insert_rows, update_rows
 from providers.comparing import OFFER_FIELDS, Comparison
 from providers.merging import Merger
@@ -31,6 +31,25 @@ WRITTEN_OFFER_FIELDS = (
     "updated_at",
 )
 Row = TypeVar("Row", bound=models.Model)
+READ_OF_OFFERS = ("provider", "model", "upstream_id", "order", "is_listed", "active", "pricing", "facts")
+# What price and availability, and what a list is searched by, depend on.
+READ_FOR_OFFERS = (
+    "model_id",
+    "kind",
+    "author",
+    "name",
+    "family",
+    "input_modalities",
+    "output_modalities",
+    *(name for name in SYNCED_FIELDS if name.startswith("supports_")),
+    "always_available",
+    "frozen",
+    "upstream",
+    "pricing",
+    "prompt_price",
+    "offered_by",
+    "is_available",
+)
 
 
 @dataclass(slots=True)
@@ -131,8 +150,9 @@ def merge_existing(
     *,
     lock: bool,
     instead: tuple[int, Iterable[ProviderModel]] | None = None,
+    facts: bool = True,
 ) -> dict[int, str]:
-    """Merges these models anew into `plan`, and returns key -> id of each.
+    """Merges these models anew into `plan` (without `facts`: price and availability), and returns key -> id of each.
 
     `instead` are a provider's key and its offers as they will be, where they are not in the database yet. All rows are
     locked, in the order of their keys, before any is read or written: whoever edits one holds it while waiting for the
@@ -149,12 +169,13 @@ def merge_existing(
     subjects: dict[int, str] = {}
     for chunk in batches(wanted):
         offers: dict[int, list[ProviderModel]] = {}
-        rows = ProviderModel.objects.filter(model__in=chunk)
+        rows = ProviderModel.objects.filter(model__in=chunk).only(*READ_OF_OFFERS)
         for offer in rows.exclude(provider=instead[0]) if instead else rows:
             offers.setdefault(offer.model_id or 0, []).append(offer)
-        for model in AIModel.objects.filter(pk__in=chunk, kind=AIModel.Kind.CATALOG).order_by("pk"):
+        entries = AIModel.objects.filter(pk__in=chunk, kind=AIModel.Kind.CATALOG).order_by("pk")
+        for model in entries if facts else entries.only(*READ_FOR_OFFERS):
             subjects[model.pk] = model.model_id
-            outcome = merger.merge(model, [*offers.get(model.pk, ()), *pending.get(model.pk, ())])
+            outcome = merger.merge(model, [*offers.get(model.pk, ()), *pending.get(model.pk, ())], facts=facts)
             if outcome.fields:
                 plan.changed_models.append(model)
                 plan.fields |= outcome.fields

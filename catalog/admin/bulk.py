@@ -59,7 +59,8 @@ class FlagForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["flag"].choices = [("", "No flag: nothing is required"), *((n, n) for n in flags.names())]
+        field: Any = self.fields["flag"]
+        field.choices = [("", "No flag: nothing is required"), *((n, n) for n in flags.names())]
 
 
 class BaseForm(forms.Form):
@@ -172,8 +173,11 @@ class Preview:
         return self.checked - self.changed
 
 
-def preview(bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author) -> Preview:
-    """Makes the change and takes it back. Raises ValidationError where it is refused."""
+def attempt(bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author, confirmed: str) -> Preview:
+    """Makes the change, and takes it back unless it is the one that was `confirmed`: the digest of what was shown.
+
+    Raises ValidationError where it is refused.
+    """
     with transaction.atomic():
         before = audience.of(keys) if bulk.narrows else None
         last = FieldChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -181,13 +185,14 @@ def preview(bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Auth
         made = FieldChange.objects.filter(pk__gt=last).exclude(field="restricted", new=True).order_by("pk")
         examples = list(made[: SHOWN + 1])
         loss = audience.loss(before, audience.of(keys)) if before is not None else None
-        transaction.set_rollback(True)
-    # What was shown, so that a confirmation holds for nothing else.
-    told = (bulk.name, keys, changed, loss and (loss.users, loss.anybody))
-    digest = hashlib.blake2b(repr(told).encode(), digest_size=16)
+        # What was shown, so that a confirmation holds for nothing else.
+        told = (bulk.name, keys, changed, loss and (loss.users, loss.anybody))
+        digest = hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+        if digest != confirmed:
+            transaction.set_rollback(True)
     for row in examples:
         row.told = (shown(row.old), shown(row.new))  # type: ignore[attr-defined]
-    return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, digest.hexdigest())
+    return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, digest)
 
 
 def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> HttpResponse | None:
@@ -205,12 +210,10 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
     found: Preview | None = None
     if asked and form.is_valid():
         try:
-            found = preview(bulk, keys, form.cleaned_data, author_of(request))
             confirmed = request.POST.get("_confirmed", "")
-            if confirmed and confirmed == found.digest:
-                with transaction.atomic():
-                    changed = bulk.apply(AIModel.objects.filter(pk__in=keys), form.cleaned_data, author_of(request))
-                rest = found.checked - changed
+            found = attempt(bulk, keys, form.cleaned_data, author_of(request), confirmed)
+            if confirmed == found.digest:
+                rest, changed = found.unchanged, found.changed
                 model_admin.message_user(
                     request,
                     f"{changed} of {found.checked} {'was' if changed == 1 else 'were'} {bulk.done}"

@@ -96,7 +96,7 @@ class AIModelAdmin(admin.ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         if request.method == "POST" and transaction.get_connection().in_atomic_block:
             # What the form is compared with stays so until it is written.
-            field = self.opts.pk if from_field is None else self.opts.get_field(from_field)
+            field: Any = self.opts.pk if from_field is None else self.opts.get_field(from_field)
             try:
                 list(AIModel.objects.filter(pk=field.to_python(object_id)).select_for_update().values_list("pk"))
             except (ValidationError, ValueError):
@@ -190,7 +190,10 @@ class AIModelAdmin(admin.ModelAdmin):
         }
 
     def _label(self, name: str) -> str:
-        return {"tags": "tags", "grants": "grants"}.get(name) or str(AIModel._meta.get_field(name).verbose_name)
+        if name in ("tags", "grants"):
+            return name
+        field: Any = AIModel._meta.get_field(name)
+        return str(field.verbose_name)
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
         if getattr(request, "nothing_changed", False):
@@ -224,13 +227,17 @@ class AIModelAdmin(admin.ModelAdmin):
             *super().get_urls(),
         ]
 
+    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        # Django's own answer for a row that is not there; its stubs do not know it.
+        return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+
     def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Hands one pinned field, or the whole entry, back to sync."""
         row = self.get_object(request, object_id)
         if not self.has_change_permission(request, row):
             raise PermissionDenied
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self._gone(request, object_id)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         field = request.POST.get("field", "")
@@ -249,7 +256,7 @@ class AIModelAdmin(admin.ModelAdmin):
         if not (self.has_view_or_change_permission(request, row) and request.user.has_perm("catalog.view_as")):
             raise PermissionDenied
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self._gone(request, object_id)
         seen = audience.of([row.pk])
         people = [(user, seen.names[user], row.pk in models) for user, models in seen.seen.items()]
         context = {
@@ -266,14 +273,15 @@ class AIModelAdmin(admin.ModelAdmin):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self._gone(request, object_id)
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         entries = FieldChange.objects.filter(model=row).order_by("-pk")
         if request.GET.get("field"):
             entries = entries.filter(field=request.GET["field"][:64])
         page = Paginator(entries, 50).get_page(request.GET.get("p"))
-        for entry in page:
+        shown_rows: Any = page
+        for entry in shown_rows:
             entry.told = (shown(entry.old), shown(entry.new))
             entry.run_url = _run_url(entry.run_id)
         context = {

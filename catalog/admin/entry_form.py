@@ -124,6 +124,7 @@ class OpenedForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        self.changes: dict[str, Any] = {}
         if self.is_new:
             self.changes = {name: data[name] for name in self.value_names if name in data}
             self._require_flag(data)
@@ -131,11 +132,10 @@ class OpenedForm(forms.ModelForm):
         # Tags and the values of the row, as they stand now.
         current = {name: self._now(name) for name in self.value_names}
         at, opened = self._opened_with()
-        self.changes: dict[str, Any] = {}
         for name in self.value_names:
             if name not in data or name not in opened:
                 continue
-            brought = data[name].pk if isinstance(data[name], AIModel) or hasattr(data[name], "pk") else data[name]
+            brought = data[name].pk if hasattr(data[name], "pk") else data[name]
             if inputs.untouched(self.fields[name], self._restored(name, opened[name]), brought) or inputs.untouched(
                 self.fields[name], current[name], brought
             ):
@@ -179,8 +179,9 @@ class OpenedForm(forms.ModelForm):
             )
         if clashes:
             # The next time the person knows: the form counts as opened now.
-            self.data = self.data.copy()
-            self.data[self.add_prefix("opened")] = self._snapshot()
+            data: Any = self.data
+            self.data = data = data.copy()
+            data[self.add_prefix("opened")] = self._snapshot()
 
     def _require_flag(self, values: dict[str, Any]) -> None:
         if values.get("requires_feature_flag"):
@@ -240,7 +241,8 @@ class EntryForm(OpenedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "requires_feature_flag" in self.fields:
-            self.fields["requires_feature_flag"].choices = flag_choices(self.instance.requires_feature_flag)
+            field: Any = self.fields["requires_feature_flag"]
+            field.choices = flag_choices(self.instance.requires_feature_flag)
         if "tags" in self.fields and not self.is_new:
             self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -32,8 +31,8 @@ class MenuFilter(admin.SimpleListFilter):
 
     template = "admin/catalog/menu_filter.html"
 
-    def choices(self, changelist: Any) -> Iterable[dict[str, Any]]:
-        self.rest = _rest(changelist, [self.parameter_name])
+    def choices(self, changelist: Any) -> Any:
+        self.rest = _rest(changelist, [str(self.parameter_name)])
         return super().choices(changelist)
 
     def value(self) -> str | None:
@@ -198,13 +197,13 @@ class RangeFilter(admin.ListFilter):
             if text:
                 self.ends[name] = self.used_parameters[name] = text
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[Any]:
         return [f"{self.parameter}_min", f"{self.parameter}_max"]
 
     def has_output(self) -> bool:
         return True
 
-    def choices(self, changelist: Any) -> Iterable[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Any:
         self.rest = _rest(changelist, self.expected_parameters())
         self.clear = changelist.get_query_string(remove=self.expected_parameters())
         self.low, self.high = (self.ends.get(name, "") for name in self.expected_parameters())

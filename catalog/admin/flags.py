@@ -31,8 +31,8 @@ class FlagAdmin(AuditedAdmin, waffle_admin.FlagAdmin):
     form = FlagForm
     # Deletion asks first, and names the models that stand in its way.
     actions = [waffle_admin.enable_for_all, waffle_admin.disable_for_all]
-    list_display = ("name", "note", "everyone", "superusers", "staff", "authenticated", "required_by")
-    raw_id_fields = ()
+    list_display: Any = ("name", "note", "everyone", "superusers", "staff", "authenticated", "required_by")
+    raw_id_fields = ()  # type: ignore[assignment]  # Typed by what the base class holds.
     autocomplete_fields = ("users",)
     filter_horizontal = ("groups",)
     ordering = ("name",)

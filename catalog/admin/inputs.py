@@ -118,7 +118,7 @@ class Lines(forms.CharField):
 class TagNames(Lines):
     """The names of tags, one a line; new ones are made."""
 
-    def to_python(self, value: Any) -> list[str]:
+    def to_python(self, value: Any) -> Any:
         names = super().to_python(value)
         for name in names:
             Tag._meta.get_field("name").run_validators(name)

@@ -113,7 +113,7 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     chosen = chosen.select_related("base_model__base_model").prefetch_related(
         "grants", "base_model__grants", "base_model__base_model__grants"
     )
-    page = Paginator(chosen.ranked(), PER_PAGE).get_page(request.GET.get("p"))
+    page = Paginator(chosen.order_by("-priority", "model_id"), PER_PAGE).get_page(request.GET.get("p"))
     keys = [row.pk for row in page]
     usable = set(rows.filter(pk__in=keys).usable_by(viewer).values_list("pk", flat=True))
     enabled = set(rows.filter(pk__in=keys).filter(access.enabled(viewer)).values_list("pk", flat=True))

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.templatetags.static import static
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
@@ -29,15 +30,15 @@ _lock = threading.Lock()
 
 
 @cache
-def _generated() -> dict[str, Any]:
-    return SchemaGenerator().get_schema(request=None, public=True)
+def _generated(urlconf: str) -> dict[str, Any]:
+    return SchemaGenerator(urlconf=urlconf).get_schema(request=None, public=True)
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document. It follows from the code alone, so a process makes it once."""
     # Generating takes part of a second and keeps notes in globals of drf-spectacular: one thread at a time.
     with _lock:
-        return _generated()
+        return _generated(settings.ROOT_URLCONF)
 
 
 class YAMLRenderer(OpenApiYamlRenderer):
@@ -78,11 +79,11 @@ class SchemaView(CallerMixin, APIView):
                 raise ValidationError({"format": ["json or yaml, once."]})
             request.accepted_renderer = self.formats[wanted[0]]()
             request.accepted_media_type = request.accepted_renderer.media_type
-        return answer(request, etag(request.accepted_renderer.format, _fingerprint()), document)
+        return answer(request, etag(request.accepted_renderer.format, _fingerprint(settings.ROOT_URLCONF)), document)
 
 
 @cache
-def _fingerprint() -> str:
+def _fingerprint(urlconf: str) -> str:
     return hashlib.blake2b(orjson.dumps(document()), digest_size=8).hexdigest()
 
 

@@ -79,11 +79,11 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
 
 def _complete(path: str, operation: dict[str, Any], dialect: str, responses: dict[str, Any]) -> None:
     answers: dict[str, Any] = operation["responses"]
-    for status in _expected(path, operation):
-        if str(status) not in answers:
-            name = f"{dialect}{HTTPStatus(status).phrase.title().replace(' ', '')}"
-            responses[name] = _answer(status, dialect)
-            answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    for expected in _expected(path, operation):
+        if str(expected) not in answers:
+            name = f"{dialect}{HTTPStatus(expected).phrase.title().replace(' ', '')}"
+            responses[name] = _answer(expected, dialect)
+            answers[str(expected)] = {"$ref": f"#/components/responses/{name}"}
     name = f"{dialect}Refusal"
     responses[name] = _answer(None, dialect)
     answers["default"] = {"$ref": f"#/components/responses/{name}"}

@@ -93,4 +93,4 @@ def test_postgresql_gets_a_pool_in_each_process(python, production):
     environment = {**production, "DATABASE_URL": "postgresql://u:p%40ss@db:5432/x", "DATABASE_POOL_MAX_SIZE": "7"}
     code = "from config.settings import DATABASES as d; d = d['default']; print(d['PASSWORD'], d['OPTIONS']['pool'])"
     done = python(environment, "-c", code)
-    assert done.stdout == "p@ss {'min_size': 1, 'max_size': 7, 'timeout': 10}\n", done.stderr
+    assert done.stdout == "p@ss {'min_size': 1, 'max_size': 7, 'timeout': 2, 'reconnect_timeout': 2}\n", done.stderr

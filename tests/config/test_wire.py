@@ -205,7 +205,7 @@ def test_a_page_may_run_nothing_that_is_not_ours(client, path):
     assert answer["X-Frame-Options"] == "DENY"
     assert (answer["Referrer-Policy"], answer["Cross-Origin-Opener-Policy"]) == ("same-origin", "same-origin")
     for cookie in answer.cookies.values():
-        assert cookie["samesite"] == "Lax"
+        assert (cookie["samesite"], cookie["httponly"]) == ("Lax", True)
 
 
 @pytest.mark.parametrize("held", ["*", "nonsense", 'W/"x", "y"', "x" * 10_000, '"'])

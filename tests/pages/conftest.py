@@ -14,7 +14,7 @@ from providers.models import Provider, SyncRun
 def make_run(db: None) -> Callable[..., SyncRun]:
     """`make_run("Acme", "failed", hours=30)`: a provider whose last success, and whose last run, are so long ago."""
 
-    def make(name: str, state: str, hours: int = 1, **fields: Any) -> SyncRun:
+    def make(name: str, state: str, hours: float = 1, **fields: Any) -> SyncRun:
         then = timezone.now() - timedelta(hours=hours)
         provider, _ = Provider.objects.get_or_create(
             slug="".join(letter for letter in name.lower() if letter.isalnum()),

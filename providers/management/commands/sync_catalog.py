@@ -7,14 +7,17 @@ import json
 import re
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from catalog.models import FieldChange
 from providers import credentials, sync
@@ -60,14 +63,13 @@ class Command(BaseCommand):
             raise CommandError("--from-file takes the answer of one provider: name it.")
         if options["from_file"] and options["every"]:
             raise CommandError("--from-file reads a file once: leave out --every.")
-        # As Ctrl-C: the run ends as interrupted, and the lease is given back.
-        signal.signal(signal.SIGTERM, _stop)
-        code = self._round(options)
-        while options["every"]:
-            self.stdout.flush()
-            close_old_connections()
-            time.sleep(options["every"].total_seconds())
-            self._round(options)
+        with _terminated_as_interrupted():
+            code = self._round(options)
+            while options["every"]:
+                self.stdout.flush()
+                close_old_connections()
+                time.sleep(options["every"].total_seconds())
+                self._round(options)
         if code:
             sys.exit(code)
 
@@ -114,6 +116,10 @@ class Command(BaseCommand):
             )
         except AlreadyRunning as error:
             return Outcome(provider.slug, SyncRun.State.RUNNING, "already_running", str(error))
+        except DatabaseError as error:
+            # Before the run could be opened. With --every the next round may find the database there again.
+            message = f"The database cannot be used: {type(error).__name__}."
+            return Outcome(provider.slug, SyncRun.State.FAILED, "database", message)
 
     def _note(self, text: str) -> None:
         """Progress: to a terminal only, and on one line."""
@@ -150,6 +156,21 @@ class Command(BaseCommand):
                 )
         if dry_run:
             self.stdout.write("Dry run: nothing was written.")
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does: it is noted as interrupted, and the lease is given back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

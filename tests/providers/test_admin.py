@@ -1,0 +1,305 @@
+"""The admin of providers, provider models and runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import AIModel, AuditEntry, FieldChange
+from providers import credentials, switching
+from providers.models import Provider, ProviderModel, SyncRun
+from providers.sync import sync
+from tests.upstreams import Upstream
+
+CHANGE_OFFER = "admin:providers_providermodel_change"
+BULK = "/admin/providers/providermodel/bulk"
+SECRET = "sk-or-v1-a-secret-of-ours-1234"
+
+
+@pytest.fixture
+def staff(client, ops):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def openrouter(db, settings, upstream: Upstream) -> Provider:
+    settings.OPENROUTER_BASE_URL = f"{upstream.url}/api/v1"
+    return Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter", precedence=50)
+
+
+def record(model_id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": model_id,
+        "name": f"Acme: {model_id}",
+        "created": 1755815280,
+        "context_length": 8192,
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "pricing": {"prompt": "0.000001", "completion": "0.000002"},
+        "top_provider": {"context_length": 8192, "max_completion_tokens": 1024, "is_moderated": False},
+        "supported_parameters": ["tools"],
+        **fields,
+    }
+
+
+def listing(upstream: Upstream, count: int, **fields: Any) -> None:
+    upstream.serve("/api/v1/models", {"data": [record(f"acme/m{n}", **fields) for n in range(count)]})
+    upstream.serve("/api/v1/embeddings/models", {"data": [record("acme/embed")]})
+
+
+@pytest.fixture
+def offers(openrouter, upstream) -> list[ProviderModel]:
+    listing(upstream, 30)
+    assert sync(openrouter).state == "ok"
+    return list(ProviderModel.objects.filter(listing="language").order_by("pk"))
+
+
+def offer_form(offer: ProviderModel, **changed: Any) -> dict[str, Any]:
+    prices = {f"price_{name}": offer.pricing.get(name, "") for name in ("prompt", "completion", "request", "image")}
+    others = dict.fromkeys(
+        ("price_web_search", "price_internal_reasoning", "price_input_cache_read", "price_input_cache_write"), ""
+    )
+    form = {
+        "active": "on" if offer.active else "",
+        "category": offer.category,
+        "order": offer.order,
+        "flags": "{}",
+        "display_name": offer.display_name,
+        "context_length": offer.context_length or "",
+        "max_output_tokens": offer.max_output_tokens or "",
+        "price_audio": "",
+        "overrides": "",
+        **prices,
+        **others,
+        **changed,
+    }
+    return {name: value for name, value in form.items() if value != "" or name != "active"}
+
+
+def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staff, openrouter, offers, upstream):
+    offer = offers[0]
+    url = reverse(CHANGE_OFFER, args=[offer.pk])
+    assert staff.post(url, offer_form(offer, price_prompt="0.000005")).status_code == 302
+    offer.refresh_from_db()
+    assert offer.pinned_fields == ["pricing"]
+    assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.000005"
+    listing(upstream, 30, pricing={"prompt": "0.0000011", "completion": "0.000002"})
+    sync(openrouter)
+    page = staff.get(url).content.decode()
+    assert "prompt: 0.000005" in page
+    assert "prompt: 0.0000011" in page
+    staff.post(reverse("admin:providers_providermodel_release", args=[offer.pk]), {"field": "pricing"})
+    offer.refresh_from_db()
+    assert (offer.pinned_fields, offer.pricing["prompt"]) == ([], "0.0000011")
+    assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.0000011"
+
+
+def test_a_form_saved_unchanged_writes_nothing(staff, offers):
+    before = ProviderModel.objects.filter(pk=offers[0].pk).values().get()
+    staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0]))
+    assert ProviderModel.objects.filter(pk=offers[0].pk).values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("price_prompt", "-1"),
+        ("price_prompt", "NaN"),
+        ("price_prompt", "1,5"),
+        ("price_completion", "1e-60"),
+        ("context_length", "0"),
+        ("context_length", "2147483648"),
+        ("max_output_tokens", "many"),
+        ("overrides", "{}5"),
+        ("overrides", '{"a": 1}'),
+        ("order", "9999999999"),
+        ("flags", '{"a": NaN}'),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_field(staff, offers, field, value):
+    answer = staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], **{field: value}))
+    assert answer.status_code == 200
+    assert field in answer.context["adminform"].form.errors
+
+
+@pytest.mark.parametrize(("value", "stored"), [("", None), ("0", "0"), ("1e-7", "0.0000001")])
+def test_a_price_can_be_cleared_and_set_to_zero(staff, offers, value, stored):
+    staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], price_prompt=value))
+    assert ProviderModel.objects.get(pk=offers[0].pk).pricing.get("prompt") == stored
+
+
+def test_an_offer_switched_off_by_its_form_takes_its_entry_out_of_use(staff, offers):
+    staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], active=""))
+    assert not AIModel.objects.get(model_id="acme/m0").is_available
+
+
+@pytest.mark.parametrize("named", ["", "openrouter"])
+@pytest.mark.parametrize("excepted", ["", "acme/m1\nacme/m2"])
+@pytest.mark.parametrize("what", ["enable", "disable"])
+def test_the_bulk_page_previews_and_then_applies_each_pattern(staff, openrouter, offers, what, excepted, named):
+    switching.switch(what == "disable")
+    form = {"what": what, "pasted": excepted, "provider": openrouter.pk if named else ""}
+    page = staff.post(BULK, {**form, "preview": "1"})
+    kept = len(excepted.split())
+    assert (page.context["counts"].checked, page.context["counts"].updated) == (31, 31 - kept)
+    assert ProviderModel.objects.filter(active=what == "enable").count() == 0
+    staff.post(BULK, {**form, "apply": "1"})
+    assert ProviderModel.objects.filter(active=what == "enable").count() == 31 - kept
+
+
+def test_an_unknown_exception_is_named_and_nothing_is_changed(staff, offers):
+    page = staff.post(BULK, {"what": "disable", "pasted": "acme/m1\nacme/m1l", "apply": "1"})
+    assert "acme/m1l" in page.content.decode()
+    assert not ProviderModel.objects.filter(active=False).exists()
+    staff.post(BULK, {"what": "disable", "pasted": "acme/m1l", "apply": "1", "ignore_unknown": "on"})
+    assert not ProviderModel.objects.filter(active=True).exists()
+
+
+def test_selected_provider_models_are_shown_before_they_are_switched(staff, offers):
+    form = {"action": "disable_selected", "_selected_action": [offers[0].pk, offers[1].pk]}
+    url = reverse("admin:providers_providermodel_changelist")
+    assert "acme/m1" in staff.post(url, form).content.decode()
+    assert not ProviderModel.objects.filter(active=False).exists()
+    staff.post(url, {**form, "apply": "1"})
+    assert ProviderModel.objects.filter(active=False).count() == 2
+
+
+@pytest.fixture
+def held(openrouter, offers, upstream) -> SyncRun:
+    listing(upstream, 10)
+    assert sync(openrouter).state == "held"
+    return SyncRun.objects.latest("pk")
+
+
+def decide(staff, run: SyncRun, **form: Any) -> None:
+    assert staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), form).status_code == 302
+    run.refresh_from_db()
+
+
+def listed() -> int:
+    return ProviderModel.objects.filter(listing="language", is_listed=True).count()
+
+
+def test_a_held_run_is_shown_and_accepted_whole_in_part_or_not_at_all(staff, held):
+    page = staff.get(reverse("admin:providers_syncrun_change", args=[held.pk])).content.decode()
+    assert "acme/m29" in page
+    decide(staff, held, accept_chosen="1", id=["acme/m29"])
+    assert (listed(), held.decision) == (29, "")
+    decide(staff, held, accept_all="1")
+    assert (listed(), held.decision) == (10, "accepted")
+
+
+def test_a_rejected_run_changes_nothing(staff, held):
+    decide(staff, held, reject="1")
+    assert (listed(), held.decision) == (30, "rejected")
+
+
+def test_a_credential_is_stored_encrypted_and_shown_as_a_hint(staff, openrouter, sweep):
+    sweep.hide(SECRET)
+    url = reverse("admin:providers_provider_change", args=[openrouter.pk])
+    form = {"slug": "openrouter", "name": "OpenRouter", "kind": "openrouter", "precedence": 50, "is_active": "on"}
+    assert staff.post(url, {**form, "new_credential": SECRET}).status_code == 302
+    openrouter.refresh_from_db()
+    assert SECRET not in openrouter.credential
+    assert credentials.of(openrouter) == SECRET
+    assert "...1234" in staff.get(url).content.decode()
+    staff.post(url, {**form, "forget_credential": "on"})
+    openrouter.refresh_from_db()
+    assert openrouter.credential == ""
+    assert AuditEntry.objects.filter(subject_type="provider").count() == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/",
+        "http://127.1:9900/",
+        "http://2130706433/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://10.0.0.5/",
+        "file:///etc/passwd",
+        "http://user:pw@example.com/",
+        "http://example.com:22/",
+    ],
+)
+def test_an_address_inside_the_network_is_refused_in_the_form(staff, db, address):
+    form = {"slug": "inside", "name": "Inside", "kind": "compatible", "precedence": 9, "base_url": address}
+    page = staff.post(reverse("admin:providers_provider_add"), form)
+    assert "base_url" in page.context["adminform"].form.errors
+    assert not Provider.objects.exists()
+
+
+def test_a_dry_run_shows_what_would_change_and_writes_nothing(staff, openrouter, offers, upstream):
+    listing(upstream, 31)
+    history = FieldChange.objects.count()
+    page = staff.post(reverse("admin:providers_provider_dry_run", args=[openrouter.pk])).content.decode()
+    assert "acme/m30" in page
+    assert (FieldChange.objects.count(), SyncRun.objects.count()) == (history, 1)
+
+
+def test_a_connection_is_tested_and_a_refusal_is_told_in_words(staff, openrouter, upstream):
+    url = reverse("admin:providers_provider_test", args=[openrouter.pk])
+    listing(upstream, 3)
+    assert "success" in staff.post(url, follow=True).content.decode()
+    upstream.serve("/api/v1/models", {"error": {"message": "no"}}, status=503)
+    assert "The test failed" in staff.post(url, follow=True).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_now_starts_a_run_and_leads_to_it(staff, openrouter, upstream):
+    listing(upstream, 5)
+    answer = staff.post(reverse("admin:providers_provider_sync", args=[openrouter.pk]))
+    run = SyncRun.objects.get()
+    assert answer["Location"] == reverse("admin:providers_syncrun_change", args=[run.pk])
+    deadline = timezone.now() + timezone.timedelta(seconds=10)
+    while run.state == "running" and timezone.now() < deadline:
+        run.refresh_from_db()
+    assert (run.state, run.trigger, run.triggered_by) == ("ok", "admin", "ops")
+
+
+@pytest.mark.parametrize("permissions", [[], ["view_provider", "view_syncrun", "view_providermodel"]])
+def test_without_the_right_nobody_syncs_decides_or_edits(client, make_user, openrouter, held, offers, permissions):
+    reader = make_user("reader", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
+    runs = SyncRun.objects.count()
+    for name in ("test", "sync", "dry_run"):
+        assert client.post(reverse(f"admin:providers_provider_{name}", args=[openrouter.pk])).status_code == 403
+    for url in (
+        reverse("admin:providers_syncrun_decide", args=[held.pk]),
+        reverse("admin:providers_providermodel_release", args=[offers[0].pk]),
+        reverse(CHANGE_OFFER, args=[offers[0].pk]),
+        BULK,
+    ):
+        assert client.post(url, {"accept_all": "1", "what": "disable", "apply": "1"}).status_code == 403
+    assert (SyncRun.objects.count(), listed()) == (runs, 30)
+
+
+def test_the_first_page_says_how_fresh_each_source_is_and_what_waits(staff, held):
+    page = staff.get("/admin/").content.decode()
+    assert "OpenRouter" in page
+    assert f"Run {held.pk} of openrouter waits for a decision" in page
+
+
+def test_5000_provider_models_are_switched_in_two_seconds(db):
+    provider = Provider.objects.create(slug="big", name="Big", kind="openrouter")
+    models = AIModel.objects.bulk_create(AIModel(model_id=f"big/m{n}", name="m") for n in range(5000))
+    ProviderModel.objects.bulk_create(
+        ProviderModel(provider=provider, upstream_id=m.model_id, listing="language", model=m) for m in models
+    )
+    started = timezone.now()
+    assert switching.switch(False).updated == 5000
+    assert (timezone.now() - started).total_seconds() < 8  # 2 on an idle machine; this one may be shared
+    assert not AIModel.objects.filter(is_available=True).exists()
+
+
+def test_taking_a_provider_off_takes_its_models_out_of_use(staff, openrouter, offers):
+    url = reverse("admin:providers_provider_change", args=[openrouter.pk])
+    staff.post(url, {"slug": "openrouter", "name": "OpenRouter", "kind": "openrouter", "precedence": 50})
+    assert not AIModel.objects.filter(is_available=True).exists()
+    staff.post(url, {"slug": "openrouter", "name": "O", "kind": "openrouter", "precedence": 50, "is_active": "on"})
+    assert AIModel.objects.filter(is_available=True).count() == 31
