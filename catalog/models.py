@@ -336,7 +336,12 @@ class AIModel(models.Model):
             models.Index(F("prompt_price"), F("model_id"), name="aimodel_price"),
             models.Index(F("context_length"), F("model_id"), name="aimodel_context"),
             # Few of many are custom models: the conditions on base models look at these alone.
-            models.Index(fields=("base_model", "owner"), name="aimodel_custom", condition=Q(kind="custom")),
+            models.Index(
+                fields=("base_model", "owner"),
+                name="aimodel_custom",
+                condition=Q(kind="custom"),
+                include=("id", "delegated"),
+            ),
         )
 
     def __str__(self) -> str:
