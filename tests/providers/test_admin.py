@@ -285,6 +285,10 @@ def test_the_first_page_says_how_fresh_each_source_is_and_what_waits(staff, held
     page = staff.get("/admin/").content.decode()
     assert "OpenRouter" in page
     assert f"Run {held.pk} of openrouter waits for a decision" in page
+    SyncRun.objects.create(provider=held.provider, state="ok", sizes={"embeddings": 2})
+    assert f"Run {held.pk} of openrouter waits" in staff.get("/admin/").content.decode()
+    SyncRun.objects.create(provider=held.provider, state="ok", sizes={"language": 30})
+    assert "waits for a decision" not in staff.get("/admin/").content.decode()
 
 
 def test_the_first_page_says_in_words_how_old_a_source_is(staff, held):
