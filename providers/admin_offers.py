@@ -20,29 +20,40 @@ from catalog.textvalues import validate_json
 from providers import editing
 from providers.admin_conflicts import conflicts_page
 from providers.comparing import OFFER_FIELDS
+from providers.history import Price, availability, price_history
 from providers.models import Provider, ProviderModel
 from providers.switching import UnknownIds, preview, switch, switch_these
 
 SHOWN = 200
 
 
+class OverridesField(forms.JSONField):
+    """Blank where there are none, not the word `null`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class OfferForm(forms.ModelForm):
     """The price as a line for each part. A field left as it was opened is not written, whatever a sync did since."""
 
-    overrides = forms.JSONField(
-        required=False, help_text="Prices under conditions, as a list; empty where there are none."
+    overrides = OverridesField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "json"}),
+        help_text="Prices under conditions, as a list; empty where there are none.",
     )
 
     class Meta:
         model = ProviderModel
         fields = ("display_name", "category", "order", "active", "context_length", "max_output_tokens", "flags")
+        widgets = {"flags": forms.Textarea(attrs={"rows": 4, "class": "json"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         pricing = self.instance.pricing
         for name in editing.PRICES:
             self.fields[f"price_{name}"] = forms.CharField(
-                required=False, label=name.replace("_", " "), initial=pricing.get(name, ""), max_length=60
+                required=False, label=name.replace("_", " ").capitalize(), initial=pricing.get(name, ""), max_length=60
             )
         self.fields["overrides"].initial = pricing.get("overrides") or None
 
@@ -189,8 +200,19 @@ class ProviderModelAdmin(admin.ModelAdmin):
             ]
             subject = offer.model.model_id if offer.model else offer.upstream_id
             history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
-            context["history"] = history.select_related("user")[:30]
+            context["history"] = [
+                {"row": row, "old": shown(row.old), "new": shown(row.new)}
+                for row in history.select_related("user")[:30]
+            ]
+            if offer.model:
+                slug = offer.provider.slug
+                context["prices"] = [priced(step) for step in price_history(offer.model) if step.provider == slug]
+                context["spans"] = [span for span in availability(offer.model) if span.provider == slug]
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may = {"has_change_permission": self.has_change_permission(request)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:
         def named(route: str, view: Any, name: str) -> Any:
@@ -285,6 +307,18 @@ class ProviderModelAdmin(admin.ModelAdmin):
             "checkbox": helpers.ACTION_CHECKBOX_NAME,
         }
         return render(request, "admin/providers/providermodel/switch.html", context)
+
+
+def priced(step: Price) -> dict[str, Any]:
+    """A step of the price history in words."""
+    rest = {name: price for name, price in step.pricing.items() if name not in ("prompt", "completion", "overrides")}
+    return {
+        "since": step.since,
+        "prompt": per_million(step.pricing.get("prompt")),
+        "completion": per_million(step.pricing.get("completion")),
+        "rest": shown(rest) if rest else "",
+        "conditions": len(step.pricing.get("overrides", [])),
+    }
 
 
 def per_million(price: str | None) -> str:

@@ -19,7 +19,6 @@ from django.utils.timesince import timesince
 from catalog.changes import Author, audit
 from providers import adapters, background, credentials, endpoints
 from providers.addresses import check_url
-from providers.admin_conflicts import conflicts_page
 from providers.credentials import CredentialError
 from providers.errors import UpstreamError
 from providers.http import Door, Limits
@@ -165,7 +164,6 @@ class ProviderAdmin(admin.ModelAdmin):
             return path(route, self.admin_site.admin_view(view), name=f"providers_provider_{name}")
 
         return [
-            named("conflicts", lambda request: conflicts_page(request, self.admin_site), "conflicts"),
             named("<int:pk>/test", self.test_view, "test"),
             named("<int:pk>/sync", self.sync_view, "sync"),
             named("<int:pk>/dry-run", self.dry_run_view, "dry_run"),

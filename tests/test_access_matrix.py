@@ -57,6 +57,7 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
     ("POST", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
     ("POST", "accounts/logout", "", None, (302,) * 8),
+    ("GET", "favicon.ico", "", None, (302,) * 8),
     ("GET", "api/models", "", None, EVERYBODY),
     ("PATCH", "api/models", "", SWITCH, SIGNED_IN_OPEN),
     ("PATCH", "api/models", "", SECRET_SWITCH, SIGNED_IN_NOBODYS),

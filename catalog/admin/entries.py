@@ -23,6 +23,7 @@ from catalog.admin.entry_form import EntryForm, OpenedForm, formfield_for, prove
 from catalog.admin.filters import ENTRY_FILTERS
 from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+from catalog.variants import variant_of
 
 # A change of one of these may take a model from somebody's sight.
 SIGHT_FIELDS = frozenset(
@@ -123,6 +124,7 @@ class AIModelAdmin(admin.ModelAdmin):
             context["provenance"] = {name: provenance(row, name) for name in SYNCED_FIELDS}
             context["can_release"] = self.has_change_permission(request, row)
             context["can_view_as"] = request.user.has_perm("catalog.view_as")
+            context["variant"] = variant_of(row.model_id)
             context["confirming"] = getattr(request, "loss", None)
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -170,19 +170,19 @@ def test_the_admin_shows_where_sources_disagree(api, ops, listed, beyond, shown)
     listed("openai", OPENAI)
     listed("modelsdev", MODELSDEV)
     listed("litellm", LITELLM)
-    page = api.as_(ops).get("/admin/providers/provider/conflicts", {"beyond": beyond} if beyond else {})
+    page = api.as_(ops).get("/admin/providers/providermodel/conflicts", {"beyond": beyond} if beyond else {})
     assert page.status_code == 200
     assert ("litellm: <strong>100000</strong>" in page.content.decode()) is shown
 
 
 @pytest.mark.parametrize("beyond", ["x", "-1", "100", "NaN", "1e999"])
 def test_a_bad_threshold_is_said_to_be_one(api, ops, beyond):
-    page = api.as_(ops).get("/admin/providers/provider/conflicts", {"beyond": beyond})
+    page = api.as_(ops).get("/admin/providers/providermodel/conflicts", {"beyond": beyond})
     assert "Write the threshold" in page.content.decode()
 
 
 def test_staff_without_the_permission_see_no_disagreements(api, make_user):
-    page = api.as_(make_user("carol", is_staff=True)).get("/admin/providers/provider/conflicts")
+    page = api.as_(make_user("carol", is_staff=True)).get("/admin/providers/providermodel/conflicts")
     assert page.status_code == 403
 
 

@@ -1,0 +1,269 @@
+"""What staff do in the admin all day, in a real browser; `open_page` fails a test at any complaint of the browser.
+
+Each page is looked at wide and narrow, light and dark. SCREENSHOTS=folder keeps a picture of each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from playwright.sync_api import Page, expect
+
+from apikeys.models import ApiKey
+from catalog.models import AIModel
+from providers.models import Provider, ProviderModel, SyncRun
+from providers.sync import sync
+from tests.browser import NARROW, WIDE, overflows
+from tests.feeds import feed, record
+from tests.servers import Server, running
+from tests.upstreams import Upstream, upstream
+
+__all__ = ["upstream"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LOOKS = [pytest.param(WIDE, False, id="wide-light"), pytest.param(NARROW, True, id="narrow-dark")]
+PASSWORD = "the long password of ops"
+NAMES = [f"acme/m{number}" for number in range(12)]
+
+
+@pytest.fixture
+def server(database_url: str, project_dir: Path, tmp_path: Path, upstream: Upstream) -> Iterator[Server]:
+    """One for each test: Django's admin remembers content types, whose numbers change when the tables are emptied."""
+    address = f"{upstream.url}/api/v1"
+    with running(
+        tmp_path / "log",
+        project_dir,
+        DATABASE_URL=database_url,
+        DATABASE_POOL_MAX_SIZE="4",
+        OPENROUTER_BASE_URL=address,
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def listed(upstream: Upstream) -> Callable[..., None]:
+    """`listed(NAMES, context_length=4096)`: what upstream answers from now on."""
+
+    def serve(names: list[str], **fields: Any) -> None:
+        upstream.serve("/api/v1/models", feed([record(name, **fields) for name in names]))
+        upstream.serve("/api/v1/embeddings/models", feed([record("acme/embed", produces="embeddings")]))
+
+    return serve
+
+
+@pytest.fixture
+def openrouter(db: None, settings: Any, upstream: Upstream, listed: Callable[..., None]) -> Provider:
+    """Synced once."""
+    settings.OPENROUTER_BASE_URL = f"{upstream.url}/api/v1"
+    provider = Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter", precedence=50)
+    listed(NAMES)
+    assert sync(provider).state == "ok"
+    return provider
+
+
+@pytest.fixture
+def ops(ops: Any) -> Any:
+    # The server knows the hashers of the settings alone; one round is enough for a test.
+    ops.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", 1)
+    ops.save()
+    return ops
+
+
+@pytest.fixture
+def sign_in(open_page: Callable[..., Page], ops: Any, openrouter: Provider) -> Callable[..., Page]:
+    """`sign_in(NARROW, dark=True)`: the first page of the admin, as the staff member `ops`."""
+
+    def open_(size: tuple[int, int] = WIDE, dark: bool = False) -> Page:
+        page = open_page("/admin/", size, dark)
+        page.set_default_timeout(4000)
+        page.fill("#id_username", "ops")
+        page.fill("#id_password", PASSWORD)
+        page.click("[type=submit]")
+        expect(page.locator("#freshness")).to_contain_text("OpenRouter")
+        return page
+
+    return open_
+
+
+def look(page: Page, name: str) -> None:
+    """The page fits the window in each look; a wide table scrolls in a box of its own."""
+    begun = page.viewport_size
+    assert begun is not None
+    for width, height in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": height})
+        assert not overflows(page), f"{name} is wider than a window of {width} pixels"
+        if folder := os.environ.get("SCREENSHOTS"):
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
+    page.set_viewport_size(begun)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Presses the tab key until the element has the focus, as a person without a mouse does."""
+    for _ in range(250):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"The tab key does not reach {selector}.")
+
+
+def sync_now(page: Page, provider: Provider) -> None:
+    """Presses the button and waits until the run has ended."""
+    page.goto(f"/admin/providers/provider/{provider.pk}/change/")
+    page.click("text=Sync now")
+    expect(page.locator(".field-state")).to_contain_text(re.compile("ok|held", re.IGNORECASE), timeout=15_000)
+
+
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
+def test_a_field_is_found_edited_pinned_kept_over_a_sync_and_released(sign_in, openrouter, listed, size, dark):
+    page = sign_in(size, dark)
+    look(page, "index")
+    page.goto("/admin/catalog/aimodel/")
+    look(page, "models")
+    page.fill("#searchbar", "M7 acme")
+    page.keyboard.press("Enter")
+    page.click("#result_list a:has-text('acme/m7')")
+    page.fill("#id_context_length", "1234")
+    page.click("[name=_continue] >> nth=0")
+    expect(page.locator(".field-context_length .pin")).to_have_text("Pinned")
+    listed(NAMES, context_length=4096)
+    sync_now(page, openrouter)
+    look(page, "run")
+    page.goto(f"/admin/catalog/aimodel/{AIModel.objects.get(model_id='acme/m7').pk}/change/")
+    look(page, "entry")
+    beside = page.locator(".field-context_length .provenance")
+    expect(beside).to_contain_text(re.compile(r"Yours\s*1234\s*Upstream\s*4096 \(openrouter"))
+    beside.get_by_role("button").click()
+    expect(page.locator("#id_context_length")).to_have_value("4096")
+    expect(page.locator(".pin")).to_have_count(0)
+
+
+def test_many_provider_models_are_switched_after_a_preview(sign_in, openrouter):
+    page = sign_in(NARROW, dark=True)
+    page.goto("/admin/providers/providermodel/")
+    look(page, "offers")
+    page.click("text=Enable or disable many")
+    page.check("[name=what][value=disable]")
+    page.click(".select2-selection")
+    page.keyboard.type("acme/m1")
+    page.click(".select2-results__option:has-text('acme/m10')")
+    page.fill("#id_pasted", "acme/m0\nno/such")
+    page.click("[name=preview]")
+    expect(page.locator(".errorlist")).to_contain_text("no/such")
+    page.fill("#id_pasted", "acme/m0")
+    page.click("[name=preview]")
+    expect(page.locator("[role=status]")).to_contain_text("11 would be disabled, 2 skipped, 13 checked")
+    assert ProviderModel.objects.filter(active=False).count() == 0
+    look(page, "bulk")
+    page.click("[name=apply]")
+    expect(page.locator(".messagelist")).to_contain_text("11 updated, 2 skipped, 13 checked")
+    left = ProviderModel.objects.filter(active=True).values_list("upstream_id", flat=True)
+    assert set(left) == {"acme/m0", "acme/m10"}
+
+
+def test_a_held_run_is_accepted_in_part_and_another_rejected(sign_in, openrouter, listed):
+    page = sign_in()
+    listed(NAMES[:2])
+    sync_now(page, openrouter)
+    expect(page.locator("h2:has-text('Held')")).to_contain_text("10 wait for a decision")
+    look(page, "held")
+    page.check("[name=id][value='acme/m5']")
+    page.click("[name=accept_chosen]")
+    expect(page.locator(".messagelist")).to_contain_text("Accepted: 1 retired")
+    assert not AIModel.objects.get(model_id="acme/m5").is_available
+    sync_now(page, openrouter)
+    page.click("[name=reject]")
+    expect(page.locator(".messagelist")).to_contain_text("Rejected")
+    assert SyncRun.objects.order_by("pk").last().decision == "rejected"
+    assert AIModel.objects.filter(is_available=True).count() == len(NAMES)
+    look(page, "decided")
+
+
+def test_a_key_is_made_seen_once_and_looked_through(sign_in):
+    page = sign_in(NARROW, dark=True)
+    page.goto("/admin/apikeys/apikey/add/")
+    look(page, "key-form")
+    page.click("#id_user + .select2 .select2-selection")
+    page.click(".select2-results__option:has-text('ops')")
+    page.fill("#id_name", "of the notebook")
+    page.select_option("#id_mode", "allow_list")
+    page.fill("#id_patterns", "acme/m1*")
+    page.click("[name=_save]")
+    token = page.inner_text("code")
+    look(page, "key-shown")
+    page.click("text=To the key")
+    assert token.startswith("mdx_")
+    assert token not in page.content()
+    look(page, "key")
+    page.click("text=View as this key")
+    expect(page.locator("#content tbody tr")).to_have_count(3)
+    expect(page.locator("#content tbody")).to_contain_text("acme/m10")
+    look(page, "view-as")
+    page.click(".tabs a >> nth=3")
+    expect(page.locator(".json-shown")).to_contain_text("acme/m11")
+    look(page, "view-as-dialect")
+    assert ApiKey.objects.get().name == "of the notebook"
+
+
+def test_other_pages_of_the_admin_fit_the_window(sign_in, openrouter, listed):
+    page = sign_in()
+    offer = ProviderModel.objects.get(upstream_id="acme/m0")
+    page.goto(f"/admin/providers/provider/{openrouter.pk}/change/")
+    look(page, "provider")
+    listed(NAMES, prompt="0.0000011")
+    page.click("text=Dry run")
+    expect(page.locator("#content")).to_contain_text("A sync now would end as ok")
+    look(page, "dry-run")
+    page.goto(f"/admin/providers/providermodel/{offer.pk}/change/")
+    page.fill("#id_price_prompt", "0.000005")
+    page.click("[name=_continue]")
+    expect(page.locator("#content")).to_contain_text("Set by hand")
+    look(page, "offer")
+    for name, path in {
+        "disagreements": "/admin/providers/providermodel/conflicts",
+        "history": f"/admin/catalog/aimodel/{offer.model_id}/history/",
+        "access": f"/admin/catalog/aimodel/{offer.model_id}/access/",
+        "providers": "/admin/providers/provider/",
+        "runs": "/admin/providers/syncrun/",
+        "keys": "/admin/apikeys/apikey/",
+    }.items():
+        page.goto(path)
+        look(page, name)
+
+
+def test_the_main_path_needs_no_mouse(open_page, ops, openrouter):
+    page = open_page("/admin/catalog/aimodel/", NARROW, dark=True)
+    page.set_default_timeout(4000)
+    page.wait_for_selector("#id_username:focus")
+    page.keyboard.type("ops")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#searchbar")
+    tab_to(page, "#searchbar")
+    page.keyboard.type("m7")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=m7**")
+    tab_to(page, "#result_list tbody a")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#id_context_length")
+    tab_to(page, "#id_context_length")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist")).to_contain_text("changed successfully")
+    assert AIModel.objects.get(model_id="acme/m7").pinned_fields == ["context_length"]
+    tab_to(page, "#result_list tbody a")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".field-context_length .pin")
+    tab_to(page, ".field-context_length .release")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist")).to_contain_text("Handed back to sync: context_length")
+    expect(page.locator("#id_context_length")).to_have_value("8192")
