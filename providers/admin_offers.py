@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -23,6 +22,7 @@ from providers.comparing import OFFER_FIELDS
 from providers.history import Price, availability, price_history
 from providers.models import Provider, ProviderModel
 from providers.switching import UnknownIds, preview, switch, switch_these
+from providers.wording import per_million, shown
 
 SHOWN = 200
 
@@ -97,7 +97,7 @@ class BulkForm(forms.Form):
     )
     pasted = forms.CharField(
         required=False,
-        label="and except",
+        label="And except",
         widget=forms.Textarea(attrs={"rows": 6, "cols": 60}),
         help_text="Catalog ids or upstream ids, one a line. Empty: none are excepted.",
     )
@@ -319,20 +319,3 @@ def priced(step: Price) -> dict[str, Any]:
         "rest": shown(rest) if rest else "",
         "conditions": len(step.pricing.get("overrides", [])),
     }
-
-
-def per_million(price: str | None) -> str:
-    """USD per token as USD per million, for people."""
-    if price is None:
-        return "-"
-    text = format((Decimal(price) * 1_000_000).normalize(), "f")
-    return f"${text}"
-
-
-def shown(value: Any) -> str:
-    """A stored value in words: an object as `name: value`, nothing as "unknown"."""
-    if value in (None, "", {}, []):
-        return "unknown"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {part}" for name, part in value.items())
-    return str(value)

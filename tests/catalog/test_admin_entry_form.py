@@ -307,3 +307,10 @@ def test_edits_by_others_in_between_are_not_taken_for_ones_own(model, open_form,
     changes.edit(model, {"family": "by-command"}, Author.person(None, "command line"))
     save(model, form, name="Ours")
     assert FieldChange.objects.filter(actor="ops").values_list("field", flat=True).get() == "name"
+
+
+@pytest.mark.parametrize(("model_id", "told"), [("acme/large:free", "of acme/large: Free of charge"), ("acme/x", "")])
+def test_an_entrys_page_says_what_variant_it_is(desk, ops, make_model, model_id, told):
+    page = desk(ops).get(url(make_model(model_id))).content.decode()
+    assert told in page
+    assert ("The form “" in page) is bool(told)

@@ -100,6 +100,25 @@ def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staf
     assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.0000011"
 
 
+def test_an_offers_page_shows_its_prices_and_its_listing_over_time(staff, openrouter, offers, upstream):
+    listing(upstream, 30, pricing={"prompt": "0.0000011", "completion": "0.000002", "image": "0.004"})
+    sync(openrouter)
+    page = staff.get(reverse(CHANGE_OFFER, args=[offers[0].pk])).content.decode()
+    over_time = page.partition("Its price over time")[2]
+    assert over_time.index("<td>$1</td>") < over_time.index("<td>$1.1</td>")
+    assert "image: 0.004" in over_time
+    assert "until now" in over_time
+
+
+def test_a_way_to_the_bulk_page_is_shown_to_those_who_may_use_it(staff, client, make_user, offers):
+    address = reverse("admin:providers_providermodel_changelist")
+    assert BULK in staff.get(address).content.decode()
+    reader = make_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_providermodel"))
+    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
+    assert BULK not in client.get(address).content.decode()
+
+
 def test_a_form_saved_unchanged_writes_nothing(staff, offers):
     before = ProviderModel.objects.filter(pk=offers[0].pk).values().get()
     staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0]))
