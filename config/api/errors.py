@@ -13,7 +13,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -256,4 +256,9 @@ class DatabaseErrorMiddleware:
         if isinstance(exception, _DATABASE_GONE):
             logger.error("The database is unavailable: %s", type(exception).__name__, exc_info=exception)
             return answer(request, 503, "The database does not answer. Try again shortly.")
+        # The admin's lists and forms take what stands in their address as it is, also years and keys that none is.
+        typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
+        if typed and isinstance(exception, ValueError | OverflowError | DataError):
+            logger.warning("Refused an address of the admin: %s", type(exception).__name__, exc_info=exception)
+            return answer(request, 400, "The address holds a value that cannot be.")
         return None

@@ -165,3 +165,19 @@ def test_the_log_names_the_request_and_is_one_line(api, caplog):
     api.get("/api/none/a%0d%0a2026-01-01 INFO admin logged in")
     line = next(record for record in caplog.records if record.name == "django.request")
     assert "\n" not in line.getMessage()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/providers/syncrun/?started_at__year=0",
+        "/admin/providers/syncrun/?started_at__year=99999",
+        "/admin/apikeys/apikey/?user=999999999999999999999999999999",
+        "/admin/apikeys/apikey/add/?user=\u00b2",
+        "/admin/preferences/defaultmodel/add/?model=x",
+    ],
+)
+def test_an_address_of_the_admin_typed_by_hand_is_never_a_500(client, ops, address):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    client.raise_request_exception = False
+    assert client.get(address).status_code in (200, 302, 400)
