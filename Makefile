@@ -35,6 +35,7 @@ run: export MODELDEX_ENV = development
 run: export PORT := $(PORT)
 run: $(RUNTIME)
 	$(BIN)/python manage.py quickstart
+	@echo 'Serving http://127.0.0.1:$(PORT): /admin/ for staff, /api/docs for programs. Ctrl-C stops it.'
 	exec $(BIN)/gunicorn -c python:config.serving config.wsgi
 
 # Both runs always run; either failing fails the target.
@@ -56,7 +57,6 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
 # Real clients, each in an environment of its own outside of the product's; needs npm.
 ACCEPTANCE := .acceptance
 acceptance: $(DEV)
@@ -69,6 +69,7 @@ acceptance: $(DEV)
 	cd $(ACCEPTANCE) && npm install --silent --no-audit --no-fund
 	ACCEPTANCE_HOME=$(CURDIR)/$(ACCEPTANCE) $(BIN)/python -m pytest -q tests/acceptance
 
+# Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
 

@@ -59,6 +59,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     """A new key of `user`. Raises ValidationError by field, or PermissionDenied where the actor's key may not."""
     if actor.key is not None and actor.key.made_with_id is not None:
         raise PermissionDenied("A key that was made with a key makes none itself.")
+    _refuse_previous(actor)
     _refuse_unknown_models(policy, None, actor.sight)
     token = tokens.make()
     key = ApiKey(
@@ -130,8 +131,7 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
         raise ValidationError({"overlap_seconds": f"A whole number from 0 to {MAX_OVERLAP}."})
-    if actor.is_previous:
-        raise PermissionDenied("The key has a newer secret; rotate with that one.")
+    _refuse_previous(actor)
     now = timezone.now()
     with transaction.atomic():
         row = _locked(actor, key)
@@ -180,6 +180,12 @@ def erase(key: ApiKey, actor: Actor) -> None:
     with transaction.atomic():
         changes.audit(actor.author, key, "delete")
         key.delete()
+
+
+def _refuse_previous(actor: Actor) -> None:
+    """A secret in its last hours gives no other one: that would outlive it."""
+    if actor.is_previous:
+        raise PermissionDenied("The key has a newer secret; use that one for this.")
 
 
 def _assign(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy) -> None:

@@ -105,10 +105,12 @@ def _granted(viewer: Viewer, prefix: str, permissions: Iterable[str] = ("read", 
 
 
 def _readable(viewer: Viewer, prefix: str) -> Q:
-    readable = Q(**{f"{prefix}kind": "catalog", f"{prefix}restricted": False}) | _granted(viewer, prefix)
-    if viewer.user_id is not None:
-        readable |= Q(**{f"{prefix}owner": viewer.user_id})
-    return readable
+    return Q(**{f"{prefix}kind": "catalog", f"{prefix}restricted": False}) | _granted_or_own(viewer, prefix)
+
+
+def _granted_or_own(viewer: Viewer, prefix: str) -> Q:
+    granted = _granted(viewer, prefix)
+    return granted if viewer.user_id is None else granted | Q(**{f"{prefix}owner": viewer.user_id})
 
 
 def _policy(viewer: Viewer, prefix: str) -> Q:
@@ -203,7 +205,7 @@ def _founded(viewer: Viewer) -> Q:
     custom = apps.get_model("catalog", "AIModel")._default_manager.filter(kind="custom")
     # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog; and
     # for those that the viewer may read at all, as the others are out of sight whatever they are built on.
-    seen = custom.filter(_readable(viewer, "")).filter(_base_seen(viewer, "", MAX_CHAIN - 1))
+    seen = custom.filter(_granted_or_own(viewer, "")).filter(_base_seen(viewer, "", MAX_CHAIN - 1))
     return Q(kind="catalog") | Q(pk__in=seen.values("pk"))
 
 

@@ -47,7 +47,7 @@ def parse(text: str) -> str | Picture:
     """A link as it is, or the picture of a data URI. Raises ValidationError."""
     if text[:5].lower() == "data:":
         return _picture(text)
-    return _link(text)
+    return link(text)
 
 
 def _picture(text: str) -> Picture:
@@ -69,7 +69,8 @@ def _picture(text: str) -> Picture:
     return Picture(declared, data)
 
 
-def _link(text: str) -> str:
+def link(text: str) -> str:
+    """The link to a picture somewhere else, as it is. Raises ValidationError."""
     problem = ValidationError("A link to a picture begins with https:// and a host.", code="bad_link")
     try:
         validate_line(text)

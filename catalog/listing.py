@@ -111,9 +111,13 @@ def inherited_capabilities(model: Row) -> dict[str, Any] | None:
 def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
-    Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on.
+    Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on;
+    nor, with any, by a key whose policy does not allow that.
     """
     mine = model.may_write
+    names_base = mine or not model.delegated
+    if model.shown_base and viewer.policy is not None:
+        names_base &= viewer.policy.allows(model.shown_base)
     tags = tags_of(model)
     shown = catalog_item(model, tags)
     capabilities = inherited_capabilities(model)
@@ -129,7 +133,7 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     shown |= {
         "kind": model.kind,
         "user_id": str(model.owner_id or ""),
-        "base_model_id": model.shown_base if mine or not model.delegated else None,
+        "base_model_id": model.shown_base if names_base else None,
         "params": model.params if mine else {},
         "meta": {
             "profile_image_url": present_picture(model),

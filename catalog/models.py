@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import access, deriving, modelids, versions
+from catalog import access, deriving, images, modelids, versions
 from catalog.fields import ExactCharField
 from catalog.folding import fold
 from catalog.rows import update_rows
@@ -336,7 +336,12 @@ class AIModel(models.Model):
             models.Index(F("prompt_price"), F("model_id"), name="aimodel_price"),
             models.Index(F("context_length"), F("model_id"), name="aimodel_context"),
             # Few of many are custom models: the conditions on base models look at these alone.
-            models.Index(fields=("base_model", "owner"), name="aimodel_custom", condition=Q(kind="custom")),
+            models.Index(
+                fields=("base_model", "owner"),
+                name="aimodel_custom",
+                condition=Q(kind="custom"),
+                include=("id", "delegated"),
+            ),
         )
 
     def __str__(self) -> str:
@@ -355,6 +360,20 @@ class AIModel(models.Model):
                 deriving.hand_down([self.pk])
 
     def clean(self) -> None:
+        self._check_picture()
+        self._check_chain()
+
+    def _check_picture(self) -> None:
+        """Refuses a link that would do something else where it is shown, whoever typed it."""
+        link = self.meta.get("profile_image_url") if isinstance(self.meta, dict) else None
+        if link is None:
+            return
+        try:
+            images.link(str(link))
+        except ValidationError as error:
+            raise ValidationError({"meta": error.messages}, code=error.code) from error
+
+    def _check_chain(self) -> None:
         """Refuses a base model that would close a circle or make the chain of custom models too long."""
         if self.base_model is None:
             return

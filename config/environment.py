@@ -95,7 +95,7 @@ def secret(name: str, check: Callable[[str], str | None], generate: Callable[[],
     """
     value = text(name)
     if not value and data_dir is None:
-        refuse(f"set {name} ({HINTS[name]}).")
+        refuse(f"set {name} ({HINTS[name]}), or MODELDEX_ENV=development to try it out.")
     if not value and data_dir is not None:
         value = _kept(data_dir / name.lower(), generate)
     if problem := check(value):

@@ -2,6 +2,9 @@
 
 from config import environment as env
 
+# Read first, and with them the .env file of development, which may say how to serve.
+from config import settings  # noqa: F401
+
 bind = f"{env.text('HOST', '127.0.0.1')}:{env.number('PORT', 8000, 1, 65_535)}"
 worker_class = "config.worker.BufferingWorker"
 workers = env.number("WEB_WORKERS", 2, 1, 256)

@@ -26,8 +26,8 @@ from config.api.logging import current_request_id
 
 logger = logging.getLogger("modeldex.refusals")
 
-# Seconds for a request to arrive whole, for one write of an answer to move, and for what is left of a refused body.
-ARRIVAL, STALL, DRAIN = 30.0, 15, 0.5
+# Seconds for a request to arrive whole, for one write of an answer to move, and for a client to close its end.
+ARRIVAL, STALL, LINGER = 30.0, 15, 2.0
 # Of a request's head: more than any client needs, less than gunicorn would wait for.
 MAX_HEAD = 128 * 1024
 # A body above the application's limit is not collected: the application refuses it by its length.
@@ -116,7 +116,8 @@ class Waiting:
         """Malformed chunks count as the last: gunicorn refuses them."""
         while (end := self.data.find(b"\r\n", self.at, self.at + MAX_CHUNK_LINE)) >= 0:
             digits = self.data[self.at : end].partition(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", digits):
+            # Of any length, as gunicorn reads them: a thread that has to wait for the rest of a chunk can be held.
+            if not re.fullmatch(rb"[0-9A-Fa-f]+", digits):
                 return True
             size = int(digits, 16)
             if size == 0:
@@ -137,8 +138,9 @@ class BufferingWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # In the order of their deadlines.
+        # In the order of their deadlines, both.
         self.waiting: dict[TConn, Waiting] = {}
+        self.lingering: dict[TConn, float] = {}
         self.waiting_bytes = 0
 
     def enqueue_req(self, conn: TConn) -> None:
@@ -209,9 +211,50 @@ class BufferingWorker(ThreadWorker):
             if state.deadline > now:
                 break
             self.drop(conn, 408)
+        for conn, deadline in list(self.lingering.items()):
+            if deadline > now:
+                break
+            self.end(conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + DRAIN))
+        """Where all of the body is here, read or not. A thread does not wait for the rest of one."""
+        conn.sock.setblocking(False)
+        try:
+            return bool(keepalive and conn.parser.finish_body(max_bytes=MAX_BODY))
+        except BlockingIOError:
+            return False
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        """Without gunicorn's own way to close a connection, in which the main loop waits for the client."""
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_rest, conn))
+            self.lingering[conn] = time.monotonic() + LINGER
+        except (OSError, ValueError):
+            # The client has gone, or a thread has closed it.
+            self.nr_conns -= 1
+            conn.close()
+
+    def on_rest(self, conn: TConn, _sock: Any) -> None:
+        """Bytes of a client that has its answer: closing upon them would take the answer back (RFC 9112, 9.6)."""
+        try:
+            if conn.sock.recv(256 * 1024):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            logger.debug("The client has gone.")
+        self.end(conn)
+
+    def end(self, conn: TConn) -> None:
+        del self.lingering[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Under an id of its own, which the log and the answer name: Django has given it none."""

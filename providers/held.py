@@ -81,6 +81,22 @@ def newer_than(run: SyncRun) -> SyncRun | None:
     return next((other for other in later.order_by("-pk") if held & set(other.sizes)), None)
 
 
+def waiting(limit: int = 10) -> list[SyncRun]:
+    """The runs that a person can still decide on, newest first."""
+    read: dict[int, set[str]] = {}
+    found: list[SyncRun] = []
+    undecided = SyncRun.objects.filter(state=SyncRun.State.HELD, decision="").select_related("provider")
+    for run in undecided.defer("held", "problems").order_by("-pk"):
+        since = read.setdefault(run.provider_id, set())
+        # A source that is held hour after hour leaves many: those that a later one of them covers need no look.
+        if not set(run.sizes) <= since and newer_than(run) is None:
+            found.append(run)
+        since.update(run.sizes)
+        if len(found) == limit:
+            break
+    return found
+
+
 def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
     # The provider's row first, as every writer of its offers locks it.
     provider = Provider.objects.select_for_update().get(pk=run.provider_id)

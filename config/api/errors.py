@@ -53,6 +53,8 @@ _CODES = {
     503: "unavailable",
 }
 
+TOO_LARGE = "The body is larger than this server takes."
+
 # Under /v1 clients know OpenAI's words.
 _OPENAI_CODES = {401: "invalid_api_key", 403: "insufficient_permissions"}
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -152,7 +154,7 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
     if isinstance(exc, ValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
     if isinstance(exc, RequestDataTooBig):
-        return _refusal(413, "The body is larger than this server takes.")
+        return _refusal(413, TOO_LARGE)
     if isinstance(exc, UnreadablePostError):
         return _refusal(400, "The body ended before it was whole.")
     if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
@@ -199,7 +201,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return answer(request, 413, "The body is larger than this server takes.")
+        return answer(request, 413, TOO_LARGE)
     return answer(request, 400, "The request was refused as malformed.")
 
 

@@ -1,8 +1,9 @@
-"""Headers that keep a page's powers small, and refusals of URLs that no route can mean."""
+"""Headers that keep a page's powers small, and refusals of what no route takes: odd URLs, and too large a body."""
 
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.api import errors
@@ -31,7 +32,7 @@ POLICY = policy()
 
 
 class SecurityHeadersMiddleware:
-    """Adds a Content-Security-Policy where the view set none, and refuses a NUL or broken UTF-8 in a URL."""
+    """Adds a Content-Security-Policy where the view set none, and refuses what no route takes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -42,6 +43,9 @@ class SecurityHeadersMiddleware:
         return response
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
+        # Before anything reads it. Django itself takes a form with files of any length, as slowly as it comes.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return errors.answer(request, 413, errors.TOO_LARGE)
         if "\x00" in request.path_info:
             return errors.response(request, 404, "not_found", "No such address.")
         query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))

@@ -6,7 +6,7 @@ from django import template
 from django.template import RequestContext
 
 from providers.freshness import sources
-from providers.models import SyncRun
+from providers.held import waiting
 
 register = template.Library()
 
@@ -17,5 +17,4 @@ def freshness(context: RequestContext) -> dict[str, Any]:
     user: Any = context["request"].user
     if not user.has_perm("providers.view_provider"):
         return {}
-    held = SyncRun.objects.filter(state=SyncRun.State.HELD, decision="").select_related("provider").order_by("-pk")
-    return {"shown": True, "sources": sources(), "held": held.defer("held", "problems")[:10]}
+    return {"shown": True, "sources": sources(), "held": waiting()}

@@ -220,11 +220,13 @@ def test_a_key_that_does_not_work_gets_no_new_secret(api, alice, make_key, field
     assert (answer.status_code, answer.json()["code"]) == (409, "key_not_usable")
 
 
-def test_the_secret_before_a_rotation_rotates_nothing(api, alice, make_key):
+@pytest.mark.parametrize(("tail", "sent", "done"), [("/rotate", {}, 200), (None, {"name": "outlives it"}, 201)])
+def test_the_secret_before_a_rotation_gets_no_other_secret(api, alice, make_key, tail, sent, done):
     issued = make_key(alice, scopes=["models:read", "keys:write"])
     new = issuing.rotate(issued.key, 60, issuing.Actor(Author.person(alice)))
-    assert api.with_key(issued.token).post(at(issued.key, "/rotate"), {}).status_code == 403
-    assert api.with_key(new.token).post(at(issued.key, "/rotate"), {}).status_code == 200
+    path = KEYS if tail is None else at(issued.key, tail)
+    assert api.with_key(issued.token).post(path, sent).status_code == 403
+    assert api.with_key(new.token).post(path, sent).status_code == done
 
 
 @pytest.mark.django_db(transaction=True)

@@ -179,7 +179,7 @@ def explain(client: Any) -> None:
         with CaptureQueriesContext(connection) as queries:
             client.get("/api/models/list", variants[0] if variants[0].get("page") != -1 else {"page": 3000})
         for each in queries:
-            if "catalog_aimodel" in each["sql"] and float(each["time"]) > 0.02:
+            if "catalog_aimodel" in (each["sql"] or "") and float(each["time"]) > 0.02:
                 with connection.cursor() as cursor:
                     cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + each["sql"])
                     print(f"\n-- {name}: {each['sql'][:3000]}\n" + "\n".join(row[0] for row in cursor.fetchall()))

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import connection
 from rest_framework.test import APIClient
 
-from catalog import custom
+from catalog import changes, custom
 from catalog.changes import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
 
@@ -380,6 +381,16 @@ def test_a_delegated_preset_on_another_base_is_so_no_longer(api, make, make_mode
 def test_a_picture_that_is_none_is_refused(make, url):
     response = make(meta={"profile_image_url": url})
     assert "meta.profile_image_url" in errors(response)
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "/admin/logout/", "data:text/html,x", 5, ["https://a.example/"]]
+)
+def test_staff_set_no_other_link_to_a_picture_either(make_model, alice, base, ops, link):
+    preset = make_model("helper", owner=alice, base_model=base)
+    with pytest.raises(ValidationError) as refusal:
+        changes.edit(preset, {"meta": {"profile_image_url": link}}, Author.person(ops))
+    assert list(refusal.value.error_dict) == ["meta"]
 
 
 @pytest.mark.parametrize(

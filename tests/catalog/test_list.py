@@ -261,6 +261,14 @@ def test_what_a_delegated_preset_is_built_on_is_neither_shown_nor_found(api, bob
     assert ids(api.as_(bob).get(LIST, {"query": "secret"})) == []
 
 
+def test_a_key_is_not_told_the_base_outside_its_policy(api, make_key, make_model, alice):
+    make_model("open", owner=alice, base_model=make_model("acme/secret"), delegated=True)
+    paths = (LIST, "/api/models/open", "/api/models/custom/open")
+    narrow, wide = (make_key(alice, allow=patterns).token for patterns in (["open"], ["*"]))
+    assert [b"acme/secret" in api.with_key(narrow).get(path).content for path in paths] == [False] * 3
+    assert [b"acme/secret" in api.with_key(wide).get(path).content for path in paths] == [True] * 3
+
+
 # Order and pages.
 
 

@@ -94,13 +94,17 @@ def test_a_client_that_waits_for_100_continue_gets_it(server: Server):
 
 @pytest.fixture
 def slow_clients(server: Server) -> Iterator[None]:
-    """Many more than there are threads: idle ones, ones in the middle of a head, and of a body."""
+    """Many more than there are threads: idle ones, ones in the middle of a head, and of a body, answered ones."""
     beginnings = (
         b"",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         b"GET / HT",
         b"POST /api/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
         b"POST /api/keys HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"POST /api/keys HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1ffffffff\r\na",
         b"POST /api/keys HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n",
+        b"POST /accounts/login HTTP/1.1\r\nHost: localhost\r\nCookie: csrftoken=" + b"a" * 32 + b"\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n--x\r\n",
     )
     with ExitStack() as clients:
         for number in range(100):

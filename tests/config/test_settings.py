@@ -72,6 +72,48 @@ def test_production_refuses_a_bad_setting_in_one_sentence_that_names_it(python, 
     assert "hunter2" not in done.stderr
 
 
+def test_a_missing_secret_names_the_way_to_try_it_out(python):
+    done = python({}, "manage.py", "check")
+    assert done.returncode == 1
+    assert "MODELDEX_ENV=development" in done.stderr
+
+
+def test_a_python_without_the_packages_is_told_where_they_are(python):
+    # -S leaves out the environment's packages.
+    done = python({"MODELDEX_ENV": "development"}, "-S", "manage.py", "check")
+    assert done.returncode == 1
+    assert "make install" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_ends_quietly_when_nobody_reads_on(project_dir, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": os.devnull,
+        "MODELDEX_ENV": "development",
+        "DATA_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "manage.py", "help"]
+    try:
+        done = subprocess.run(
+            command, cwd=project_dir, env=environment, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_env_file_says_how_to_serve_too(python, tmp_path):
+    file = tmp_path / "development.env"
+    file.write_text("PORT=8123\nACCESS_LOG=true\n")
+    environment = {"MODELDEX_ENV": "development", "DATA_DIR": str(tmp_path), "ENV_FILE": str(file)}
+    code = "from config import serving as s; print(s.bind, s.logconfig_dict['loggers']['gunicorn.access']['level'])"
+    assert python(environment, "-c", code).stdout == "127.0.0.1:8123 INFO\n"
+    assert python({**environment, "PORT": "8124"}, "-c", code).stdout == "127.0.0.1:8124 INFO\n"
+
+
 def test_debug_is_refused_in_production(python, production):
     done = python({**production, "MODELDEX_ENV": "production", "DEBUG": "true"}, "-c", "import config.settings")
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -306,6 +307,16 @@ def test_the_first_page_says_how_fresh_each_source_is_and_what_waits(staff, held
     page = staff.get("/admin/").content.decode()
     assert "OpenRouter" in page
     assert f"Run {held.pk} of openrouter waits for a decision" in page
+    SyncRun.objects.create(provider=held.provider, state="ok", sizes={"embeddings": 2})
+    assert f"Run {held.pk} of openrouter waits" in staff.get("/admin/").content.decode()
+    SyncRun.objects.create(provider=held.provider, state="ok", sizes={"language": 30})
+    assert "waits for a decision" not in staff.get("/admin/").content.decode()
+
+
+def test_the_first_page_says_in_words_how_old_a_source_is(staff, held):
+    Provider.objects.filter(pk=held.provider_id).update(last_success_at=timezone.now() - timedelta(hours=3))
+    page = staff.get("/admin/").content.decode().replace("\xa0", " ")
+    assert "<td>3 hours ago</td>" in page
 
 
 def test_5000_provider_models_are_switched_in_two_seconds(db):

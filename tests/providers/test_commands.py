@@ -188,6 +188,12 @@ def test_edit_model_reads_each_kind_of_field(make_model, word, field, value):
     assert (field in model.pinned_fields, model.manually_updated) == (field not in ("priority", "hidden"), True)
 
 
+def test_edit_model_says_what_it_released_and_not_that_nothing_changed(make_model, capsys):
+    make_model("acme/m", context_length=1, pinned_fields=["context_length"])
+    call_command("edit_model", "acme/m", "--release", "context_length")
+    assert capsys.readouterr().out == "released: context_length\npinned: nothing\n"
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [

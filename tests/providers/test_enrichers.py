@@ -203,6 +203,13 @@ def test_the_ids_of_openai_are_known_after_joining(recorded, capsys):
     assert json.loads(capsys.readouterr().out)["providers"]["openai"]["known"]["context_and_price"] >= covered.models
 
 
+def test_the_report_says_nothing_of_openai_where_openai_was_not_read(capsys):
+    call_command("catalog_report")
+    out = capsys.readouterr().out
+    assert "available" in out
+    assert "OpenAI" not in out
+
+
 KNOWN_PRICES = {
     # USD per million prompt and completion tokens, from the vendors' own pages.
     "openai/gpt-4o": ("2.5", "10"),

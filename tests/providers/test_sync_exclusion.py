@@ -117,7 +117,8 @@ def test_a_terminated_sync_ends_as_interrupted_and_gives_the_lease_back(stored_o
     settings.OPENROUTER_BASE_URL = f"{upstream.url}/api/v1"
     upstream.on(LANGUAGE, after_barrier(threading.Barrier(2), answer(200, feed(5))))
     child = forked(lambda: call_command("sync_catalog", "openrouter"))
-    while not upstream.requests:
+    deadline = time.monotonic() + 20
+    while not upstream.requests and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(child, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143

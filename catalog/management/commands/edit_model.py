@@ -53,7 +53,8 @@ class Command(BaseCommand):
             raise CommandError("\n".join(_messages(error))) from error
         if released:
             self.stdout.write(f"released: {', '.join(released)}")
-        self.stdout.write(f"changed: {', '.join(changed) or 'nothing'}")
+        if options["values"]:
+            self.stdout.write(f"changed: {', '.join(changed) or 'nothing'}")
         model.refresh_from_db()
         self.stdout.write(f"pinned: {', '.join(model.pinned_fields) or 'nothing'}")
 

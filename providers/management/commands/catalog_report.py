@@ -33,10 +33,11 @@ class Command(BaseCommand):
                 self._counts(slug if view == "said" else "", {"said": "says", "known": "known of them"}[view], covered)
         self._counts("catalog", "available", coverage.of_catalog())
         openai, missing = coverage.callable_at_openai()
-        self.stdout.write(
-            f"\nOf the {openai.models} ids of OpenAI that a chat or embeddings user would call, "
-            f"{openai.context_and_price} ({openai.share:.1%}) have a context length and a price."
-        )
+        if openai.models:
+            self.stdout.write(
+                f"\nOf the {openai.models} ids of OpenAI that a chat or embeddings user would call, "
+                f"{openai.context_and_price} ({openai.share:.1%}) have a context length and a price."
+            )
         if missing:
             self.stdout.write(f"Without: {', '.join(missing)}")
         for conflict in conflicts() if options["conflicts"] else ():
