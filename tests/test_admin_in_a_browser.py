@@ -91,9 +91,9 @@ def sign_in(open_page: Callable[..., Page], ops: Any, openrouter: Provider) -> C
     return open_
 
 
-# Tables and sections that begin beyond the window's right edge, where Django's boxes cut them off.
+# Tables and sections that begin at the window's right edge or beyond, where Django's boxes cut them off.
 CUT_OFF = """() => [...document.querySelectorAll('#content table, #content section')]
-    .filter(box => box.getBoundingClientRect().left >= innerWidth).map(box => box.innerText.slice(0, 80))"""
+    .filter(box => box.getBoundingClientRect().left > innerWidth - 48).map(box => box.innerText.slice(0, 80))"""
 
 
 def look(page: Page, name: str) -> None:
