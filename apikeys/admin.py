@@ -7,18 +7,21 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ValidationError
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
 from apikeys import issuing
 from apikeys.authentication import standing_of_key
+from apikeys.matching import match
 from apikeys.models import ApiKey, Scope, default_scopes
-from apikeys.policy import KeyPolicy, chosen
+from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
 from catalog.admin import viewing
 from catalog.changes import Author
 from catalog.viewers import standing_of
@@ -90,9 +93,18 @@ class ApiKeyForm(forms.ModelForm):
         help_text="A key that was made with another key has those of that one at most.",
     )
 
+    class Media:
+        js = ("apikeys/policy.js",)
+
     class Meta:
         model = ApiKey
         fields = ["user", "name", "mode", "patterns", "scopes", "per_minute", "per_day", "expires_at", "is_active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "patterns" in self.fields:
+            address = reverse("admin:apikeys_apikey_matches", args=[self.instance.pk] if self.instance.pk else [])
+            self.fields["patterns"].widget.attrs["data-matches"] = address
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -215,6 +227,28 @@ class ApiKeyAdmin(admin.ModelAdmin):
         response = TemplateResponse(request, "admin/apikeys/apikey/created.html", context)
         response["Cache-Control"] = "no-store"
         return response
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.matches_view)
+        return [
+            path("matches", view, name="apikeys_apikey_matches"),
+            path("<int:pk>/matches", view, name="apikeys_apikey_matches"),
+            *super().get_urls(),
+        ]
+
+    def matches_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """What the policy in the form comes to, in words: for the script beside the patterns."""
+        if not (self.has_change_permission(request) if pk else self.has_add_permission(request)):
+            raise PermissionDenied
+        key = ApiKey.objects.select_related("user").filter(pk=pk).first() if pk else None
+        chosen_user = request.POST.get("user", "")
+        user = key.user if key else None
+        if user is None and chosen_user.isascii() and chosen_user.isdigit() and len(chosen_user) < 19:
+            user = get_user_model().objects.filter(pk=int(chosen_user)).first()
+        if user is None:
+            return JsonResponse({"told": "Choose the user to see what the policy comes to."})
+        patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
+        return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns).told})
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         issuing.erase(obj, actor_of(request))

@@ -202,7 +202,12 @@ def test_a_key_is_made_seen_once_and_looked_through(sign_in):
     page.click(".select2-results__option:has-text('ops')")
     page.fill("#id_name", "of the notebook")
     page.select_option("#id_mode", "allow_list")
+    page.fill("#id_patterns", "acme/m1*\nacme/none")
+    expect(page.locator("#policy-told")).to_contain_text("Matches nothing: acme/none.")
     page.fill("#id_patterns", "acme/m1*")
+    expect(page.locator("#policy-told")).to_have_text(
+        re.compile(r"Allows 3 of the \d+ models that this user sees now\.")
+    )
     page.click("[name=_save]")
     token = page.inner_text("code")
     look(page, "key-shown")

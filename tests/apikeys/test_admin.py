@@ -176,3 +176,47 @@ def test_only_a_superuser_makes_a_key_for_a_superuser(client, make_user, ops):
     client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
     assert "user" in post(client, reverse(ADD), form(ops))
     assert not ApiKey.objects.exists()
+
+
+MATCHES = "/admin/apikeys/apikey/matches"
+
+
+@pytest.mark.parametrize(
+    ("mode", "patterns", "told"),
+    [
+        ("all", "", "Allows 2 of the 2 models"),
+        ("allow_list", "acme/*", "Allows 2 of the 2 models"),
+        (
+            "allow_list",
+            "acme/one\nacme/tow",
+            "Allows 1 of the 2 models that this user sees now. Matches nothing: acme/tow",
+        ),
+        ("deny_list", "acme/one", "Allows 1 of the 2 models"),
+        ("allow_list", "other/*", "Allows 0 of the 2 models that this user sees now. Matches nothing: other/*."),
+        ("allow_list", "a" * 300, "at most 255"),
+        ("no such mode", "acme/*", "Allows 0 of the 2 models"),
+    ],
+)
+def test_a_policy_is_told_while_it_is_written(
+    staff, alice, make_model, mode, patterns, told, django_assert_max_num_queries
+):
+    for model_id in ("acme/one", "acme/two"):
+        make_model(model_id)
+    make_model("acme/hidden", hidden=True)
+    with django_assert_max_num_queries(6):
+        answer = staff.post(MATCHES, {"user": alice.pk, "mode": mode, "patterns": patterns})
+    assert told in answer.json()["told"]
+
+
+@pytest.mark.parametrize("user", ["", "x", "9" * 30, "²", "0"])
+def test_without_a_user_nothing_is_told_of_the_catalog(staff, make_model, user):
+    make_model("acme/one")
+    assert staff.post(MATCHES, {"user": user, "mode": "all"}).json()["told"].startswith("Choose the user")
+
+
+def test_a_policy_is_told_only_to_who_may_write_one(client, make_user, alice, make_key):
+    reader = make_user("reader", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_apikey"))
+    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
+    for path in (MATCHES, f"/admin/apikeys/apikey/{make_key(alice).key.pk}/matches"):
+        assert client.post(path, {"user": alice.pk, "mode": "all"}).status_code == 403
