@@ -21,6 +21,7 @@ from catalog.admin import bulk, viewing
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import EntryForm, OpenedForm, formfield_for, provenance, shown
 from catalog.admin.filters import ENTRY_FILTERS
+from catalog.admin.sources import beside
 from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
 from catalog.variants import variant_of
@@ -125,6 +126,8 @@ class AIModelAdmin(admin.ModelAdmin):
             context["can_release"] = self.has_change_permission(request, row)
             context["can_view_as"] = request.user.has_perm("catalog.view_as")
             context["variant"] = variant_of(row.model_id)
+            if row.kind == AIModel.Kind.CATALOG and request.user.has_perm("providers.view_providermodel"):
+                context["source_names"], context["source_rows"] = beside(row)
             context["confirming"] = getattr(request, "loss", None)
         return super().render_change_form(request, context, *args, **kwargs)
 

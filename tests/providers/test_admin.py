@@ -337,3 +337,23 @@ def test_taking_a_provider_off_takes_its_models_out_of_use(staff, openrouter, of
     assert not AIModel.objects.filter(is_available=True).exists()
     staff.post(url, {"slug": "openrouter", "name": "O", "kind": "openrouter", "precedence": 50, "is_active": "on"})
     assert AIModel.objects.filter(is_available=True).count() == 31
+
+
+def test_an_entry_shows_what_each_source_says_of_it_side_by_side(staff, offers):
+    model = AIModel.objects.get(model_id="acme/m0")
+    other = Provider.objects.create(slug="modelsdev", name="models.dev", kind="modelsdev", precedence=90)
+    ProviderModel.objects.create(
+        provider=other,
+        upstream_id="acme/m0",
+        listing="models",
+        model=model,
+        facts={"context_length": 9999, "family": "m"},
+        pricing={"prompt": "0.000003"},
+    )
+    page = staff.get(reverse("admin:catalog_aimodel_change", args=[model.pk]))
+    assert page.context["source_names"] == ["openrouter (acme/m0)", "modelsdev (acme/m0)"]
+    rows = {row.field: row for row in page.context["source_rows"]}
+    assert (rows["context length"].said, rows["context length"].differ) == (("8192", "9999"), True)
+    assert (rows["family"].said, rows["family"].differ) == (("", "m"), False)
+    assert rows["prompt price, USD per token"].said == ("0.000001", "0.000003")
+    assert "tokenizer" not in rows

@@ -1,0 +1,50 @@
+"""What each source says of one entry, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.admin.entry_form import shown
+from catalog.models import SYNCED_FIELDS, AIModel
+
+PRICES = ("prompt", "completion")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field: the entry's own value, and what each source says of it in the order of their precedence."""
+
+    field: str
+    ours: str
+    said: tuple[str, ...]
+    differ: bool
+
+
+def beside(model: AIModel) -> tuple[list[str], list[Row]]:
+    """The sources that list the model now, the best precedence first, and a row for each field that one speaks of.
+
+    One query. Two offers of one provider are two columns. "" where a source says nothing.
+    """
+    # By the name of the reverse relation: providers stand above.
+    rows: Any = model.offers  # type: ignore[attr-defined,unused-ignore]
+    offers = list(
+        rows.filter(is_listed=True)
+        .select_related("provider")
+        .order_by("provider__precedence", "provider__slug", "upstream_id")
+    )
+    table = [
+        _row(field, getattr(model, field), [offer.facts.get(field) for offer in offers]) for field in SYNCED_FIELDS
+    ]
+    table += [
+        _row(f"{name} price, USD per token", model.pricing.get(name), [offer.pricing.get(name) for offer in offers])
+        for name in PRICES
+    ]
+    names = [f"{offer.provider.slug} ({offer.upstream_id})" for offer in offers]
+    return names, [row for row in table if any(row.said)]
+
+
+def _row(field: str, ours: Any, said: list[Any]) -> Row:
+    spoken = [value for value in said if value not in (None, "", [], {})]
+    words = tuple(shown(value)[:200] if value in spoken else "" for value in said)
+    return Row(field.replace("_", " "), shown(ours)[:200], words, any(value != spoken[0] for value in spoken[1:]))
