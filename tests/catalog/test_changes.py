@@ -1,0 +1,46 @@
+"""The one door for changes of AI models by hand."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from catalog import versions
+from catalog.changes import Author, edit, release
+from catalog.models import FieldChange
+
+pytestmark = pytest.mark.django_db
+
+
+def test_of_the_values_sent_only_those_that_differ_are_pinned_and_told(make_model, ops):
+    model = make_model("acme/large", name="Large", context_length=4096)
+    changed = edit(model, {"name": "Large", "context_length": 8192, "hidden": True}, Author.person(ops))
+    assert changed == ["context_length", "hidden"]
+    assert (model.pinned_fields, model.manually_updated) == (["context_length"], True)
+    rows = FieldChange.objects.filter(model=model).order_by("field").values_list("field", "old", "new", "actor")
+    assert list(rows) == [("context_length", 4096, 8192, "ops"), ("hidden", False, True, "ops")]
+
+
+def test_the_same_values_again_write_nothing(make_model, ops):
+    model = make_model("acme/large", name="Large")
+    before, version = model.updated_at, versions.current()
+    assert edit(model, {"name": "Large"}, Author.person(ops)) == []
+    assert (model.updated_at, model.manually_updated, model.pinned_fields) == (before, False, [])
+    assert (versions.current(), FieldChange.objects.count()) == (version, 0)
+
+
+def test_a_wrong_value_leaves_the_row_as_it_was(make_model, ops):
+    model = make_model("acme/large", context_length=4096)
+    with pytest.raises(ValidationError) as refused:
+        edit(model, {"context_length": -1, "hidden": True}, Author.person(ops))
+    assert "context_length" in refused.value.message_dict
+    model.refresh_from_db()
+    assert (model.context_length, model.hidden, model.pinned_fields) == (4096, False, [])
+
+
+def test_released_fields_take_what_upstream_says_and_the_others_stay_pinned(make_model, ops):
+    said = {"context_length": {"value": 1000, "source": "openrouter", "since": "2026-11-01T00:00:00+00:00"}}
+    model = make_model("acme/large", context_length=1000, upstream=said)
+    edit(model, {"context_length": 2000, "family": "ours"}, Author.person(ops))
+    assert release(model, ["context_length"], Author.person(ops)) == ["context_length"]
+    assert (model.context_length, model.pinned_fields, model.family) == (1000, ["family"], "ours")
+    with pytest.raises(ValidationError, match="Not pinned"):
+        release(model, ["context_length"], Author.person(ops))
