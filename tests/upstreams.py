@@ -261,6 +261,10 @@ def _head(status: int, headers: dict[str, str]) -> bytes:
 
 def _read_request(connection: socket.socket) -> Seen | None:
     reader = connection.makefile("rb")
+    if reader.peek(1)[:1] == b"\x16":
+        # The hello of TLS, in which no line need end: answered as web servers do, in plain HTTP.
+        connection.sendall(_head(400, {}))
+        return None
     first = reader.readline(65536).decode("latin-1").split(" ")
     if len(first) != 3:
         return None
