@@ -26,6 +26,8 @@ from apikeys import tokens
 from apikeys.models import ApiKey
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference, Profile
+from providers import copies, lists
+from providers.models import Provider
 
 WORLDS = int(os.environ.get("SIGHT_WORLDS", "20"))
 MODELS, CUSTOM, KEYS, SINGLES = 60, 16, 12, 2
@@ -153,6 +155,17 @@ def make_world(seed: int) -> World:
     return world
 
 
+# One that upstream lists and the catalog has no entry of: the key's policy alone decides on it.
+UNLISTED = "upstream/only"
+
+
+def list_upstream(world: World) -> None:
+    """As if OpenRouter had listed every catalog entry of the world a moment ago, and one more."""
+    provider = Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter")
+    ids = [UNLISTED, *(model.model_id for model in world.models if model.kind == "catalog")]
+    copies.store(provider, "language", [lists.item(id_, id_, name=id_, facts={}, pricing={}) for id_ in ids])
+
+
 def matched(pattern: str, model_id: str) -> bool:
     """The policy's pattern by another's code: fnmatch, with all but the star made literal."""
     literal = "".join(f"[{c}]" if c in "?[" else c for c in pattern)
@@ -177,7 +190,10 @@ class Oracle:
         )
 
     def permitted(self, model: AIModel) -> bool:
-        named = any(matched(pattern, model.model_id) for pattern in self.key.patterns)
+        return self.permits(model.model_id)
+
+    def permits(self, model_id: str) -> bool:
+        named = any(matched(pattern, model_id) for pattern in self.key.patterns)
         return {"all": True, "allow_list": named, "deny_list": not named}[self.key.mode]
 
     def passes(self, model: AIModel, *, active: bool = True) -> bool:
@@ -246,6 +262,12 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     assert {row["slug"] for row in picked} == expected(
         lambda m: oracle.visible(m) and oracle.available(m) and world.preferences.get((oracle.user, m.pk)) is not False
     )
+    listed = caller.get("/api/models/openrouter").json()["data"]
+    assert listed["source"] == "api"
+    beside = {UNLISTED} if oracle.permits(UNLISTED) else set()
+    assert {row["id"] for row in listed["models"]} == beside | expected(
+        lambda m: m.kind == "catalog" and oracle.visible(m)
+    )
     page = caller.get("/api/models/list", {"page_size": 200}).json()
     assert {row["id"] for row in page["items"]} == expected(oracle.found)
     assert page["total"] == len(page["items"])
@@ -276,8 +298,10 @@ def check_singles(world: World, caller: Any, oracle: Oracle, chance: random.Rand
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(WORLDS))
-def test_every_route_shows_a_key_exactly_what_the_rule_says(api, seed):
+def test_every_route_shows_a_key_exactly_what_the_rule_says(api, seed, settings):
+    settings.OPENROUTER_API_KEY = "a credential of ours"
     world, chance = make_world(seed), random.Random(seed)
+    list_upstream(world)
     for text, key in world.keys:
         caller, oracle = api.with_key(text), Oracle(world, key)
         check_lists(world, caller, oracle)
