@@ -275,6 +275,10 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     assert {row["id"] for row in found["items"]} == expected(lambda m: oracle.found(m) and "4" in searched(m))
 
 
+def levels(model: AIModel) -> int:
+    return 1 if model.kind == "catalog" or model.base_model is None else 1 + levels(model.base_model)
+
+
 def check_singles(world: World, caller: Any, oracle: Oracle, chance: random.Random) -> None:
     for model in chance.sample(world.models, SINGLES):
         path, visible = quote(model.model_id, safe=""), oracle.visible(model)
@@ -292,6 +296,13 @@ def check_singles(world: World, caller: Any, oracle: Oracle, chance: random.Rand
         assert written.status_code == (200 if visible else 404), model
         if visible:
             world.preferences[oracle.user, model.pk] = same
+        if oracle.key.mode == "all":  # the new id of a preset, too, must be in a list
+            sent = {"name": "A preset", "base_model_id": model.model_id}
+            made = caller.post("/api/models/custom", {**sent, "id": f"a-preset-{world.examples}"})
+            fits = oracle.usable(model) and levels(model) < 3
+            assert made.status_code == (201 if fits else 400), (model, made.json())
+            if fits:
+                assert caller.delete(f"/api/models/custom/a-preset-{world.examples}").status_code == 204
         default = caller.patch("/api/settings", {"default_model": model.model_id})
         assert default.status_code == (200 if oracle.usable(model) else 400), model
 
