@@ -98,7 +98,7 @@ class Conjunction:
 
 def problem_of(pattern: object) -> str | None:
     """A sentence on why `pattern` cannot stand in a policy, or None."""
-    if problem := modelids.problem_of(pattern):
+    if problem := modelids.problem_of_pattern(pattern):
         return problem
     if str(pattern).count("*") > MAX_STARS:
         return f"A pattern has at most {MAX_STARS} stars."

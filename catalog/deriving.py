@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save, pre_delete
 
 from catalog import modelids, versions
+from catalog.capabilities import task_of_model
 from catalog.folding import fold
 from catalog.people import display_name
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # What a custom model has from its base model.
 INHERITED_FIELDS: tuple[str, ...] = (
     "family",
+    "task",
     "context_length",
     "max_output_tokens",
     "embedding_dimensions",
@@ -78,9 +80,12 @@ def derive(model: AIModel) -> None:
             setattr(model, field, getattr(base, field))
         if base is None:
             model.is_available = False
-        elif not model.delegated:
-            # Who may use a delegated one need not know what it is built on.
-            words.append(base.model_id)
+        else:
+            # Where the base model's own name decides, a custom model has the outcome.
+            model.task = task_of_model(base)
+            if not model.delegated:
+                # Who may use a delegated one need not know what it is built on.
+                words.append(base.model_id)
         if model.owner is not None:
             words.append(display_name(model.owner))
     else:

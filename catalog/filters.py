@@ -13,22 +13,12 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 
 from catalog import access
 from catalog.access import Viewer
+from catalog.capabilities import CAPABILITIES
 from catalog.deriving import facet
 from catalog.folding import fold
 from catalog.models import AIModel
 from catalog.textvalues import MAX_INTEGER
 
-CAPABILITIES = (
-    "chat",
-    "embeddings",
-    "vision",
-    "audio",
-    "video",
-    "tools",
-    "reasoning",
-    "structured_output",
-    "browser",
-)
 MAX_QUERY = 200
 MAX_WORDS = 10
 MAX_TAGS = 20

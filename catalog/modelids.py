@@ -5,6 +5,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 
 MAX_LENGTH = 255
+# In the policy of a key it stands for any characters, so that no id may hold it.
+WILDCARD = "*"
 
 # Separators, controls, format characters (bidi marks, zero-width), surrogates, unassigned and private use.
 _REFUSED = ("Z", "C")
@@ -12,6 +14,13 @@ _REFUSED = ("Z", "C")
 
 def problem_of(text: object) -> str | None:
     """A sentence on why `text` is no model id, or None where it is one (DESIGN.md, Words)."""
+    if isinstance(text, str) and WILDCARD in text:
+        return f"A model id has no {WILDCARD}: in the policy of a key that stands for any characters."
+    return problem_of_pattern(text)
+
+
+def problem_of_pattern(text: object) -> str | None:
+    """The same for a pattern of a policy, which is a model id that may hold wildcards."""
     if not isinstance(text, str):
         return "A model id is text."
     if not text:

@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import access, deriving, images, modelids, versions
+from catalog import access, capabilities, deriving, images, modelids, versions
 from catalog.fields import ExactCharField
 from catalog.folding import fold
 from catalog.rows import update_rows
@@ -33,6 +33,7 @@ SYNCED_FIELDS: tuple[str, ...] = (
     "name",
     "family",
     "description",
+    "task",
     "context_length",
     "max_output_tokens",
     "embedding_dimensions",
@@ -212,6 +213,9 @@ class AIModel(models.Model):
     # What sources say.
     family = models.CharField(max_length=128, blank=True, validators=[validate_line])
     description = models.TextField(blank=True, max_length=MAX_TEXT, validators=[validate_text])
+    task = models.CharField(
+        max_length=32, blank=True, choices=[(word, word) for word in (*capabilities.TASKS, capabilities.OTHER)]
+    )
     context_length = _number("Tokens. Blank: unknown.")
     max_output_tokens = _number("Tokens. Blank: unknown.")
     embedding_dimensions = _number("Numbers in one vector. Blank: unknown, or no embedding model.")
@@ -242,7 +246,7 @@ class AIModel(models.Model):
     released_at = models.DateTimeField(null=True, blank=True)
     retires_at = models.DateField(null=True, blank=True)
     knowledge_cutoff = models.DateField(null=True, blank=True)
-    alias_of = ExactCharField(max_length=modelids.MAX_LENGTH, blank=True)
+    alias_of = ExactCharField(max_length=modelids.MAX_LENGTH, blank=True, validators=[modelids.validate])
 
     # What follows from the providers' offers; written by syncs and by `providers.merging`.
     pricing = models.JSONField(
@@ -401,19 +405,8 @@ class AIModel(models.Model):
 
     @property
     def capabilities(self) -> list[str]:
-        """What it can do, as the words of the public API."""
-        flags = (
-            ("embeddings", self.supports_embeddings),
-            ("vision", self.supports_images),
-            ("audio", self.supports_audio),
-            ("video", self.supports_video),
-            ("tools", self.supports_tools),
-            ("reasoning", self.supports_reasoning),
-            ("structured_output", self.supports_structured_output),
-            ("browser", self.supports_browser),
-        )
-        chat = not self.supports_embeddings and (not self.output_modalities or "text" in self.output_modalities)
-        return [*(["chat"] if chat else []), *(word for word, held in flags if held)]
+        """What it is and can do, as the words of the public API."""
+        return capabilities.words_of(self)
 
 
 class CustomModel(AIModel):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
 from catalog import images
+from catalog.capabilities import CAPABILITIES
 from catalog.folding import fold
 from catalog.grants import MAX_GRANTS, Grant
 from catalog.jsonfields import JSONObject, StrictSerializer, Switch, Text
@@ -179,7 +180,7 @@ class ItemSerializer(serializers.Serializer):
     updated_at = serializers.IntegerField(help_text="Unix seconds.")
     is_available = serializers.BooleanField()
     is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
-    capabilities = serializers.ListField(child=serializers.CharField())
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
     description = serializers.CharField(required=False)
     family = serializers.CharField(required=False)
     context_length = serializers.IntegerField(required=False)

@@ -12,7 +12,7 @@ from catalog.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, View, snapshot
 from catalog.viewers import Standing, standing_of
 
 # Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
-SHAPE = 1
+SHAPE = 2
 
 _WORDS = {True: b"true", False: b"false"}
 # is_enabled (None: not said), is_default -> the end of an item.
@@ -82,10 +82,11 @@ def catalog_lists(view: View, default: int | None) -> bytes:
 
 
 def cli_rows(view: View, default: int | None) -> bytes:
-    """`/api/models?format=cli`: what is visible and available and not switched off by the user's own word."""
+    """`/api/models?format=cli`: chat models, visible and available and not switched off by the user's own word."""
     rows = [
         piece.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
         for pk, piece in view.having(AVAILABLE | REFUSED, AVAILABLE)
+        if piece.cli is not None
     ]
     return b"[" + b",".join(rows) + b"]"
 

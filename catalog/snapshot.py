@@ -21,6 +21,7 @@ from rest_framework.exceptions import APIException
 
 from catalog import access, versions
 from catalog.access import Viewer
+from catalog.capabilities import CHAT
 from catalog.items import catalog_item
 from catalog.models import AIModel, CatalogVersion, Tag
 from catalog.openai import openai_item
@@ -54,7 +55,8 @@ class Piece:
 
     model_id: str
     item: bytes
-    cli: bytes
+    # None: no chat model, so not for pickers.
+    cli: bytes | None
     # None: not for /v1.
     openai: bytes | None
 
@@ -63,7 +65,7 @@ class Piece:
         return cls(
             model.model_id,
             orjson.dumps(catalog_item(model, tags))[:-1],
-            orjson.dumps(cli_row(model))[:-1],
+            orjson.dumps(cli_row(model))[:-1] if CHAT in model.capabilities else None,
             orjson.dumps(openai_item(model)) if model.supported_in_api else None,
         )
 
@@ -99,10 +101,6 @@ class Selection:
     def is_usable(self, pk: int | None) -> bool:
         return pk is not None and self.mark_of.get(pk, 0) & USABLE == USABLE
 
-    @property
-    def first_usable(self) -> int | None:
-        return next((pk for pk, mark in zip(self.pks, self.marks, strict=True) if mark & USABLE == USABLE), None)
-
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -122,6 +120,11 @@ class View:
         """The visible models whose marks under `mask` are `wanted`, which is all of them where it is not said."""
         wanted = mask if wanted is None else wanted
         return ((pk, piece) for pk, piece, mark in self.marked() if mark & mask == wanted)
+
+    @property
+    def first_for_chat(self) -> int | None:
+        """The key of the first usable chat model: the one that nobody had to choose."""
+        return next((pk for pk, piece in self.having(USABLE) if piece.cli is not None), None)
 
     def usable(self, model_id: str) -> Piece | None:
         pk = self.pieces.pk_of.get(model_id)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
+
+from catalog.pricing import PER_MILLION, certain
 
 if TYPE_CHECKING:
     from catalog.models import AIModel
-
-_MILLION = 1_000_000
 
 
 def cli_row(model: AIModel) -> dict[str, Any]:
     """The row without `isDefault`, which depends on who asks.
 
-    A picker asks what it may rely on: each of `caps` is true where that is known, and false otherwise.
+    A picker asks what it may rely on: each of `caps` is true where that is known, and false otherwise. It is only for
+    chat models, all of which can stream.
     """
     row: dict[str, Any] = {
         "slug": model.model_id,
@@ -22,7 +22,7 @@ def cli_row(model: AIModel) -> dict[str, Any]:
         "displayName": model.name,
         "inputModalities": model.input_modalities,
         "caps": {
-            "streaming": "chat" in model.capabilities,
+            "streaming": True,
             "toolUse": bool(model.supports_tools),
             "reasoningEffort": bool(model.reasoning_levels),
             "parallelToolCalls": bool(model.supports_parallel_tool_calls),
@@ -30,19 +30,12 @@ def cli_row(model: AIModel) -> dict[str, Any]:
     }
     if model.context_length:
         row["contextWindow"] = model.context_length
+    known = certain(model.pricing)
     prices = {
-        name: price
+        name: float(known[word] * PER_MILLION)
         for name, word in (("inputPerMillion", "prompt"), ("outputPerMillion", "completion"))
-        if (price := _per_million(model.pricing.get(word))) is not None
+        if word in known
     }
     if prices:
         row["pricing"] = {**prices, "currency": "USD"}
     return row
-
-
-def _per_million(price: Any) -> float | None:
-    """USD per million tokens of a price per token. It is multiplied as a decimal: 0.00000015 gives 0.15 exactly."""
-    try:
-        return float(Decimal(price) * _MILLION) if isinstance(price, str) else None
-    except InvalidOperation:
-        return None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 from catalog.modelids import author_of
 
@@ -37,16 +34,10 @@ class Variant:
 
 
 def variant_of(model_id: str) -> Variant | None:
-    """What the id's mark says, or None for an ordinary model. Whether a model is free, its price says: `is_free`."""
+    """What the id's mark says, or None for an ordinary model. Whether a model is free, its price says."""
     if model_id.startswith("~"):
         return Variant(ALIAS, ALIAS_MEANS, "")
     base, colon, suffix = model_id.rpartition(":")
     if colon and suffix in SUFFIXES and author_of(model_id) not in _TAGGED_AUTHORS:
         return Variant(suffix, SUFFIXES[suffix], base)
     return None
-
-
-def is_free(pricing: Mapping[str, Any]) -> bool:
-    """Whether prompt and completion are known to cost nothing; a router's price is unknown, not nothing."""
-    prices = [pricing.get(kind) for kind in ("prompt", "completion")]
-    return all(price is not None and Decimal(price) == 0 for price in prices)

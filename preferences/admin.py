@@ -17,7 +17,7 @@ from preferences.models import DefaultModel
 
 
 def _default(view: View) -> int | None:
-    return defaults.resolve(view.standing.viewer, view.selection).pk
+    return defaults.resolve(view).pk
 
 
 viewing.dialects["/api/models"] = lambda view: catalog_lists(view, _default(view))

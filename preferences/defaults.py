@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.access import Viewer
-from catalog.snapshot import Selection
+from catalog.snapshot import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +15,18 @@ class Default:
     source: str | None = None
 
 
-def resolve(viewer: Viewer, selection: Selection) -> Default:
-    """The first that the viewer may use of: their own, their groups' by rank, the site's, the first in the catalog.
+def resolve(view: View) -> Default:
+    """The first that the viewer may use of: their own, their groups' by rank, the site's, the catalog's first for chat.
 
     A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none.
     """
-    if viewer.user_id is None:
+    selection = view.selection
+    if view.standing.viewer.user_id is None:
         return Default(selection.site_default, "site") if selection.is_usable(selection.site_default) else Default()
     named = [
         (selection.own_default, "user"),
         *((pk, "group") for pk in selection.group_defaults),
         (selection.site_default, "site"),
-        (selection.first_usable, "first_usable"),
+        (view.first_for_chat, "first_usable"),
     ]
     return next((Default(pk, source) for pk, source in named if selection.is_usable(pk)), Default())

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.capabilities import CAPABILITIES
 from catalog.jsonfields import StrictSerializer, Switch, Text
 from catalog.modelids import MAX_LENGTH
 from preferences.models import Profile
@@ -103,7 +104,7 @@ class CatalogItemSerializer(serializers.Serializer):
     is_available = serializers.BooleanField()
     is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
     is_default = serializers.BooleanField()
-    capabilities = serializers.ListField(child=serializers.CharField())
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
     description = serializers.CharField(required=False)
     family = serializers.CharField(required=False)
     context_length = serializers.IntegerField(required=False, help_text="Tokens.")

@@ -71,7 +71,7 @@ def _validated(serializer: serializers.Serializer) -> dict[str, Any]:
 
 
 def _default(view: View) -> int | None:
-    return defaults.resolve(view.standing.viewer, view.selection).pk
+    return defaults.resolve(view).pk
 
 
 @extend_schema(tags=["models"])
@@ -89,7 +89,7 @@ class ModelsViewSet(ServingMixin, viewsets.ViewSet):
         summary="The visible models, and those that the caller may use",
         description="Signed in, `catalog` is every visible model and `models` the usable ones. Anonymous callers get "
         "the available ones as both. The highest priority first, then by id. With `format=cli`, an array for the "
-        "picker of a terminal client: what is visible, available and not switched off by the caller.",
+        "picker of a terminal client: the chat models that are visible, available and not switched off by the caller.",
         parameters=[OpenApiParameter("format", str, enum=["cli"], description="For the picker of a terminal client.")],
         examples=[
             OpenApiExample(
@@ -167,7 +167,7 @@ class SettingsViewSet(ServingMixin, viewsets.ViewSet):
         operation_id="settings_retrieve",
         summary="The caller's settings and the default model that holds now",
         description="The default model is the caller's own, else their groups', else the site's, else the first usable "
-        "one. One that is stored but not usable now is kept and not answered.",
+        "chat model. One that is stored but not usable now is kept and not answered.",
         examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
         responses={
             200: SettingsSerializer,
@@ -204,7 +204,7 @@ class SettingsViewSet(ServingMixin, viewsets.ViewSet):
     def _settings(self) -> dict[str, Any]:
         view = self.view_of_catalog()
         profile = Profile.objects.filter(user=view.standing.viewer.user_id).first() or Profile()
-        default = defaults.resolve(view.standing.viewer, view.selection)
+        default = defaults.resolve(view)
         return {
             "default_model": None if default.pk is None else view.pieces.by_pk[default.pk].model_id,
             "default_model_source": default.source,

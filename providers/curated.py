@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from catalog import modelids
 from providers.records import facts_of, pricing_of
 
 _FOLDER = Path(__file__).parent / "curated"
@@ -40,6 +41,7 @@ def entries() -> dict[str, Entry]:
     for listing in _FILES:
         for item in _file(listing)["models"]:
             model_id = item["model_id"]
+            modelids.validate(model_id)
             found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing_of(item.get("pricing", {})))
     return found
 

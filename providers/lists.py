@@ -18,12 +18,14 @@ import orjson
 from django.db.models import BooleanField, Case, Value, When
 
 from catalog import access, modelids
+from catalog.capabilities import CHAT, task_of_facts
 from catalog.models import AIModel
+from catalog.pricing import certain
 from catalog.viewers import Standing
 from providers import authors, copies, curated
 from providers.models import Provider, ProviderCopy
 from providers.namespaces import EMBEDDINGS, LANGUAGE
-from providers.records import Reading
+from providers.records import Reading, Record
 
 Made = TypeVar("Made")
 
@@ -79,7 +81,7 @@ def item(
         "provider": author or authors.display_name(modelids.author_of(model_id)),
         "context": facts.get("context_length"),
         "dimensions": facts.get("embedding_dimensions"),
-        "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in pricing},
+        "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in certain(pricing)},
         **local,
     }
 
@@ -93,20 +95,21 @@ def items_of(reading: Reading) -> copies.Items:
             name=record.facts.get("name", ""),
             facts=record.facts,
             pricing=record.pricing,
-            **_local_details(record.facts),
+            **_local_details(record),
         )
         for record in reading.records
     ]
 
 
-def _local_details(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _local_details(record: Record) -> dict[str, Any]:
+    facts = record.facts
     extras = facts.get("extras", {})
     found = {
         "parameter_size": extras.get("parameter_size"),
         "quantization": extras.get("quantization"),
         "family": facts.get("family"),
         "size": extras.get("size_bytes"),
-        "embeds": facts.get("supports_embeddings"),
+        "task": task_of_facts(record.model_id, facts),
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -194,7 +197,7 @@ def seen(standing: Standing, items: copies.Items) -> copies.Items:
 
 def _is_shown(listed: ProviderList, record: Mapping[str, Any]) -> bool:
     # A local server is asked for models to talk to; the vendors have lists of their own for the others.
-    return listed.has_curated or not record.get("embeds")
+    return listed.has_curated or (record.get("task") or task_of_facts(record["model_id"], {})) == CHAT
 
 
 def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +207,7 @@ def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, An
         "context": record["context"] or entry["context_length"],
         "dimensions": record["dimensions"] or entry["embedding_dimensions"],
         "pricing": record["pricing"]
-        or {kind: entry["pricing"][kind] for kind in ("prompt", "completion") if kind in entry["pricing"]},
+        or {kind: entry["pricing"][kind] for kind in ("prompt", "completion") if kind in certain(entry["pricing"])},
     }
 
 

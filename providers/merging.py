@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from catalog.changes import stored
 from catalog.models import SYNCED_FIELDS, AIModel
-from catalog.variants import is_free
+from catalog.pricing import is_free, prompt_per_million
 from providers import curated
 from providers.models import Provider, ProviderModel
 from providers.namespaces import ENRICHERS, covers
 from providers.records import value_of
 
-PER_MILLION = Decimal(1_000_000)
 CURATED = "curated"
 
 
@@ -110,7 +108,7 @@ class Merger:
         elif before and before["source"] in self.fillers:
             pricing = before["value"]
             upstream["pricing"] = {**before, "stale": True}
-        return {"upstream": upstream, "pricing": pricing, "prompt_price": per_million(pricing.get("prompt"))}
+        return {"upstream": upstream, "pricing": pricing, "prompt_price": prompt_per_million(pricing)}
 
     def _enriches(self, offer: ProviderModel) -> bool:
         provider = self.providers[offer.provider_id]
@@ -166,8 +164,3 @@ class Merger:
     def _covered(self, model: AIModel) -> bool:
         is_embedding = bool(model.supports_embeddings)
         return any(covers(kind, slug, listing, model.model_id, is_embedding) for kind, slug, listing in self.listings)
-
-
-def per_million(price: str | None) -> float | None:
-    """A price in USD per token as USD per million, to filter and sort by."""
-    return None if price is None else float(Decimal(price) * PER_MILLION)

@@ -39,6 +39,7 @@ READ_FOR_OFFERS = (
     "author",
     "name",
     "family",
+    "task",
     "input_modalities",
     "output_modalities",
     *(name for name in SYNCED_FIELDS if name.startswith("supports_")),

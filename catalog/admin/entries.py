@@ -24,6 +24,7 @@ from catalog.admin.filters import ENTRY_FILTERS
 from catalog.admin.sources import beside
 from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+from catalog.pricing import certain
 from catalog.variants import variant_of
 
 # A change of one of these may take a model from somebody's sight.
@@ -82,7 +83,8 @@ class AIModelAdmin(admin.ModelAdmin):
 
     @admin.display(description="USD per million", ordering="prompt_price")
     def prices(self, row: AIModel) -> str:
-        told = [price(row.pricing, "prompt"), price(row.pricing, "completion")]
+        known = certain(row.pricing)
+        told = [price(known, "prompt"), price(known, "completion")]
         return " / ".join(amount or "?" for amount in told) if any(told) else ""
 
     @admin.display(description="context", ordering="context_length")
@@ -336,7 +338,9 @@ class CatalogEntryAdmin(AIModelAdmin):
         (
             "Upstream says: what it is",
             {
-                "fields": ("family", "description", "alias_of", "released_at", "retires_at", "knowledge_cutoff"),
+                "fields": (
+                    "task", "family", "description", "alias_of", "released_at", "retires_at", "knowledge_cutoff",
+                ),
                 "description": "Changing one of the fields from here on pins it: no sync writes it until it is "
                 "released.",
             },

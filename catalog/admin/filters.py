@@ -11,13 +11,10 @@ from django.http import HttpRequest
 
 from catalog import custom, flags
 from catalog.admin.inputs import MODALITIES
+from catalog.capabilities import CAPABILITIES
 from catalog.deriving import facet
 from catalog.models import AIModel, Tag
 from catalog.textvalues import MAX_INTEGER
-
-CAPABILITIES = (
-    "chat", "embeddings", "vision", "audio", "video", "tools", "reasoning", "structured_output", "browser",
-)  # fmt: skip
 
 STATUSES = {
     "init": ("init: only poor sources so far", Q(manually_updated=False, rich_source=False)),

@@ -10,6 +10,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.capabilities import CAPABILITIES
 from catalog.requests import answer, etag
 from catalog.schema import openai_refusals
 from catalog.serving import SHAPE, ServingMixin, named, openai_list
@@ -49,7 +50,7 @@ class OpenAIMetadataSerializer(serializers.Serializer):
     supported_in_api = serializers.BooleanField()
     minimal_client_version = serializers.CharField(allow_null=True)
     priority = serializers.IntegerField(help_text="Higher first.")
-    capabilities = serializers.ListField(child=serializers.CharField())
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
     pricing = serializers.DictField(allow_null=True, help_text="USD per token, as decimal text.")
 
 
@@ -71,7 +72,7 @@ class OpenAIModelSerializer(serializers.Serializer):
     supported_parameters = serializers.ListField(child=serializers.CharField(), required=False)
     top_provider = serializers.DictField(required=False)
     shutdown_date = serializers.DateField(required=False)
-    capabilities = serializers.ListField(child=serializers.CharField())
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
     metadata = OpenAIMetadataSerializer()
 
 

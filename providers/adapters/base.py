@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
+from catalog import capabilities
 from providers.adapters import values
 from providers.adapters.values import Unstorable, Unusable
 from providers.http import Door, UpstreamError, origin_of
@@ -42,7 +43,11 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that was left out: its place in the answer (from 0), its id where readable, and why."""
+    """A record that was left out: its place in the answer (from 0), its id where readable, and why.
+
+    An id that is text but cannot be accepted stands here as `values.legible` writes it; None is left for a record
+    without any.
+    """
 
     index: int
     upstream_id: str | None
@@ -114,7 +119,7 @@ class Draft:
             self.extras[key] = found
 
     def modalities(self, given: Any, produced: Any) -> None:
-        """Both lists, and the capabilities that follow from them."""
+        """Both lists, and the abilities that follow from them."""
         takes = self.clean("input_modalities", given, values.words)
         makes = self.clean("output_modalities", produced, values.words)
         if takes:
@@ -135,11 +140,27 @@ class Draft:
 
     def chat(self, *, images: bool | None = None) -> None:
         """For an upstream that says "a chat model", and perhaps whether it sees images."""
+        self.facts["task"] = capabilities.CHAT
+        self.writes_text(images=images)
+
+    def is_for(self, task: str) -> None:
+        """For an upstream that states the task: one of `capabilities.TASKS`, or OTHER."""
+        if task == capabilities.EMBEDDINGS:
+            self.embedding()
+        else:
+            self.facts["task"] = task
+            self.facts["supports_embeddings"] = False
+
+    def writes_text(self, *, images: bool | None = None) -> None:
+        """For an upstream that says "a language model", which need not be one for conversations."""
         if images is not None:
-            self.facts["input_modalities"] = ["text", "image"] if images else ["text"]
-            self.facts["supports_images"] = images
-        self.facts["output_modalities"] = ["text"]
+            self.takes_images(images)
+        self.facts.setdefault("output_modalities", ["text"])
         self.facts["supports_embeddings"] = False
+
+    def takes_images(self, images: bool) -> None:
+        self.facts["input_modalities"] = ["text", "image"] if images else ["text"]
+        self.facts["supports_images"] = images
 
     def reasoning(self, efforts: Any, default: Any) -> None:
         levels = self.clean("reasoning_levels", efforts, values.words)
@@ -150,7 +171,20 @@ class Draft:
             ]
         self.put("default_reasoning_level", default, values.text)
 
+    @property
+    def task(self) -> str:
+        """What the model is for, as far as this record and its id say."""
+        return capabilities.task_of_facts(self.upstream_id, self.facts)
+
+    def paid_otherwise(self) -> None:
+        """For a model that is paid by the hour, the image or the second: token prices of zero are not its price."""
+        for key in ("prompt", "completion"):
+            if self.pricing.get(key) == "0":
+                del self.pricing[key]
+
     def done(self) -> Listing:
+        if self.task in capabilities.NOT_PAID_BY_TOKEN:
+            self.paid_otherwise()
         if self.extras:
             self.facts["extras"] = self.extras
         return Listing(self.upstream_id, self.model_id, self.facts, self.pricing, tuple(self.problems))
@@ -230,6 +264,7 @@ class Adapter:
             try:
                 if not isinstance(record, dict):
                     raise Rejected("is not an object")
+                upstream_id = values.legible(self.sent_id(record))
                 upstream_id = self.upstream_id(record)
                 catalog_id = self.catalog_id(upstream_id)
                 draft = Draft(upstream_id, catalog_id)
@@ -261,9 +296,13 @@ class Adapter:
             raise UpstreamError("wrong_shape", "The answer is not an object with a list of models.")
         return records
 
+    def sent_id(self, record: dict[str, Any]) -> Any:
+        """The record's id as upstream sent it, whatever that is."""
+        return record.get("id")
+
     def upstream_id(self, record: dict[str, Any]) -> str:
         try:
-            return values.model_id(record.get("id"))
+            return values.model_id(self.sent_id(record))
         except Unusable as error:
             raise Rejected(f"id {error}") from None
 

@@ -7,17 +7,60 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from catalog import capabilities as words
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, Rejected, mapping
-from providers.adapters.openai import EMBEDDING_ID
-from providers.adapters.values import Unusable
+from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.openrouter import PRICES
 from providers.http import UpstreamError
 
-_CONTEXT = ("max_model_len", "context_window", "loaded_context_length", "max_context_length", "context_length")
-_MAX_OUTPUT = ("max_completion_tokens", "max_tokens", "max_output_length")
-_TYPE_EMBEDDING = frozenset({"embedding", "embeddings"})
-_TYPE_CHAT = frozenset({"llm", "vlm", "chat", "language", "code"})
-_SMALL_EMBEDDER = re.compile(r"(?:^|/)(?:bge|gte|e5|all-minilm|nomic-embed)[-_]", re.IGNORECASE)
+_CONTEXT = (
+    "max_model_len", "context_window", "loaded_context_length", "max_context_length", "context_length", "context_size",
+    "max_input_tokens",
+)  # fmt: skip
+_MAX_OUTPUT = ("max_completion_tokens", "max_tokens", "max_output_length", "max_output_tokens")
+_LANGUAGE_TYPES = frozenset({"llm", "vlm", "language", "code"})
+_TASKS = {
+    "chat": words.CHAT,
+    "embedding": words.EMBEDDINGS,
+    "embeddings": words.EMBEDDINGS,
+    "image": words.IMAGE_GENERATION,
+    "video": words.VIDEO_GENERATION,
+    "audio": words.SPEECH,
+    "transcribe": words.TRANSCRIPTION,
+    "rerank": words.RERANK,
+    "moderation": words.MODERATION,
+}
+# Each server's words for what a model can do, as an entry of a list or as the key of a flag.
+_ABILITIES = {
+    "supports_tools": (
+        "supports_tools",
+        "tools",
+        "tool_use",
+        "tool_calling",
+        "function_calling",
+        "trained_for_tool_use",
+    ),
+    "supports_reasoning": ("supports_reasoning", "reasoning", "thinking"),
+    "supports_structured_output": ("structured_output", "structured_outputs", "json_schema"),
+}
+_VISION = ("vision", "vlm", "image_input", "supports_image_input", "supports_vision")
+# Numbers under these names are USD per million tokens: Together's and Hugging Face's, then DeepInfra's.
+_PER_MILLION = {
+    "input": "prompt",
+    "output": "completion",
+    "input_tokens": "prompt",
+    "output_tokens": "completion",
+    "cache_read_tokens": "input_cache_read",
+}
+# Objects that hold further facts of the model: DeepInfra's, GitHub's.
+_NESTED = ("metadata", "limits")
+# Objects that are read, or that say nothing about the model itself.
+_READ = frozenset(
+    {*_NESTED, "architecture", "meta", "pricing", "providers", "capabilities", "quantization", "permission",
+     "loaded_instances"}
+)  # fmt: skip
+_PRICE = re.compile(r"pric|cost", re.IGNORECASE)
+_FACT = re.compile(r"context|pric|cost|modalit|tokens", re.IGNORECASE)
 
 
 class Compatible(Adapter):
@@ -27,38 +70,55 @@ class Compatible(Adapter):
     def records(self, payload: Any) -> list[Any]:
         if isinstance(payload, list):
             # Together sends the bare list.
-            return payload
+            return _with_parents(payload)
         models = payload.get("models") if isinstance(payload, dict) and "data" not in payload else None
         if isinstance(models, list):
             # LM Studio's own API; llama.cpp sends such a list too, full of empty texts, beside the real one.
             if models and not any("key" in mapping(item) for item in models):
                 raise UpstreamError("not_recognised", "This is not an answer in OpenAI's dialect.")
             return models
-        return super().records(payload)
+        return _with_parents(super().records(payload))
 
-    def upstream_id(self, record: dict[str, Any]) -> str:
-        try:
-            return values.model_id(record.get("id", record.get("key")))
-        except Unusable as error:
-            raise Rejected(f"id {error}") from None
+    def sent_id(self, record: dict[str, Any]) -> Any:
+        return record.get("id", record.get("key"))
 
     def read(self, record: dict[str, Any], draft: Draft, listing: str) -> bool | None:
         if record.get("active") is False:
             return False  # Groq lists what it no longer serves.
-        draft.text("name", record.get("display_name") or record.get("name"), values.MAX_NAME)
-        draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
+        said: dict[str, Any] = {}
+        for nested in (*(mapping(record.get(name)) for name in _NESTED), record):
+            said |= {name: value for name, value in nested.items() if value is not None}
+        draft.text("name", said.get("display_name") or said.get("name") or said.get("title"), values.MAX_NAME)
+        draft.text("description", said.get("description") or said.get("summary"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("created"), values.moment, "created")
         meta = mapping(record.get("meta"))
         context = meta.get("n_ctx") or meta.get("n_ctx_train")
-        _first(draft, "context_length", {**record, "n_ctx": context}, ("n_ctx", *_CONTEXT))
-        _first(draft, "max_output_tokens", record, _MAX_OUTPUT)
-        _kind(record, draft)
+        _first(draft, "context_length", {**said, "n_ctx": context}, ("n_ctx", *_CONTEXT))
+        _first(draft, "max_output_tokens", said, _MAX_OUTPUT)
+        _kind(said, draft)
         if draft.facts.get("supports_embeddings"):
             draft.put("embedding_dimensions", meta.get("n_embd"), values.whole)
-        _capabilities(record, draft)
-        _prices(record, draft)
+        _abilities(said, draft)
+        _prices(said.get("pricing"), draft)
+        _hosts(record.get("providers"), draft)
         _extras(record, meta, draft)
+        _remark_what_is_lost(record, draft)
         return None
+
+
+def _with_parents(records: list[Any]) -> list[Any]:
+    """The records, where those that name a parent of the same list (vLLM's LoRA adapters) have its context length."""
+    named: dict[str, dict[str, Any]] = {}
+    for field in ("root", "id"):
+        named |= {name: record for record in records if isinstance(name := mapping(record).get(field), str)}
+    found = []
+    for record in records:
+        name = mapping(record).get("parent")
+        parent = named.get(name) if isinstance(name, str) else None
+        if parent is not None and not any(record.get(name) for name in _CONTEXT):
+            record = {**record, **{name: parent[name] for name in _CONTEXT if parent.get(name)}}
+        found.append(record)
+    return found
 
 
 def _first(draft: Draft, fact: str, record: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -68,45 +128,113 @@ def _first(draft: Draft, fact: str, record: dict[str, Any], names: tuple[str, ..
             return
 
 
-def _kind(record: dict[str, Any], draft: Draft) -> None:
-    architecture = mapping(record.get("architecture"))
-    given = record.get("input_modalities", architecture.get("input_modalities"))
-    produced = record.get("output_modalities", architecture.get("output_modalities"))
-    draft.modalities(given, produced)
-    word = str(record.get("type"))
-    if word in _TYPE_EMBEDDING:
-        draft.embedding()
-    elif word in _TYPE_CHAT:
+def _kind(said: dict[str, Any], draft: Draft) -> None:
+    architecture = mapping(said.get("architecture"))
+    draft.modalities(*(_modalities(said, architecture, way) for way in ("input", "output")))
+    word = str(said.get("type") or said.get("model_type"))
+    if word == "chat" or (word not in _TASKS and said.get("supports_chat") is True):
         draft.chat()
-    elif "output_modalities" not in draft.facts and (
-        EMBEDDING_ID.search(draft.upstream_id) or _SMALL_EMBEDDER.search(draft.upstream_id)
-    ):
+    elif word in _TASKS:
+        draft.is_for(_TASKS[word])
+    elif said.get("supports_chat") is False:
+        draft.is_for(_not_for_chat(str(said.get("kind")), draft.upstream_id))
+    elif word in _LANGUAGE_TYPES:
+        draft.writes_text()
+    elif "output_modalities" not in draft.facts and draft.task == words.EMBEDDINGS:
         draft.embedding()
 
 
-def _capabilities(record: dict[str, Any], draft: Draft) -> None:
-    capabilities = mapping(record.get("capabilities"))
-    if "vision" in capabilities and "input_modalities" not in draft.facts:
-        draft.chat(images=capabilities["vision"] is True)
-    draft.flag("supports_tools", capabilities.get("trained_for_tool_use"))
-    features = draft.clean("supported_features", record.get("supported_features"), values.words)
+def _modalities(said: dict[str, Any], architecture: dict[str, Any], way: str) -> Any:
+    name = f"{way}_modalities"
+    return said.get(name, said.get(f"supported_{name}", architecture.get(name)))
+
+
+def _not_for_chat(kind: str, upstream_id: str) -> str:
+    """What a model of Fireworks is for that is not for chat."""
+    if named := words.task_of_name(upstream_id):
+        return named
+    if kind.startswith("FLUMINA"):
+        return words.IMAGE_GENERATION
+    return words.COMPLETION if kind.startswith("HF_") else words.OTHER
+
+
+def _abilities(said: dict[str, Any], draft: Draft) -> None:
+    flags = {name: flag for name, flag in said.items() if name.startswith("supports_") and isinstance(flag, bool)}
+    if said.get("type") == "vlm":
+        flags["vlm"] = True
+    for name in ("features", "tags", "capabilities"):
+        if isinstance(listed := said.get(name), list):
+            flags |= {word.lower().replace("-", "_"): True for word in listed if isinstance(word, str)}
+        else:
+            flags |= {word: flag for word, flag in mapping(listed).items() if isinstance(flag, bool)}
+    for fact, names in _ABILITIES.items():
+        if found := [flags[name] for name in names if name in flags]:
+            draft.facts[fact] = any(found)
+    sees = [flags[name] for name in _VISION if name in flags]
+    if sees and "input_modalities" not in draft.facts:
+        draft.takes_images(any(sees))
+    features = draft.clean("supported_features", said.get("supported_features"), values.words)
     if features is not None:
+        # A list of all that there is: what it lacks, the model lacks.
         draft.facts["supports_tools"] = "tools" in features
         draft.facts["supports_reasoning"] = "reasoning" in features
         draft.facts["supports_structured_output"] = bool({"json_schema", "structured_outputs"} & set(features))
 
 
-def _prices(record: dict[str, Any], draft: Draft) -> None:
-    pricing = mapping(record.get("pricing"))
-    # Together writes numbers per million tokens, and zeros for what is paid by the hour.
-    hourly = pricing.get("hourly") not in (None, 0)
-    for key, theirs in (("prompt", "input"), ("completion", "output")):
-        amount = pricing.get(theirs)
-        if isinstance(amount, (int, Decimal)) and not (hourly and amount == 0):
-            draft.price(key, amount, per_million=True)
-        elif isinstance(pricing.get(key), str):
-            # Text under OpenRouter's names is per token; text under other names could be either, and is unknown.
-            draft.price(key, pricing[key])
+def _prices(pricing: Any, draft: Draft) -> None:
+    if pricing is None:
+        return
+    if not isinstance(pricing, dict) or pricing.get("currency", "USD") != "USD":
+        draft.problems.append("pricing is not an object of prices in USD")
+        return
+    otherwise = False
+    for name, amount in pricing.items():
+        is_number = isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)
+        if name in _PER_MILLION and is_number:
+            draft.price(_PER_MILLION[name], amount, per_million=True)
+        elif name in PRICES and isinstance(amount, str):
+            # Text under OpenRouter's names is in OpenRouter's units.
+            draft.price(name, amount)
+        elif amount is not None and (
+            name in _PER_MILLION or name in ("prompt", "completion") or (is_number and amount)
+        ):
+            # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
+            if name not in ("hourly", "base", "finetune"):
+                draft.problems.append(f"price {name} is in a unit that is not known")
+            otherwise |= name not in (*_PER_MILLION, *PRICES, "finetune")
+    if otherwise:
+        # Together, for one, writes zeros for the tokens of what is paid by the hour.
+        draft.paid_otherwise()
+
+
+def _hosts(hosts: Any, draft: Draft) -> None:
+    """Hugging Face's router names those who serve a model, and picks one: what holds with each of them is read."""
+    listed = [mapping(host) for host in hosts] if isinstance(hosts, list) else []
+    live = [host for host in listed if host.get("status", "live") == "live"]
+    contexts = [draft.clean("context_length", host.get("context_length"), values.whole) for host in live]
+    if known := [context for context in contexts if context]:
+        draft.facts.setdefault("context_length", min(known))
+    for fact in ("supports_tools", "supports_structured_output"):
+        if flags := [host[fact] for host in live if isinstance(host.get(fact), bool)]:
+            draft.facts[fact] = all(flags)
+    for key, name in (("prompt", "input"), ("completion", "output")):
+        amounts = [mapping(host.get("pricing")).get(name) for host in live]
+        numbers = [amount for amount in amounts if isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)]
+        if numbers:
+            draft.price(key, max(numbers), per_million=True)
+
+
+def _remark_what_is_lost(record: dict[str, Any], draft: Draft) -> None:
+    """Names what looks like a limit, a price or a modality where nothing is read, so that somebody may miss it."""
+    for name, value in record.items():
+        if name in _READ or name in (*_CONTEXT, *_MAX_OUTPUT) or "modalities" in name:
+            continue
+        inner = [key for part in (value if isinstance(value, list) else [value]) for key in mapping(part)]
+        lost = [key for key in inner if _FACT.search(key)]
+        if lost:
+            draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
+        elif isinstance(value, (int, str, Decimal)) and _PRICE.search(name):
+            draft.problems.append(f"{name} is in a unit that is not known")
 
 
 def _extras(record: dict[str, Any], meta: dict[str, Any], draft: Draft) -> None:

@@ -3,12 +3,19 @@
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, Rejected, mapping
-from providers.adapters.values import Unusable
+from providers.adapters.base import Adapter, Draft, mapping
 from providers.http import Door, UpstreamError
 
 _PREFIX = "models/"
+_TASKS = (
+    ("embedContent", EMBEDDINGS),
+    ("embedText", EMBEDDINGS),
+    ("bidiGenerateContent", REALTIME),
+    ("predictLongRunning", VIDEO_GENERATION),
+    ("predict", IMAGE_GENERATION),
+)
 
 
 class Google(Adapter):
@@ -38,25 +45,32 @@ class Google(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return str(record.get("name", _PREFIX)).startswith(_PREFIX) and "digest" not in record
 
-    def upstream_id(self, record: dict[str, Any]) -> str:
+    def sent_id(self, record: dict[str, Any]) -> Any:
         name = record.get("name")
-        try:
-            return values.model_id(name.removeprefix(_PREFIX) if isinstance(name, str) else name)
-        except Unusable as error:
-            raise Rejected(f"name {error}") from None
+        return name.removeprefix(_PREFIX) if isinstance(name, str) else name
 
     def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
         draft.text("name", record.get("displayName"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         draft.put("context_length", record.get("inputTokenLimit"), values.whole, "inputTokenLimit")
         methods = draft.clean("supportedGenerationMethods", record.get("supportedGenerationMethods"), values.words)
-        if methods and "generateContent" not in methods and {"embedContent", "embedText"} & set(methods):
-            # Its outputTokenLimit of 1 means nothing.
-            draft.embedding()
-        else:
+        task = _task(methods or [])
+        if task is not None:
+            draft.is_for(task)
+        elif methods:
+            # `generateContent` makes voices and pictures, too, so that the name has to tell these apart.
+            draft.facts["supports_embeddings"] = False
+        if task != EMBEDDINGS:
+            # Theirs has an outputTokenLimit of 1, which means nothing.
             draft.put("max_output_tokens", record.get("outputTokenLimit"), values.whole, "outputTokenLimit")
-            if methods and "generateContent" in methods:
-                draft.facts["supports_embeddings"] = False
         draft.flag("supports_reasoning", record.get("thinking"))
         draft.extra("version", record.get("version"))
         draft.extra("base_model", record.get("baseModelId"))
+
+
+def _task(methods: list[str]) -> str | None:
+    """What the methods say that the model is for; None where they leave it open."""
+    if not methods or "generateContent" in methods:
+        return None
+    # Without any of these it answers from given texts (`aqa`), or does what we do not know.
+    return next((task for method, task in _TASKS if method in methods), OTHER)

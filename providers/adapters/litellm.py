@@ -1,8 +1,22 @@
 """LiteLLM's price map, MIT. Prices are JSON floats in USD per token and are read by their decimal text."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from catalog.capabilities import (
+    CHAT,
+    COMPLETION,
+    EMBEDDINGS,
+    IMAGE_GENERATION,
+    MODERATION,
+    OTHER,
+    REALTIME,
+    RERANK,
+    SPEECH,
+    TRANSCRIPTION,
+    VIDEO_GENERATION,
+)
 from providers.adapters import values
 from providers.adapters.authors import our_ids
 from providers.adapters.base import Draft, mapping
@@ -15,6 +29,27 @@ FIRST_PARTY = frozenset(
      "cohere_chat", "perplexity", "minimax", "text-completion-openai"}
 )  # fmt: skip
 _TEXT_MODES = ("chat", "responses", "completion")
+_TASKS = {
+    "chat": CHAT,
+    "responses": CHAT,
+    "completion": COMPLETION,
+    "embedding": EMBEDDINGS,
+    "image_generation": IMAGE_GENERATION,
+    "image_edit": IMAGE_GENERATION,
+    "video_generation": VIDEO_GENERATION,
+    "audio_speech": SPEECH,
+    "audio_transcription": TRANSCRIPTION,
+    "moderation": MODERATION,
+    "rerank": RERANK,
+    "realtime": REALTIME,
+    "ocr": OTHER,
+    "search": OTHER,
+    "vector_store": OTHER,
+}
+# Such as `input_cost_per_second`, whose rows have zeros beside it for tokens.
+_PAID_OTHERWISE = re.compile(
+    r"^(?:input|output|ocr)_cost_per_(?:second|image|pixel|character|query|page|video)(?!_token)"
+)
 _PRICES = (
     ("prompt", "input_cost_per_token"),
     ("completion", "output_cost_per_token"),
@@ -56,8 +91,9 @@ class LiteLLM(Enricher):
     def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
         draft.put("context_length", record.get("max_input_tokens") or None, values.whole, "max_input_tokens")
         draft.put("retires_at", record.get("deprecation_date"), values.retirement, "deprecation_date")
-        if record.get("mode") == "embedding":
-            draft.embedding()
+        if task := _TASKS.get(str(record.get("mode"))):
+            draft.is_for(task)
+        if task == EMBEDDINGS:
             draft.put("embedding_dimensions", record.get("output_vector_size"), values.whole, "output_vector_size")
         else:
             draft.put("max_output_tokens", record.get("max_output_tokens") or None, values.whole, "max_output_tokens")
@@ -67,6 +103,8 @@ class LiteLLM(Enricher):
         for key, theirs in _PRICES:
             if record.get(theirs) is not None:
                 draft.price(key, record[theirs])
+        if any(_PAID_OTHERWISE.search(name) and record[name] for name in record):
+            draft.paid_otherwise()
 
 
 def _modalities(record: dict[str, Any], draft: Draft) -> None:

@@ -2,11 +2,19 @@
 
 from typing import Any
 
+from catalog.capabilities import COMPLETION, MODERATION, OTHER, SPEECH, TRANSCRIPTION, task_of_name
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, mapping
-from providers.adapters.openai import EMBEDDING_ID
 
 _FLAGS = (("supports_tools", "function_calling"), ("supports_reasoning", "reasoning"), ("supports_images", "vision"))
+
+# What one that does not chat is for, by the first of these that it has.
+_TASKS = (
+    ("moderation", MODERATION),
+    ("audio_transcription", TRANSCRIPTION),
+    ("audio_speech", SPEECH),
+    ("completion_fim", COMPLETION),
+)
 
 
 class Mistral(Adapter):
@@ -27,9 +35,8 @@ class Mistral(Adapter):
         draft.put("retires_at", record.get("deprecation"), values.retirement, "deprecation")
         capabilities = mapping(record.get("capabilities"))
         chats = capabilities.get("completion_chat")
-        # Speech and moderation models do not chat either, so the name has to confirm it.
-        if chats is False and EMBEDDING_ID.search(draft.upstream_id):
-            draft.embedding()
+        if chats is False:
+            draft.is_for(_task(capabilities, draft.upstream_id))
         elif chats is True:
             vision = capabilities.get("vision")
             draft.chat(images=vision if isinstance(vision, bool) else None)
@@ -38,3 +45,9 @@ class Mistral(Adapter):
         draft.extra("aliases", record.get("aliases"))
         draft.extra("replacement", record.get("deprecation_replacement_model"))
         draft.extra("type", record.get("type"))
+
+
+def _task(capabilities: dict[str, Any], upstream_id: str) -> str:
+    # No capability says that a model embeds: only its name does.
+    stated = next((task for name, task in _TASKS if capabilities.get(name) is True), None)
+    return stated or task_of_name(upstream_id) or OTHER

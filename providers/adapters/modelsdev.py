@@ -2,11 +2,11 @@
 
 from typing import Any, ClassVar
 
+from catalog.capabilities import EMBEDDINGS, task_of_name
 from providers.adapters import values
 from providers.adapters.authors import our_ids
 from providers.adapters.base import Draft, mapping
 from providers.adapters.enricher import Enricher
-from providers.adapters.openai import EMBEDDING_ID
 from providers.http import UpstreamError
 
 # First-party lists only: what a reseller charges or serves says nothing about the model itself.
@@ -52,7 +52,7 @@ class ModelsDev(Enricher):
         # 0 is how it writes "unknown".
         draft.put("context_length", limit.get("context") or None, values.whole, "limit.context")
         modalities = mapping(record.get("modalities"))
-        if EMBEDDING_ID.search(draft.upstream_id):
+        if task_of_name(draft.upstream_id) == EMBEDDINGS:
             # It says that embedding models answer in text, and keeps the dimensions where others have the output.
             draft.embedding()
             draft.put("embedding_dimensions", limit.get("output") or None, values.whole, "limit.output")

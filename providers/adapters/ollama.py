@@ -1,18 +1,15 @@
 """Ollama: a machine's own models (https://docs.ollama.com/api/tags, /api/show). Local use costs nothing, which is not
 the same as a price of zero, so no price is claimed; cloud models of the same list are marked."""
 
-import re
 from typing import Any, ClassVar
 
+from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, task_of_name
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, Rejected, count, mapping
-from providers.adapters.values import Unusable
+from providers.adapters.base import Adapter, Draft, count, mapping
 from providers.http import Door, UpstreamError
 
 # Servers before 0.30 list no capabilities and need one call per model; beyond this many the names decide.
 MAX_SHOWS = 200
-# Tried on the 234 names of Ollama's library: finds all 12 embedding models and nothing else.
-_EMBEDDING_NAME = re.compile(r"embed|minilm|(^|/)(bge|gte|e5|jina-emb)[-_]|paraphrase-|rerank", re.IGNORECASE)
 _PROBLEM_OF_ONE_MODEL = frozenset({"http_status", "malformed", "empty", "too_large"})
 
 
@@ -50,11 +47,8 @@ class Ollama(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return not {"supportedGenerationMethods", "inputTokenLimit", "key"} & record.keys()
 
-    def upstream_id(self, record: dict[str, Any]) -> str:
-        try:
-            return values.model_id(record.get("name") or record.get("model"))
-        except Unusable as error:
-            raise Rejected(f"name {error}") from None
+    def sent_id(self, record: dict[str, Any]) -> Any:
+        return record.get("name") or record.get("model")
 
     def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
         show = mapping(record.get("show"))
@@ -74,8 +68,10 @@ class Ollama(Adapter):
             # In a chat model the same key is the hidden size.
             width = details.get("embedding_length") or info.get(f"{arch}.embedding_length")
             draft.put("embedding_dimensions", width, values.whole)
+        elif capabilities is not None and "image" in capabilities and "completion" not in capabilities:
+            draft.is_for(IMAGE_GENERATION)
         elif capabilities is not None:
-            draft.chat(images="vision" in capabilities)
+            draft.writes_text(images="vision" in capabilities)
             draft.facts["supports_audio"] = "audio" in capabilities
             draft.facts["supports_tools"] = "tools" in capabilities
             draft.facts["supports_reasoning"] = "thinking" in capabilities
@@ -97,7 +93,7 @@ def is_embedding_only(name: str, capabilities: list[str] | None) -> bool:
     """Capabilities decide where they are known; the name does where they are not."""
     if capabilities is not None:
         return "embedding" in capabilities and "completion" not in capabilities
-    return bool(_EMBEDDING_NAME.search(name))
+    return task_of_name(name) == EMBEDDINGS
 
 
 def _extras(record: dict[str, Any], details: dict[str, Any], draft: Draft) -> None:

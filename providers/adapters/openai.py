@@ -1,12 +1,11 @@
 """OpenAI itself: https://api.openai.com/v1. Its list names models and says next to nothing about them."""
 
-import re
 from typing import Any
 
+from catalog.capabilities import EMBEDDINGS
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft
 
-EMBEDDING_ID = re.compile(r"(?:^|[/_-])(?:text-)?embed", re.IGNORECASE)
 _OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len", "meta", "context_length"})
 
 
@@ -22,6 +21,7 @@ class OpenAI(Adapter):
         # No name, context, price or modality is sent, so none is claimed: others' facts must not be blanked.
         draft.put("released_at", record.get("created"), values.moment, "created")
         draft.put("retires_at", record.get("shutdown_date"), values.retirement, "shutdown_date")
-        if EMBEDDING_ID.search(draft.upstream_id):
+        # The names tell what a model is for (catalog/capabilities.py); only this much is worth a field.
+        if draft.task == EMBEDDINGS:
             draft.embedding()
         draft.extra("owned_by", record.get("owned_by"))

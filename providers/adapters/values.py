@@ -12,7 +12,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-MAX_ID = 255
+from catalog import modelids
+
+MAX_ID = modelids.MAX_LENGTH
+MAX_SHOWN_ID = 200
 MAX_NAME = 255
 MAX_DESCRIPTION = 20_000
 MAX_WORD = 255
@@ -50,7 +53,23 @@ def model_id(value: Any) -> str:
         raise Unusable(f"is longer than {MAX_ID} characters")
     if not _PLAIN_ID.match(value):
         raise Unusable("holds blanks, control characters or letters beyond ASCII")
+    if modelids.WILDCARD in value:
+        raise Unusable(f"holds a {modelids.WILDCARD}, which in the policy of a key stands for any characters")
     return unicodedata.normalize("NFC", value)
+
+
+def legible(value: Any) -> str | None:
+    """An id of whatever characters, to name its record in a report: cut, and escaped where it would not show.
+
+    None where there is no text to name it by.
+    """
+    if not isinstance(value, str) or not value:
+        return None
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in value[:MAX_SHOWN_ID]
+    )
+    # The blank keeps what is cut from being another model's id.
+    return shown if len(value) <= MAX_SHOWN_ID and len(shown) <= MAX_ID else f"{shown[:MAX_SHOWN_ID]} …"
 
 
 def text(value: Any, limit: int = MAX_WORD) -> str | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, RERANK, SPEECH, TRANSCRIPTION, VIDEO_GENERATION
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, mapping
 
@@ -12,6 +13,14 @@ _PRICES = (
     ("input_cache_write", "input_cache_write"),
     ("image", "image"),
 )
+_TASKS = {
+    "embedding": EMBEDDINGS,
+    "image": IMAGE_GENERATION,
+    "video": VIDEO_GENERATION,
+    "reranking": RERANK,
+    "speech": SPEECH,
+    "transcription": TRANSCRIPTION,
+}
 _TAGS = (
     ("supports_tools", "tool-use"),
     ("supports_reasoning", "reasoning"),
@@ -35,12 +44,12 @@ class Vercel(Adapter):
         # Image and video models carry zeros here, which say nothing.
         draft.put("context_length", record.get("context_window") or None, values.whole, "context_window")
         word = record.get("type")
-        if word == "embedding":
-            draft.embedding()
-        else:
+        if word == "language":
+            draft.writes_text()
+        elif isinstance(word, str):
+            draft.is_for(_TASKS.get(word, OTHER))
+        if word != "embedding":
             draft.put("max_output_tokens", record.get("max_tokens") or None, values.whole, "max_tokens")
-            if word == "language":
-                draft.chat()
         tags = draft.clean("tags", record.get("tags"), values.words)
         if word == "language" and tags is not None:
             for fact, tag in _TAGS:

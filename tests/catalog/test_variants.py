@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.variants import is_free, variant_of
+from catalog.variants import variant_of
 
 
 @pytest.mark.parametrize(
@@ -21,18 +21,3 @@ def test_a_mark_is_read_for_what_it_is(model_id, word, base):
 @pytest.mark.parametrize("model_id", ["openai/gpt-4o", "ollama/qwen2.5:1.5b", "ollama/x:free", "acme/m:v2", "free"])
 def test_an_ordinary_id_has_no_mark(model_id):
     assert variant_of(model_id) is None
-
-
-@pytest.mark.parametrize(
-    ("pricing", "free"),
-    [
-        ({"prompt": "0", "completion": "0"}, True),
-        ({"prompt": "0.0", "completion": "0"}, True),
-        ({"prompt": "0"}, False),
-        ({}, False),
-        ({"prompt": "0", "completion": "0.000001"}, False),
-    ],
-    ids=str,
-)
-def test_only_a_known_price_of_nothing_is_free(pricing, free):
-    assert is_free(pricing) is free

@@ -223,3 +223,172 @@ def test_testing_ollama_accepts_a_server_without_models(upstream: Upstream) -> N
     upstream.serve("/api/version", {"version": "0.32.15"})
     upstream.serve("/api/tags", {"models": []})
     assert "0 models" in ADAPTERS["ollama"](upstream.url).probe(Door([upstream.address], QUICK))
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "audio", "transcribe", "rerank"])
+def test_token_prices_of_zero_are_no_price_of_what_is_not_paid_by_token(kind: str) -> None:
+    pricing = {"hourly": 0, "input": 0, "output": 0, "base": 0, "finetune": 0}
+    found = parsed("compatible", [{"id": "bfl/FLUX", "type": kind, "pricing": pricing}])
+    assert found["bfl/FLUX"].pricing == {}
+
+
+@pytest.mark.parametrize(
+    ("pricing", "kept"),
+    [
+        ({"hourly": 0, "input": 0, "output": 0, "base": 0, "finetune": 0}, {"prompt": "0", "completion": "0"}),
+        ({"input": 0, "output": 0, "base": 0.5}, {}),
+        ({"input": 0, "output": 0, "per_second": 0.01}, {}),
+        ({"prompt": "0", "completion": "0", "image": "0.04"}, {"prompt": "0", "completion": "0", "image": "0.04"}),
+    ],
+    ids=str,
+)
+def test_zero_is_a_price_only_where_tokens_are_what_is_paid_for(pricing: Any, kept: Any) -> None:
+    assert parsed("compatible", [{"id": "m", "type": "chat", "pricing": pricing}])["m"].pricing == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "upstream_id"),
+    [
+        ("vercel", {"data": [{"id": "x/i", "type": "image", "pricing": {"input": "0", "output": "0"}}]}, "x/i"),
+        (
+            "litellm",
+            {"v": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_second": 0.0001,
+                   "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}},
+            "openai/v",
+        ),
+        (
+            "litellm",
+            {"whisper-1": {"litellm_provider": "openai", "input_cost_per_token": 0.0, "output_cost_per_token": 0}},
+            "openai/whisper-1",
+        ),
+    ],
+    ids=["vercel", "litellm", "litellm by name"],
+)  # fmt: skip
+def test_other_sources_zeros_beside_another_unit_are_no_price_either(kind: str, payload: Any, upstream_id: str) -> None:
+    assert parsed(kind, payload)[upstream_id].pricing == {}
+
+
+@pytest.mark.parametrize(
+    ("pricing", "problem"),
+    [
+        ({"prompt": 0.0000025}, "price prompt is in a unit that is not known"),
+        ({"completion": 10}, "price completion is in a unit that is not known"),
+        ({"input": "0.2"}, "price input is in a unit that is not known"),
+        ({"per_second": 0.01}, "price per_second is in a unit that is not known"),
+        ("0.2", "pricing is not an object of prices in USD"),
+        ({"input": 1, "currency": "CNY"}, "pricing is not an object of prices in USD"),
+    ],
+    ids=str,
+)
+def test_a_price_in_an_unknown_unit_is_unknown_and_remarked(pricing: Any, problem: str) -> None:
+    found = parsed("compatible", {"data": [{"id": "m", "pricing": pricing}]})["m"]
+    assert (found.pricing, found.problems) == ({}, (problem,))
+
+
+HUGGING_FACE = {
+    "id": "Qwen/Q",
+    "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+    "providers": [
+        {"provider": "a", "status": "live", "context_length": 131072, "pricing": {"input": 0.2, "output": 0.5},
+         "supports_tools": True},
+        {"provider": "b", "status": "live", "context_length": 40960, "pricing": {"input": 0.3, "output": 0.4},
+         "supports_tools": True},
+        {"provider": "c", "status": "error", "context_length": 1, "pricing": {"input": 9}, "supports_tools": False},
+    ],
+}  # fmt: skip
+DEEPINFRA = {
+    "id": "org/D",
+    "metadata": {
+        "description": "Quick.", "context_length": 32768, "max_tokens": 8192, "tags": ["vision", "reasoning"],
+        "pricing": {"input_tokens": 0.05, "output_tokens": 0.1, "cache_read_tokens": 0.01},
+    },
+}  # fmt: skip
+GITHUB = {
+    "id": "openai/g", "name": "G", "summary": "Quick.", "capabilities": ["streaming", "tool-calling"],
+    "limits": {"max_input_tokens": 1048576, "max_output_tokens": 32768},
+    "supported_input_modalities": ["text", "image"], "supported_output_modalities": ["text"],
+}  # fmt: skip
+NOVITA = {
+    "id": "n", "title": "N", "context_size": 65536, "features": ["function-calling"], "model_type": "chat",
+    "input_token_price_per_m": 1400, "output_token_price_per_m": 4400,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "facts", "pricing"),
+    [
+        (
+            HUGGING_FACE,
+            {"context_length": 40960, "input_modalities": ["text", "image"], "supports_tools": True},
+            {"prompt": "0.0000003", "completion": "0.0000005"},
+        ),
+        (
+            DEEPINFRA,
+            {"context_length": 32768, "max_output_tokens": 8192, "description": "Quick.", "supports_images": True,
+             "supports_reasoning": True},
+            {"prompt": "0.00000005", "completion": "0.0000001", "input_cache_read": "0.00000001"},
+        ),
+        (
+            GITHUB,
+            {"context_length": 1048576, "max_output_tokens": 32768, "description": "Quick.", "supports_tools": True,
+             "input_modalities": ["text", "image"], "output_modalities": ["text"]},
+            {},
+        ),
+        (NOVITA, {"name": "N", "context_length": 65536, "supports_tools": True, "task": "chat"}, {}),
+    ],
+    ids=["hugging face", "deepinfra", "github", "novita"],
+)  # fmt: skip
+def test_facts_in_nested_objects_are_read(record: Any, facts: Any, pricing: Any) -> None:
+    found = parsed("compatible", [record])[record["id"]]
+    assert {name: found.facts.get(name) for name in facts} == facts
+    assert found.pricing == pricing
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (NOVITA, "input_token_price_per_m is in a unit that is not known"),
+        ({"id": "v", "model_spec": {"availableContextTokens": 1}}, "model_spec holds facts that are not read: availableC"),
+        ({"id": "v", "offers": [{"price": 1}]}, "offers holds facts that are not read: price"),
+    ],
+    ids=["novita", "object", "list"],
+)  # fmt: skip
+def test_what_looks_like_a_fact_and_is_not_read_is_remarked(record: Any, problem: str) -> None:
+    found = parsed("compatible", [record])[record["id"]]
+    assert [text for text in found.problems if text.startswith(problem)]
+
+
+@pytest.mark.parametrize(
+    ("record", "facts"),
+    [
+        ({"type": "vlm", "max_context_length": 32768}, {"input_modalities": ["text", "image"], "supports_images": True}),
+        ({"type": "llm", "capabilities": ["tool_use"]}, {"supports_tools": True, "output_modalities": ["text"]}),
+        ({"type": "llm", "capabilities": {"vision": False, "trained_for_tool_use": True}},
+         {"input_modalities": ["text"], "supports_images": False, "supports_tools": True}),
+        ({"supports_chat": True, "supports_image_input": True, "supports_tools": False},
+         {"supports_images": True, "supports_tools": False, "task": "chat"}),
+        ({"capabilities": ["vision", "tools", "thinking"]},
+         {"supports_images": True, "supports_tools": True, "supports_reasoning": True}),
+        ({"type": "embedding", "capabilities": {"vision": False}}, {"output_modalities": ["embeddings"]}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_abilities_are_read_from_lists_flags_and_types(record: Any, facts: Any) -> None:
+    found = parsed("compatible", {"data": [{"id": "m", **record}]})["m"].facts
+    assert {name: found.get(name) for name in facts} == facts
+
+
+@pytest.mark.parametrize(
+    ("base", "adapter_row", "context"),
+    [
+        ({"id": "/data/models/Q", "max_model_len": 40960}, {"parent": "/data/models/Q"}, 40960),
+        ({"id": "q", "root": "/data/models/Q", "max_model_len": 40960}, {"parent": "/data/models/Q"}, 40960),
+        ({"id": "q", "max_model_len": 40960}, {"parent": "q", "max_model_len": 8192}, 8192),
+        ({"id": "q", "max_model_len": 40960}, {"parent": "another"}, None),
+        ({"id": "q", "max_model_len": 40960}, {"parent": ["q"]}, None),
+        ({"id": "q"}, {"parent": "q"}, None),
+    ],
+)
+def test_an_adapter_has_the_context_of_its_parent_in_the_same_list(base: Any, adapter_row: Any, context: Any) -> None:
+    found = parsed("compatible", {"data": [{"id": "sql-lora", **adapter_row}, base, 5]})
+    assert found["sql-lora"].facts.get("context_length") == context

@@ -1,0 +1,191 @@
+"""What each upstream's models are for, from its own words or from their names (catalog/capabilities.py)."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from catalog.capabilities import TASKS
+from catalog.models import AIModel
+from tests.answers import DATA, parsed
+from tests.feeds import record
+
+NO_TEXT = (
+    "whisper", "tts", "sora", "image", "moderation", "realtime", "transcribe", "davinci", "babbage",
+)  # fmt: skip
+
+
+def task(kind: str, payload: Any, upstream_id: str) -> str:
+    """What a catalog entry would be of which only this answer is known."""
+    found = parsed(kind, payload)[upstream_id]
+    model = AIModel(model_id=found.model_id, **{k: v for k, v in found.facts.items() if k not in ("extras", "name")})
+    return next((word for word in model.capabilities if word in TASKS), "")
+
+
+@pytest.fixture
+def openai(make_provider, sync_feed) -> None:
+    sync_feed(DATA / "openai/models_2026-08-22_reconstructed.json", provider=make_provider("openai"))
+
+
+@pytest.mark.usefixtures("openai")
+def test_of_openais_list_only_what_converses_is_chat(api, alice):
+    items = api.as_(alice).get("/api/models").json()["catalog"]
+    words = {item["id"].removeprefix("openai/"): item["capabilities"][0] for item in items}
+    silent = {name for name in words if any(part in name for part in NO_TEXT)}
+    assert len(silent) == 35
+    assert {words[name] for name in silent} == {
+        "transcription", "speech", "video_generation", "image_generation", "moderation", "realtime", "completion",
+    }  # fmt: skip
+    assert Counter(words.values())["chat"] == 73
+    assert (words["whisper-1"], words["tts-1"], words["sora-2"]) == ("transcription", "speech", "video_generation")
+    assert (words["gpt-image-1"], words["gpt-realtime-whisper"]) == ("image_generation", "realtime")
+    assert (words["omni-moderation-latest"], words["davinci-002"]) == ("moderation", "completion")
+
+
+@pytest.mark.usefixtures("openai")
+def test_lists_and_pickers_know_chat_models_by_the_same_word(api, alice):
+    caller = api.as_(alice)
+    chat = {item["id"] for item in caller.get("/api/models").json()["models"] if "chat" in item["capabilities"]}
+    assert {row["slug"] for row in caller.get("/api/models?format=cli").json()} == chat
+    assert caller.get("/api/models/list?capability=chat").json()["total"] == len(chat) == 73
+    found = caller.get("/api/models/list?capability=transcription&page_size=200").json()["items"]
+    assert {"openai/whisper-1", "openai/gpt-4o-transcribe"} <= {item["id"] for item in found}
+
+
+@pytest.mark.usefixtures("openai")
+@pytest.mark.parametrize("order", [("modelsdev", "litellm"), ("litellm", "modelsdev")])
+def test_sources_of_facts_make_no_chat_model_of_what_is_none(api, alice, make_provider, sync_feed, order):
+    files = {"modelsdev": "modelsdev/api_2026-07-02.json", "litellm": "litellm/model_prices_1.109.1.json"}
+    for kind in order:
+        sync_feed(DATA / files[kind], provider=make_provider(kind, precedence=200))
+    rows = [row["slug"] for row in api.as_(alice).get("/api/models?format=cli").json()]
+    assert not [slug for slug in rows if any(part in slug for part in NO_TEXT)]
+    assert {"openai/gpt-5", "openai/gpt-4o"} <= set(rows)
+
+
+def test_what_openrouter_says_makes_text_is_chat_whatever_its_name(api, sync_feed):
+    sync_feed({"data": [record("openai/gpt-audio"), record("google/gemini-3-pro-image"), record("acme/live-voice")]})
+    words = {item["id"]: item["capabilities"][0] for item in api.get("/api/models").json()["models"]}
+    assert words == {
+        "openai/gpt-audio": "chat", "google/gemini-3-pro-image": "chat", "acme/live-voice": "realtime",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("produces", "word"),
+    [
+        ("embeddings", "embeddings"), ("image", "image_generation"), ("video", "video_generation"), ("audio", "speech"),
+        ("speech", "speech"), ("transcription", "transcription"), ("rerank", "rerank"), ("decisions", ""), ("text", "chat"),
+    ],
+)  # fmt: skip
+def test_what_a_model_makes_says_what_it_is_for(produces, word):
+    assert task("compatible", {"data": [{"id": "m", "output_modalities": [produces]}]}, "m") == word
+
+
+@pytest.mark.parametrize(
+    ("methods", "name", "word"),
+    [
+        (["generateContent", "countTokens"], "gemini-2.5-pro", "chat"),
+        (["generateContent", "bidiGenerateContent"], "gemini-2.0-flash", "chat"),
+        (["generateContent", "countTokens"], "gemini-2.5-flash-preview-tts", "speech"),
+        (["embedContent", "countTextTokens"], "gemini-embedding-001", "embeddings"),
+        (["predict"], "imagen-4.0-generate-001", "image_generation"),
+        (["predictLongRunning"], "veo-3.0-generate-001", "video_generation"),
+        (["bidiGenerateContent"], "gemini-2.5-flash-native-audio", "realtime"),
+        (["generateAnswer"], "aqa", ""),
+        (None, "imagen-3.0", "image_generation"),
+    ],
+)
+def test_google_says_it_by_methods(methods, name, word):
+    record = {"name": f"models/{name}"} | ({} if methods is None else {"supportedGenerationMethods": methods})
+    assert task("google", {"models": [record]}, name) == word
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("chat", "chat"), ("image", "image_generation"), ("transcribe", "transcription"), ("rerank", "rerank"),
+        ("moderation", "moderation"), ("embedding", "embeddings"), ("audio", "speech"), ("video", "video_generation"),
+        ("llm", "chat"), ("vlm", "chat"), ("unheard-of", "chat"),
+    ],
+)  # fmt: skip
+def test_servers_of_openais_dialect_say_it_by_type(kind, word):
+    assert task("compatible", [{"id": "org/m", "type": kind}], "org/m") == word
+
+
+@pytest.mark.parametrize(
+    ("record", "word"),
+    [
+        ({"id": "whisper-large-v3", "active": True}, "transcription"),
+        ({"id": "whisper-large-v3", "input_modalities": ["audio"], "output_modalities": ["text"]}, "transcription"),
+        ({"id": "playai-tts"}, "speech"),
+        ({"id": "meta-llama/llama-guard-4-12b"}, "moderation"),
+        ({"id": "accounts/fireworks/models/m", "supports_chat": True, "kind": "HF_BASE_MODEL"}, "chat"),
+        ({"id": "accounts/fireworks/models/m", "supports_chat": False, "kind": "HF_BASE_MODEL"}, "completion"),
+        ({"id": "accounts/fireworks/models/m", "supports_chat": False, "kind": "FLUMINA_BASE_MODEL"}, "image_generation"),
+        ({"id": "accounts/fireworks/models/qwen3-reranker-8b", "supports_chat": False}, "rerank"),
+        ({"id": "accounts/fireworks/models/m", "supports_chat": False, "supports_image_input": False}, ""),
+        ({"id": "cohere.embed-multilingual-v3"}, "embeddings"),
+        ({"id": "amazon.titan-embed-text-v2:0"}, "embeddings"),
+        ({"id": "us.cohere.embed-v4:0"}, "embeddings"),
+        ({"id": "cohere.rerank-v3-5:0"}, "rerank"),
+        ({"id": "black-forest-labs/FLUX.1-schnell"}, "image_generation"),
+        ({"id": "image-lab/some-chat-model"}, "chat"),
+        ({"id": "qwen2.5-7b-instruct"}, "chat"),
+        ({"id": "imagine-7b"}, "chat"),
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_where_a_server_says_nothing_the_last_part_of_the_id_decides(record, word):
+    assert task("compatible", {"data": [record]}, record["id"]) == word
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "word"),
+    [
+        ({"completion_chat": True}, "chat"),
+        ({"completion_chat": True, "audio_transcription": True}, "chat"),
+        ({"completion_chat": False, "moderation": True, "classification": True}, "moderation"),
+        ({"completion_chat": False, "audio_transcription": True}, "transcription"),
+        ({"completion_chat": False, "audio_speech": True}, "speech"),
+        ({"completion_chat": False, "completion_fim": True}, "completion"),
+        ({"completion_chat": False, "ocr": True}, ""),
+    ],
+    ids=json.dumps,
+)
+def test_mistral_says_it_by_capabilities(capabilities, word):
+    assert task("mistral", {"data": [{"id": "m", "capabilities": capabilities}]}, "m") == word
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("language", "chat"), ("embedding", "embeddings"), ("image", "image_generation"), ("reranking", "rerank"),
+        ("transcription", "transcription"), ("speech", "speech"), ("video", "video_generation"), ("unheard-of", ""),
+    ],
+)  # fmt: skip
+def test_vercel_says_it_by_type(kind, word):
+    assert task("vercel", {"data": [{"id": "x/m", "type": kind}]}, "x/m") == word
+
+
+@pytest.mark.parametrize(
+    ("mode", "word"),
+    [
+        ("chat", "chat"), ("responses", "chat"), ("completion", "completion"), ("embedding", "embeddings"),
+        ("image_generation", "image_generation"), ("audio_transcription", "transcription"), ("audio_speech", "speech"),
+        ("rerank", "rerank"), ("realtime", "realtime"), ("moderation", "moderation"), ("ocr", ""),
+        ("video_generation", "video_generation"),
+    ],
+)  # fmt: skip
+def test_litellm_says_it_by_mode(mode, word):
+    payload = {"m": {"litellm_provider": "openai", "mode": mode, "supported_output_modalities": ["text"]}}
+    assert task("litellm", payload, "openai/m") == word
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "word"),
+    [(["completion", "vision"], "chat"), (["embedding"], "embeddings"), (["image"], "image_generation")],
+)
+def test_ollama_says_it_by_capabilities(capabilities, word):
+    assert task("ollama", {"models": [{"name": "m", "capabilities": capabilities}]}, "m") == word
