@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from apikeys.models import ApiKey, RequestCount
 from catalog.changes import Author, audit, edit
 from catalog.models import AIModel
+from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
 from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
 
@@ -88,6 +89,60 @@ def test_each_later_migration_goes_back_one_and_forward_without_losing_a_row(app
             }
     finally:
         to_head()
+
+
+@pytest.fixture
+def before_tasks(transactional_db, make_user):
+    """The models of the state before 0006_task, with the words and prices that were derived then."""
+    migrate("catalog", "0005_custom_index")
+    rows = MigrationExecutor(connection).loader.project_state([("catalog", "0005_custom_index")]).apps
+    model = rows.get_model("catalog", "AIModel")
+    owner = rows.get_model("auth", "User").objects.get(pk=make_user("alice").pk)
+
+    def make(model_id, **fields):
+        fields = {"name": model_id, "facets": "\ncapability:chat\n\nby:acme\n", "offered_by": ["acme"], **fields}
+        return model.objects.create(model_id=model_id, **fields)
+
+    whisper = make("openai/whisper-1")
+    ears = make("ears", kind="custom", owner=owner, base_model=whisper)
+    make("better-ears", kind="custom", owner=owner, base_model=ears)
+    make("tts-of-nobody", kind="custom", owner=owner)
+    words = "\ncapability:chat\n\ncapability:tools\n\nby:acme\n"
+    make("acme/large", supports_tools=True, facets=words)
+    make("acme/by-request", pricing={"prompt": "0", "completion": "0", "request": "0.01"}, prompt_price=0.0)
+    yield model
+    to_head()
+
+
+def derived() -> dict[str, tuple[str, str, float | None]]:
+    return {row.model_id: (row.task, row.facets, row.prompt_price) for row in AIModel.objects.all()}
+
+
+def test_stored_models_get_the_words_and_prices_of_models_saved_anew(before_tasks):
+    to_head()
+    migrated = derived()
+    for row in AIModel.objects.order_by("pk"):
+        row.prompt_price = prompt_per_million(row.pricing)
+        row.save()
+    assert derived() == migrated
+    assert {model_id: row.capabilities for model_id, row in AIModel.objects.in_bulk(field_name="model_id").items()} == {
+        "openai/whisper-1": ["transcription"],
+        "ears": ["transcription"],
+        "better-ears": ["transcription"],
+        "tts-of-nobody": ["chat"],
+        "acme/large": ["chat", "tools"],
+        "acme/by-request": ["chat"],
+    }
+    assert migrated["acme/by-request"][2] is None
+
+
+def test_going_back_before_tasks_brings_the_former_words_and_prices(before_tasks):
+    to_head()
+    migrate("catalog", "0005_custom_index")
+    facets = dict(before_tasks.objects.values_list("model_id", "facets"))
+    assert facets["openai/whisper-1"] == facets["better-ears"] == "\ncapability:chat\n\nby:acme\n"
+    assert facets["acme/large"] == "\ncapability:chat\n\ncapability:tools\n\nby:acme\n"
+    assert before_tasks.objects.get(model_id="acme/by-request").prompt_price == 0
 
 
 @pytest.mark.django_db
