@@ -73,7 +73,9 @@ _NEVER_IN_TEXT = re.compile(r"^(?:chat)?gpt-image(?![a-z])", re.IGNORECASE)
 
 
 def _name_of(model_id: str) -> str:
-    return model_id.rpartition("/")[2]
+    """The part after the last slash; of a fine-tune of OpenAI's the base model, as the rest is anybody's choice."""
+    name = model_id.rpartition("/")[2]
+    return name.split(":")[1] if name.startswith("ft:") else name
 
 
 def task_of_name(model_id: str) -> str | None:

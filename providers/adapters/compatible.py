@@ -140,6 +140,9 @@ def _kind(said: dict[str, Any], draft: Draft) -> None:
         draft.is_for(_not_for_chat(str(said.get("kind")), draft.upstream_id))
     elif word in _LANGUAGE_TYPES:
         draft.writes_text()
+    elif isinstance(parent := said.get("parent"), str):
+        # A LoRA adapter's name is anybody's choice.
+        draft.is_for(words.task_of_name(parent) or words.CHAT)
     elif "output_modalities" not in draft.facts and draft.task == words.EMBEDDINGS:
         draft.embedding()
 

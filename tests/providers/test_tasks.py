@@ -134,6 +134,10 @@ def test_servers_of_openais_dialect_say_it_by_type(kind, word):
         ({"id": "image-lab/some-chat-model"}, "chat"),
         ({"id": "qwen2.5-7b-instruct"}, "chat"),
         ({"id": "imagine-7b"}, "chat"),
+        ({"id": "ft:gpt-4o-mini:acme:image-teller:9xY"}, "chat"),
+        ({"id": "ft:babbage-002:acme::9xY"}, "completion"),
+        ({"id": "image-lora", "parent": "/data/models/Qwen3-8B"}, "chat"),
+        ({"id": "mine", "parent": "BAAI/bge-m3"}, "embeddings"),
     ],
     ids=json.dumps,
 )  # fmt: skip
