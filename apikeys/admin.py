@@ -22,7 +22,9 @@ from apikeys.authentication import standing_of_key
 from apikeys.matching import match
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
+from catalog import rights
 from catalog.admin import viewing
+from catalog.admin.audited import BoundedAdmin
 from catalog.changes import Author
 from catalog.viewers import standing_of
 
@@ -45,12 +47,15 @@ def _subject(key_id: str) -> viewing.Subject | None:
 
 
 viewing.subjects["key"] = _subject
+viewing.permissions["key"] = "apikeys.view_apikey"
 
 _VALUES = ("name", "scopes", "per_minute", "per_day", "expires_at", "is_active")
 
 
 def actor_of(request: HttpRequest) -> issuing.Actor:
-    return issuing.Actor(Author.person(request.user), is_staff=True)
+    held = rights.of(request)
+    sight = None if held.is_superuser else held.sight
+    return issuing.Actor(Author.person(request.user), sight, is_staff=True, rights=held)
 
 
 class Lines(forms.Field):
@@ -71,10 +76,9 @@ class Lines(forms.Field):
 
 
 class ApiKeyForm(forms.ModelForm):
-    """`actor` and `by` are set by the admin, for each request."""
+    """`actor` is set by the admin, for each request."""
 
     actor: issuing.Actor
-    by: Any
 
     patterns = Lines(
         required=False,
@@ -108,14 +112,13 @@ class ApiKeyForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        user = data.get("user")
-        if user is not None and user.is_superuser and not self.by.is_superuser:
-            self.add_error("user", "Only a superuser makes keys for a superuser.")
         self.policy = self._policy(data)
         if self.policy is None or self.errors:
             return data
         # As the row will hold them, so that the model's own validation sees the same.
         data["patterns"] = list(self.policy.patterns)
+        if "user" in data:
+            self.instance.user = data["user"]
         try:
             issuing.check(self.instance, {name: data[name] for name in _VALUES}, self.policy, self.actor)
         except ValidationError as error:
@@ -163,7 +166,7 @@ class RevokedFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(BoundedAdmin):
     form = ApiKeyForm
     list_display = (
         "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
@@ -194,8 +197,11 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
         # A class of its own for each request.
-        form.actor, form.by = actor_of(request), request.user
+        form.actor = actor_of(request)
         return form
+
+    def why_not(self, request: HttpRequest, obj: ApiKey) -> str:
+        return rights.of(request).over_user(obj.user)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A revoked key is history."""
@@ -247,6 +253,8 @@ class ApiKeyAdmin(admin.ModelAdmin):
             user = get_user_model().objects.filter(pk=int(chosen_user)).first()
         if user is None:
             return JsonResponse({"told": "Choose the user to see what the policy comes to."})
+        if told := rights.of(request).to_enter(user):
+            return JsonResponse({"told": told})
         patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
         return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns).told})
 
@@ -275,6 +283,8 @@ class ApiKeyAdmin(admin.ModelAdmin):
                 changed += 1
             except APIException as refusal:
                 self.message_user(request, f"{key}: {refusal.detail}", messages.WARNING)
+            except ValidationError as refusal:
+                self.message_user(request, f"{key}: {' '.join(refusal.messages)}", messages.WARNING)
         self.message_user(request, f"Keys switched {'on' if is_active else 'off'}: {changed}.")
 
     @admin.action(description="Revoke for ever…", permissions=["change"])

@@ -6,7 +6,7 @@ Each function writes the row and its entry in the audit log in one transaction, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,8 @@ from rest_framework.exceptions import APIException, PermissionDenied
 
 from apikeys import tokens
 from apikeys.models import ApiKey, Scope, default_scopes
-from apikeys.policy import KeyPolicy
-from catalog import changes
+from apikeys.policy import Conjunction, KeyPolicy
+from catalog import changes, rights
 from catalog.access import Viewer
 from catalog.changes import Author
 from catalog.models import AIModel
@@ -42,9 +42,10 @@ class Conflict(APIException):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: the author for the audit log, their sight (None: staff and commands), and the key that they use.
+    """Who acts: the author for the audit log, their sight (None: superusers and commands), and the key that they use.
 
     `is_previous`: with its secret from before a rotation, which whoever found it could otherwise prolong for ever.
+    `rights`: of staff who act on the keys of others; None for commands, whose user has the whole database anyway.
     """
 
     author: Author
@@ -53,6 +54,7 @@ class Actor:
     scopes: frozenset[str] = frozenset(Scope.values)
     is_previous: bool = False
     is_staff: bool = False
+    rights: rights.Rights | None = None
 
 
 def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> Issued:
@@ -76,7 +78,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     with transaction.atomic():
         if actor.key is not None:
             _locked(actor)
-        _validate(key, actor, {"scopes", "expires_at"})
+        _validate(key, actor, {"user", "scopes", "expires_at"})
         key.save(force_insert=True)
         changes.audit(actor.author, key, "create", {"user": [None, user.pk], **_differences(None, key)})
     return Issued(key, token.text)
@@ -84,13 +86,15 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
 
 def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> None:
     """What `create` and `change` will say, for a form to show. Raises ValidationError by field."""
-    present = ApiKey.objects.filter(pk=key.pk).first()
-    draft = present or ApiKey()
+    present = ApiKey.objects.filter(pk=key.pk).select_related("user", "made_with").first()
+    draft = present or ApiKey(user_id=key.user_id)
     before = _facts(draft) if present else None
+    allowed = _policies(draft) if present and present.is_alive(timezone.now()) else None
     _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
     _assign(draft, values, policy)
     exclude = () if present else ("key_id", "hint", "secret_hash", "pepper_id")
-    _validate(draft, actor, set(_differences(before, draft)), exclude)
+    changed = set(_differences(before, draft)) | (set() if present else {"user"})
+    _validate(draft, actor, changed, exclude, allowed)
 
 
 def change(
@@ -106,6 +110,7 @@ def change(
         row = _locked(actor, key)
         before = _facts(row)
         present = KeyPolicy.of(row)
+        allowed = _policies(row) if row.is_alive(timezone.now()) else None
         policy = policy_from(present)
         _refuse_unknown_models(policy, present, actor.sight)
         if values.get("is_active") and row.switched_off_by_staff and not actor.is_staff:
@@ -118,7 +123,7 @@ def change(
             _refuse_widening(before, row, present)
         differences = _differences(before, row)
         if differences:
-            _validate(row, actor, set(differences))
+            _validate(row, actor, set(differences), allowed=allowed)
             row.save()
             changes.audit(actor.author, row, "change", differences)
     return row
@@ -212,8 +217,33 @@ def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = Fals
     return row
 
 
-def _validate(key: ApiKey, actor: Actor, changed: set[str], exclude: Iterable[str] = ()) -> None:
-    errors: dict[str, Any] = {}
+def _policies(key: ApiKey) -> Conjunction:
+    """What the key's own list allows, within that of the key it was made with."""
+    return Conjunction(tuple(KeyPolicy.of(link) for link in (key.made_with, key) if link is not None))
+
+
+def _beyond(key: ApiKey, actor: Actor, changed: set[str], allowed: Conjunction | None) -> dict[str, str]:
+    """What the change would give beyond the rights of the staff who make it, by field.
+
+    `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
+    Anyone who may change keys may switch any off: that takes away and gives nothing.
+    """
+    held = actor.rights
+    if held is None or not changed or (changed <= {"is_active", "switched_off_by_staff"} and not key.is_active):
+        return {}
+    if told := held.over_user(key.user):
+        return {"user": told}
+    sight = rights.sight_of(key.user)
+    before = replace(sight, policy=allowed) if allowed is not None else None
+    if told := held.sight_beyond(replace(sight, policy=_policies(key)), key.user, before):
+        return {"patterns": f"{told} Name models that you see too."}
+    return {}
+
+
+def _validate(
+    key: ApiKey, actor: Actor, changed: set[str], exclude: Iterable[str] = (), allowed: Conjunction | None = None
+) -> None:
+    errors: dict[str, Any] = dict(_beyond(key, actor, changed, allowed))
     if "scopes" in changed:
         if unknown := sorted(set(key.scopes) - set(Scope.values)):
             errors["scopes"] = f"There is no scope {unknown[0]!r:.60}; there are {', '.join(Scope.values)}."

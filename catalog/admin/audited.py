@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from catalog.changes import Author, audit, stored
 
@@ -64,3 +65,27 @@ class AuditedAdmin(admin.ModelAdmin):
                 author_of(request), row, "deleted", {name: [value, None] for name, value in self._values(row).items()}
             )
         return super().log_deletions(request, queryset)
+
+
+class BoundedAdmin(admin.ModelAdmin):
+    """An admin whose rows are only looked at, not changed, by who has less than they give (see catalog/rights.py)."""
+
+    def why_not(self, request: HttpRequest, obj: Any) -> str:
+        """A sentence on why this person may not change or delete the row; "" where they may."""
+        raise NotImplementedError
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or not self.why_not(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not self.why_not(request, obj))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        # Who may change others of the kind is told why not this one.
+        if request.method == "GET" and super().has_change_permission(request):
+            obj = self.get_object(request, unquote(object_id))
+            if obj is not None and (told := self.why_not(request, obj)):
+                self.message_user(request, told, messages.WARNING)
+        return super().change_view(request, object_id, form_url, extra_context)

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from catalog import audience, changes, custom, flags
+from catalog import audience, changes, custom, flags, rights
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import shown
 from catalog.admin.inputs import TagNames
@@ -87,8 +87,10 @@ class Bulk:
     form: type[forms.Form] = Nothing
     # Whether somebody could lose sight of a model by it.
     narrows: bool = False
-    # A permission beyond that to change models.
-    permission: str = ""
+    # Whether somebody could gain sight of a model by it, which only who sees it gives.
+    opens: bool = False
+    # Permissions beyond that to change models.
+    permissions: tuple[str, ...] = ()
 
     @property
     def verb(self) -> str:
@@ -125,7 +127,8 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         lambda rows, values, author: changes.grant_group(rows, values["group"], values["permission"], author),
         GroupForm,
         narrows=True,
-        permission="catalog.add_accessgrant",
+        opens=True,
+        permissions=("catalog.add_accessgrant", "catalog.change_accessgrant"),
     ),
     Bulk(
         "require_flag",
@@ -134,6 +137,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         lambda rows, values, author: changes.switch(rows, "requires_feature_flag", values["flag"], author),
         FlagForm,
         narrows=True,
+        opens=True,
     ),
     Bulk(
         "release",
@@ -195,9 +199,18 @@ def attempt(bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Auth
     return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, digest)
 
 
+def _refuse_unseen(request: HttpRequest, keys: list[int]) -> None:
+    """Raises ValidationError naming models of which who asks does not see, and so does not decide who does."""
+    if unseen := rights.of(request).unseen_of(keys):
+        more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
+        raise ValidationError(
+            f"You do not see these models yourself, so you do not decide who does: {', '.join(unseen[:5])}{more}."
+        )
+
+
 def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> HttpResponse | None:
     """Asks, shows, then applies: which, the request tells by what it holds."""
-    if bulk.permission and not request.user.has_perm(bulk.permission):
+    if not request.user.has_perms(bulk.permissions):
         raise PermissionDenied
     # Of the list's own queryset only which rows: its joins and its order are for showing.
     # They are named once: an action may change what the filter matches.
@@ -210,6 +223,8 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
     found: Preview | None = None
     if asked and form.is_valid():
         try:
+            if bulk.opens:
+                _refuse_unseen(request, keys)
             confirmed = request.POST.get("_confirmed", "")
             found = attempt(bulk, keys, form.cleaned_data, author_of(request), confirmed)
             if confirmed == found.digest:

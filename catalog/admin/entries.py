@@ -16,14 +16,15 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 
-from catalog import audience, changes
+from catalog import audience, changes, rights
 from catalog.admin import bulk, viewing
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import EntryForm, OpenedForm, formfield_for, provenance, shown
 from catalog.admin.filters import ENTRY_FILTERS
+from catalog.admin.granting import GrantInline
 from catalog.admin.sources import beside
 from catalog.folding import fold
-from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+from catalog.models import SYNCED_FIELDS, AIModel, FieldChange
 from catalog.pricing import certain
 from catalog.variants import variant_of
 
@@ -31,14 +32,6 @@ from catalog.variants import variant_of
 SIGHT_FIELDS = frozenset(
     ("active", "hidden", "experimental", "requires_feature_flag", "restricted", "delegated", "owner", "base_model")
 )
-
-
-class GrantInline(admin.TabularInline):
-    model = AccessGrant
-    extra = 0
-    fields = ("principal_type", "user", "group", "permission")
-    autocomplete_fields = ("user", "group")
-    verbose_name_plural = "Grants: who sees it, where it is only for those granted"
 
 
 def price(pricing: dict[str, Any], word: str) -> str:
@@ -78,7 +71,7 @@ class AIModelAdmin(admin.ModelAdmin):
         return {
             action.name: bulk.as_action(action)
             for action in self.bulk_actions
-            if not action.permission or request.user.has_perm(action.permission)
+            if request.user.has_perms(action.permissions)
         }
 
     @admin.display(description="USD per million", ordering="prompt_price")
@@ -119,6 +112,7 @@ class AIModelAdmin(admin.ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.by = request.user
+        form.rights = rights.of(request)
         return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

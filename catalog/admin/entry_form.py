@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django.utils.timesince import timesince
 
-from catalog import flags
+from catalog import flags, rights
 from catalog.admin import inputs
 from catalog.changes import restored, stored
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
@@ -76,10 +76,15 @@ HELP = {
 }
 
 
+# A change of one of these may show a model to more people; only who sees it decides that.
+_OPENING = ("restricted", "experimental", "requires_feature_flag", "owner")
+
+
 class OpenedForm(forms.ModelForm):
-    """A form that tells its person's changes from everybody else's. `by` and `can_edit` are set by the admin."""
+    """A form that tells its person's changes from everybody else's. `by` and `rights` are set by the admin."""
 
     by: Any = None
+    rights: rights.Rights
     opened = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -129,6 +134,7 @@ class OpenedForm(forms.ModelForm):
         if self.is_new:
             self.changes = {name: data[name] for name in self.value_names if name in data}
             self._require_flag(data)
+            self._refuse_opening(data)
             return data
         # Tags and the values of the row, as they stand now.
         current = {name: self._now(name) for name in self.value_names}
@@ -145,7 +151,18 @@ class OpenedForm(forms.ModelForm):
                 self.changes[name] = data[name]
         self._compare_with_others(at)
         self._require_flag(self.changes)
+        self._refuse_opening(data)
         return data
+
+    def _refuse_opening(self, data: dict[str, Any]) -> None:
+        """Who does not see a model lets nobody else see it, nor by a delegated one the base that it is built on."""
+        opening = [] if self.is_new else [name for name in _OPENING if name in self.changes]
+        if opening and not self.rights.sees(self.instance):
+            for name in opening:
+                self.add_error(name, "You do not see this model yourself, so you do not decide who does.")
+        shown = {"delegated", "base_model"} & set(self.changes) and data.get("delegated") and data.get("base_model")
+        if shown and not self.rights.sees(shown):
+            self.add_error("delegated", "You do not see the base model yourself, so you cannot let others use it.")
 
     def _value_now(self, name: str) -> Any:
         return self._now("tags") if name == "tags" else getattr(self.instance, name)

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from waffle import admin as waffle_admin
 from waffle import get_waffle_flag_model
 from waffle.models import Sample, Switch
 
-from catalog import flags
-from catalog.admin.audited import AuditedAdmin
+from catalog import flags, rights
+from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
+from catalog.changes import audit
 
 Flag = get_waffle_flag_model()
 
 
 class FlagForm(ModelForm):
+    """`rights` are those of the person who edits; the admin sets them for each request."""
+
+    rights: rights.Rights
+
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
+        # A name may mean something before there is a flag of it, as that of the experimental models does.
+        if told := self.rights.over_flag(name):
+            raise ValidationError(told)
         old = self.instance.name if self.instance.pk else name
         if name != old and flags.required_by(old).exists():
             raise ValidationError("Models require this flag, so it keeps its name. Make a new flag instead.")
         return name
 
 
-class FlagAdmin(AuditedAdmin, waffle_admin.FlagAdmin):
+class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
     form = FlagForm
     # Deletion asks first, and names the models that stand in its way.
-    actions = [waffle_admin.enable_for_all, waffle_admin.disable_for_all]
+    actions = ["enable_for_all", "disable_for_all"]
     list_display: Any = ("name", "note", "everyone", "superusers", "staff", "authenticated", "required_by")
     raw_id_fields = ()  # type: ignore[assignment]  # Typed by what the base class holds.
     autocomplete_fields = ("users",)
@@ -40,6 +50,35 @@ class FlagAdmin(AuditedAdmin, waffle_admin.FlagAdmin):
         (None, {"fields": ("name", "note")}),
         ("Who holds it", {"fields": ("everyone", "authenticated", "staff", "superusers", "groups", "users")}),
     )
+
+    def why_not(self, request: HttpRequest, obj: Any) -> str:
+        return rights.of(request).over_flag(obj.name)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.rights = rights.of(request)
+        return form
+
+    @admin.action(description="Enable selected flags for everyone", permissions=["change"])
+    def enable_for_all(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, True)
+
+    @admin.action(description="Disable selected flags for everyone", permissions=["change"])
+    def disable_for_all(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Any], everyone: bool) -> None:
+        changed = 0
+        with transaction.atomic():
+            for flag in queryset:
+                if told := self.why_not(request, flag):
+                    self.message_user(request, told, messages.WARNING)
+                elif flag.everyone != everyone:
+                    audit(author_of(request), flag, "changed", {"everyone": [flag.everyone, everyone]})
+                    flag.everyone = everyone
+                    flag.save()
+                    changed += 1
+        self.message_user(request, f"Flags switched {'on' if everyone else 'off'} for everyone: {changed}.")
 
     def formfield_for_dbfield(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)

@@ -52,15 +52,20 @@ def _anybody(key: str) -> Subject:
 
 
 subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone": _anybody}
+# What one needs to look as such a one, besides the permission to do so at all.
+permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> what it answers to whom this view of the catalog is, byte for byte. Apps above add theirs.
 dialects: dict[str, Callable[[View], bytes]] = {"/v1/models": openai_list}
 
 
 def subject_of(request: HttpRequest) -> Subject | None:
-    """Whom the address names, or None where it names nobody. Raises Http404 for one who does not exist."""
+    """Whom the address names, or None where it names nobody. Raises Http404 for one who does not exist, and
+    PermissionDenied for one of a kind that who asks may not view."""
     for kind, find in subjects.items():
         if kind in request.GET:
+            if kind in permissions and not request.user.has_perm(permissions[kind]):
+                raise PermissionDenied
             found = find(request.GET[kind])
             if found is None:
                 raise Http404
@@ -74,7 +79,7 @@ def address(kind: str, key: Any) -> str:
 
 
 def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm("catalog.view_as"):
+    if not (request.user.has_perm("catalog.view_as") and model_admin.has_view_or_change_permission(request)):
         raise PermissionDenied
     subject = subject_of(request)
     context: dict[str, Any] = {
@@ -86,7 +91,8 @@ def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "dialects": list(dialects),
     }
     if subject is None:
-        context["users"] = get_user_model()._default_manager.order_by("username")[:500]
+        users = get_user_model()._default_manager.order_by("username")
+        context["users"] = users[:500] if request.user.has_perm(permissions["user"]) else ()
     elif not subject.refused:
         context |= _lists(request, subject)
     return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)
@@ -97,10 +103,14 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     shown = request.GET.get("show", "visible")
     query = request.GET.get("q", "")[:200]
     dialect = request.GET.get("dialect", "")
-    rows = AIModel.objects.all()
+    # A dialect's answer holds custom models too.
+    custom = any(request.user.has_perm(f"catalog.{verb}_custommodel") for verb in ("view", "change"))
+    rows = AIModel.objects.all() if custom else AIModel.objects.filter(kind=AIModel.Kind.CATALOG)
     visible = rows.visible_to(viewer)
     told: dict[str, Any] = {"show": shown, "q": query, "dialect": dialect}
     if dialect in dialects:
+        if not custom:
+            raise PermissionDenied
         body = dialects[dialect](snapshot.view(subject.standing, subject.stand_again))
         told["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
         return told
@@ -130,6 +140,6 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
         for row in page
     ]
     if wanted := request.GET.get("model"):
-        model = AIModel.objects.filter(model_id=wanted).prefetch_related("grants").first()
+        model = rows.filter(model_id=wanted).prefetch_related("grants").first()
         told |= {"explained": model, "checks": access.explain(viewer, model) if model else [], "wanted": wanted[:255]}
     return told

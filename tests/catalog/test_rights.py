@@ -1,0 +1,393 @@
+"""catalog/rights.py: no page of the admin lets staff raise anybody, or themselves, beyond what they have."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from waffle import get_waffle_flag_model
+
+from apikeys.authentication import standing_of_key
+from apikeys.models import ApiKey, Scope
+from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
+from catalog.viewers import standing_of
+from tests.admin_forms import fields_of
+
+pytestmark = pytest.mark.django_db
+
+User, Flag = get_user_model(), get_waffle_flag_model()
+
+
+def keys(model):
+    return [str(pk) for pk in model.objects.values_list("pk", flat=True)]
+
+
+def grant(**fields):
+    """A further row of the inline of grants."""
+    row = {"principal_type": "everyone", "user": "", "group": "", "permission": "write", "id": "", **fields}
+
+    def add(sent):
+        number = int(sent["grants-TOTAL_FORMS"])
+        return {"grants-TOTAL_FORMS": str(number + 1)} | {f"grants-{number}-{n}": value for n, value in row.items()}
+
+    return add
+
+
+def clerks_grant(sent):
+    return grant(principal_type="user", user=str(User.objects.get(username="clerk").pk))(sent)
+
+
+# What a form could send to give the most: label -> the admin's model -> what to send instead of what the form holds.
+# None takes a field out, as an empty checkbox does.
+ATTEMPTS = {
+    User: {
+        "superuser": {"is_superuser": "on"},
+        "staff with every permission": lambda sent: {"is_staff": "on", "user_permissions": keys(Permission)},
+        "every group": lambda sent: {"groups": keys(Group)},
+        "back again": {"is_active": "on"},
+        "another name": {"username": "taken"},
+        "another address": {"email": "taken@example.com"},
+    },
+    Group: {
+        "every permission": lambda sent: {"permissions": keys(Permission)},
+        "another name": {"name": "taken"},
+    },
+    Flag: {
+        "everyone": {"everyone": "true"},
+        "signed in": {"everyone": "unknown", "authenticated": "on"},
+        "staff": {"everyone": "unknown", "staff": "on"},
+        "groups": lambda sent: {"everyone": "unknown", "groups": keys(Group)},
+        "users": lambda sent: {"everyone": "unknown", "users": keys(User)},
+        "the name of the experiments": {"name": "experimental_models", "everyone": "true"},
+    },
+    ApiKey: {
+        "every model": {"mode": "all", "patterns": "", "no_models": None},
+        "a pattern": {"mode": "allow_list", "patterns": "*", "no_models": None},
+        "no denial": {"mode": "deny_list", "patterns": "", "no_models": "on"},
+        "every scope": {"scopes": list(Scope.values)},
+        "no limit": {"per_minute": "", "per_day": ""},
+        "for ever": {"expires_at_0": "", "expires_at_1": ""},
+        "on again": {"is_active": "on"},
+        "another owner": lambda sent: {"user": str(User.objects.get(username="clerk").pk)},
+    },
+    AIModel: {
+        "open to all": {"restricted": None},
+        "no flag": {"requires_feature_flag": ""},
+        "no experiment": {"experimental": None},
+        "granted to all": grant(),
+        "granted to themselves": clerks_grant,
+    },
+    CustomModel: {
+        "granted to all": grant(),
+        "granted to themselves": clerks_grant,
+        "another owner": lambda sent: {"owner": str(User.objects.get(username="clerk").pk)},
+        "delegated": {"delegated": "on"},
+    },
+}
+# Editable relations to people or groups that give nobody anything.
+HARMLESS = {
+    "preferences.defaultmodel": "a default that its user does not see is passed over",
+    "providers.provider": "the groups of new models take them from everybody else",
+}
+
+
+def permissions(*models):
+    return Permission.objects.filter(
+        content_type__app_label__in=[model._meta.app_label for model in models],
+        content_type__model__in=[model._meta.model_name for model in models],
+    )
+
+
+@pytest.fixture
+def clerk(make_user):
+    """`clerk(User)`: a member of staff with every permission of these models, and no other right."""
+
+    def make(*models):
+        user = make_user("clerk", is_staff=True)
+        user.user_permissions.set(permissions(*models))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def world(ops, make_user, alice, bob, make_model, make_key, hold_flag):
+    """People, groups, flags, keys and models with more than a clerk has, and with less."""
+    secret, base = make_model("acme/secret", granted_to=bob), make_model("acme/open")
+    make_model("acme/beta", requires_feature_flag="beta")
+    make_model("acme/new", experimental=True)
+    make_model("preset", owner=bob, base_model=secret)
+    make_model("hers", owner=alice, base_model=base)
+    make_user("chief", is_staff=True, groups=["chiefs"])
+    Group.objects.get(name="chiefs").permissions.set(Permission.objects.filter(codename__contains="provider"))
+    gone = make_user("gone", groups=["research"])
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    research, testers = Group.objects.get(name="research"), Group.objects.create(name="testers")
+    Group.objects.create(name="plain")
+    AccessGrant.objects.create(model=secret, principal_type="group", group=research)
+    hold_flag("beta", bob).groups.add(testers)
+    hold_flag("idle", bob)
+    past = timezone.now() - timedelta(days=1)
+    for user in (ops, User.objects.get(username="chief"), bob, alice):
+        make_key(user, allow=["acme/open"], per_minute=5)
+    make_key(bob, is_active=False)
+    make_key(bob, expires_at=past)
+
+
+def page(model, view, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
+
+
+def sight(standing):
+    """The models that one sees and did not make: one's own are nobody's to give."""
+    if standing is None:
+        return set()
+    seen = AIModel.objects.visible_to(standing.viewer).exclude(owner=standing.viewer.user_id)
+    return set(seen.values_list("model_id", flat=True))
+
+
+class Having:
+    """What everybody, and every key, has at this moment; and what one signs in with."""
+
+    def __init__(self):
+        self.has, self.secrets = {}, {}
+        for user in User.objects.all():
+            held = {"superuser"} if user.is_superuser and user.is_active else set()
+            self.has[user.pk] = held | user.get_all_permissions() | sight(standing_of(user) if user.is_active else None)
+            self.secrets[user.pk] = (user.username, user.email, user.password)
+        for key in ApiKey.objects.all():
+            used = key.is_alive(timezone.now())
+            self.has[key.key_id] = sight(standing_of_key(key.key_id)) if used else set()
+
+    def refuse_more(self, before, mine):
+        """Nobody has more than before but for what the actor has; nor is who has more open to be signed in as."""
+        for who, has in self.has.items():
+            assert has <= before.has.get(who, set()) | mine, who
+        for user, secrets in self.secrets.items():
+            if user in before.has and not before.has[user] <= mine:
+                assert secrets == before.secrets[user], user
+
+
+def forms(model, client):
+    """Address and content of each form of this kind: all fields that there are, as the database has them."""
+    for row in admin.site._registry[model].get_queryset(_request()).order_by("pk"):
+        address = page(model, "change", row.pk)
+        body = client.get(address).content.decode()
+        if '_save"' in body:
+            yield address, fields_of(body, f"{model._meta.model_name}_form")
+
+
+def _request():
+    return type("Request", (), {"user": None, "GET": {}})()
+
+
+@pytest.mark.parametrize("model", ATTEMPTS, ids=lambda model: model.__name__)
+def test_no_form_raises_anybody_beyond_who_sends_it(world, desk, ops, clerk, model):
+    actor = clerk(model, AccessGrant)
+    before = Having()
+    for address, sent in list(forms(model, desk(ops))):
+        for attempt in ATTEMPTS[model].values():
+            changes = attempt(sent) if callable(attempt) else attempt
+            wanted = {name: value for name, value in (sent | changes | {"_narrow": "1"}).items() if value is not None}
+            with transaction.atomic():
+                status = desk(actor).post(address, wanted).status_code
+                assert status in (200, 302, 403), address
+                if status == 302:
+                    Having().refuse_more(before, before.has[actor.pk])
+                transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("model", ATTEMPTS, ids=lambda model: model.__name__)
+def test_no_action_raises_anybody_beyond_who_runs_it(world, desk, ops, clerk, model):
+    actor = clerk(model, AccessGrant)
+    before = Having()
+    research = str(Group.objects.get(name="research").pk)
+    answers = {"confirmed": "yes", "_asked": "1", "flag": "", "permission": "write", "group": research, "tags": "x",
+               "base": "acme/open"}  # fmt: skip
+    for name in admin.site._registry[model].get_actions(_asking(ops)):
+        with transaction.atomic():
+            sent = {"action": name, "_selected_action": keys(model)} | answers
+            preview = (desk(actor).post(page(model, "changelist"), sent).context or {}).get("preview")
+            if preview:
+                desk(actor).post(page(model, "changelist"), sent | {"_confirmed": preview.digest})
+            Having().refuse_more(before, before.has[actor.pk])
+            transaction.set_rollback(True)
+
+
+def _asking(user):
+    return type("Request", (), {"user": user, "GET": {}, "POST": {}})()
+
+
+def test_no_password_page_opens_an_account_with_more(world, desk, clerk):
+    actor = clerk(User)
+    before = Having()
+    new = {"password1": "another long password", "password2": "another long password", "usable_password": "true"}
+    answers = {
+        user.username: desk(actor).post(f"/admin/auth/user/{user.pk}/password/", new).status_code
+        for user in User.objects.exclude(pk=actor.pk)
+    }
+    Having().refuse_more(before, before.has[actor.pk])
+    assert answers == {"ops": 403, "chief": 403, "bob": 403, "gone": 403, "alice": 302}
+
+
+@pytest.mark.parametrize("model", ATTEMPTS, ids=lambda model: model.__name__)
+def test_no_new_row_gives_more_than_its_maker_has(world, desk, ops, clerk, model):
+    actor = clerk(model, AccessGrant)
+    before = Having()
+    shown = desk(ops).get(page(model, "add")).content.decode()
+    sent = fields_of(shown, f"{model._meta.model_name}_form")
+    secret = {"password1": "a long password", "password2": "a long password", "usable_password": "true"}
+    # The greatest of each kind, in one.
+    for attempt in ATTEMPTS[model].values():
+        sent |= attempt(sent) if callable(attempt) else attempt
+    for user in keys(User) if model is ApiKey else [""]:
+        wanted = {name: value for name, value in (sent | secret | {"user": user}).items() if value is not None}
+        with transaction.atomic():
+            desk(actor).post(page(model, "add"), wanted)
+            Having().refuse_more(before, before.has[actor.pk])
+            transaction.set_rollback(True)
+
+
+def test_every_admin_with_people_or_groups_in_its_form_is_attempted(ops):
+    given = (User, Group, Permission)
+    for model, model_admin in admin.site._registry.items():
+        if not model_admin.has_change_permission(_asking(ops)):
+            continue
+        related = [f for f in model._meta.get_fields() if f.is_relation and f.related_model in given and f.concrete]
+        editable = {f.name for f in related if f.editable and f.name not in model_admin.readonly_fields}
+        assert not editable or model in ATTEMPTS or model._meta.label_lower in HARMLESS, model
+
+
+# What staff do all day goes on.
+
+
+def send(client, address, form, **changes):
+    return client.post(address, fields_of(client.get(address).content.decode(), form) | changes)
+
+
+def test_staff_still_change_who_has_less(world, desk, clerk, alice):
+    actor = clerk(User)
+    address = f"/admin/auth/user/{alice.pk}/change/"
+    mine = str(Permission.objects.get(codename="view_user").pk)
+    plain = str(Group.objects.get(name="plain").pk)
+    answer = send(desk(actor), address, "user_form", first_name="Ada", groups=[plain], user_permissions=[mine])
+    assert answer.status_code == 302
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.groups.get().name) == ("Ada", "plain")
+    told = AuditEntry.objects.get(subject_id=str(alice.pk), subject_type="user").changes
+    assert told["first_name"] == ["Alice", "Ada"]
+    assert told["groups"] == [[], ["plain"]]
+
+
+def test_who_sees_more_keeps_what_they_have_and_what_they_sign_in_with(world, desk, clerk, bob):
+    actor = clerk(User)
+    bob.groups.add(Group.objects.get(name="research"))
+    answer = send(desk(actor), f"/admin/auth/user/{bob.pk}/change/", "user_form", last_name="Other", username="taken")
+    assert answer.status_code == 302
+    bob.refresh_from_db()
+    assert (bob.username, bob.last_name, bob.groups.get().name) == ("bob", "Other", "research")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("ops", "is a superuser"), ("chief", "a permission that you do not have"), ("peer", "the same rights as you")],
+)
+def test_who_has_as_much_or_more_is_looked_at_and_not_changed(world, desk, clerk, make_user, name, told):
+    actor = clerk(User)
+    make_user("peer", is_staff=True).user_permissions.set(permissions(User))
+    user = User.objects.get(username=name)
+    address = f"/admin/auth/user/{user.pk}/change/"
+    shown = desk(actor).get(address)
+    assert told in shown.content.decode()
+    assert '_save"' not in shown.content.decode()
+    assert desk(actor).post(address, {}).status_code == 403
+    assert desk(actor).post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
+    desk(actor).post("/admin/auth/user/", {"action": "delete_selected", "_selected_action": user.pk, "post": "yes"})
+    assert User.objects.filter(pk=user.pk).exists()
+
+
+def test_a_permission_that_staff_lack_is_no_choice_of_theirs(world, desk, clerk, alice):
+    actor = clerk(User)
+    more = Permission.objects.get(codename="add_group")
+    address = f"/admin/auth/user/{alice.pk}/change/"
+    answer = send(desk(actor), address, "user_form", user_permissions=[str(more.pk)])
+    assert "user_permissions" in answer.context["adminform"].form.errors
+    assert not alice.user_permissions.exists()
+
+
+def test_staff_switch_off_and_revoke_any_key_and_switch_on_only_those_of_who_has_less(world, desk, clerk, api):
+    actor = clerk(ApiKey)
+    wanted = {"_selected_action": keys(ApiKey), "confirmed": "yes"}
+    desk(actor).post("/admin/apikeys/apikey/", wanted | {"action": "switch_off"})
+    assert not ApiKey.objects.filter(is_active=True).exists()
+    answer = desk(actor).post("/admin/apikeys/apikey/", wanted | {"action": "switch_on"}, follow=True)
+    owners = set(ApiKey.objects.filter(is_active=True).values_list("user__username", flat=True))
+    assert owners == {"alice", "bob"}
+    assert not ApiKey.objects.filter(is_active=True, mode="all").exists()
+    assert "ops is a superuser" in answer.content.decode()
+    desk(actor).post("/admin/apikeys/apikey/", wanted | {"action": "revoke"})
+    assert not ApiKey.objects.filter(revoked_at=None).exists()
+
+
+def test_a_key_for_who_sees_more_names_models_that_its_maker_sees(world, desk, clerk, bob):
+    actor = clerk(ApiKey)
+    sent = {"user": bob.pk, "name": "k", "mode": "all", "patterns": "", "is_active": "on", "scopes": ["models:read"],
+            "expires_at_0": "", "expires_at_1": "", "per_minute": "", "per_day": ""}  # fmt: skip
+    refused = desk(actor).post("/admin/apikeys/apikey/add/", sent)
+    assert "models that you do not see" in str(refused.context["adminform"].form.errors["patterns"])
+    unseen = desk(actor).post("/admin/apikeys/apikey/add/", sent | {"mode": "allow_list", "patterns": "acme/secret"})
+    assert "There is no model" in str(unseen.context["adminform"].form.errors["patterns"])
+    made = desk(actor).post("/admin/apikeys/apikey/add/", sent | {"mode": "allow_list", "patterns": "acme/open"})
+    assert "mdx_" in made.content.decode()
+
+
+def test_what_a_policy_comes_to_is_not_told_of_who_sees_more(world, desk, clerk, ops, alice):
+    actor = clerk(ApiKey)
+    told = {
+        user.username: desk(actor).post("/admin/apikeys/apikey/matches", {"user": user.pk, "mode": "all"}).json()
+        for user in (ops, alice)
+    }
+    assert "superuser" in told["ops"]["told"]
+    assert told["alice"]["told"].startswith("Allows")
+
+
+def test_flags_switched_for_everyone_are_audited_and_only_those_of_who_sees_their_models(world, desk, clerk):
+    actor = clerk(Flag)
+    desk(actor).post("/admin/waffle/flag/", {"action": "enable_for_all", "_selected_action": keys(Flag)})
+    assert dict(Flag.objects.values_list("name", "everyone")) == {"beta": None, "idle": True}
+    entry = AuditEntry.objects.get(subject_type="flag")
+    assert (entry.subject, entry.user, entry.changes) == ("idle", actor, {"everyone": [None, True]})
+
+
+def test_who_sees_a_model_grants_it(world, desk, clerk):
+    actor = clerk(AIModel, AccessGrant)
+    model = AIModel.objects.get(model_id="acme/open")
+    address = f"/admin/catalog/aimodel/{model.pk}/change/"
+    sent = fields_of(desk(actor).get(address).content.decode(), "aimodel_form")
+    sent |= grant(principal_type="group", group=str(Group.objects.get(name="plain").pk))(sent)
+    assert desk(actor).post(address, sent | {"_narrow": "1"}).status_code == 302
+    assert model.grants.get().group.name == "plain"
+
+
+def test_a_grant_of_what_one_does_not_see_is_refused_in_words(world, desk, clerk):
+    actor = clerk(AIModel, AccessGrant)
+    address = f"/admin/catalog/aimodel/{AIModel.objects.get(model_id='acme/secret').pk}/change/"
+    sent = fields_of(desk(actor).get(address).content.decode(), "aimodel_form")
+    answer = desk(actor).post(address, sent | grant()(sent))
+    assert "You do not see this model yourself" in answer.content.decode()
+    asked = {"action": "require_flag", "_asked": "1", "flag": "", "_selected_action": keys(AIModel)}
+    assert "acme/beta" in desk(actor).post("/admin/catalog/aimodel/", asked).context["form"].errors["__all__"][0]
+
+
+def test_changing_ones_own_password_is_audited(desk, ops):
+    new = {"old_password": "ops's long password", "new_password1": "quite another one", "new_password2": "no"}
+    assert desk(ops).post("/admin/password_change/", new).status_code == 200
+    assert not AuditEntry.objects.exists()
+    assert desk(ops).post("/admin/password_change/", new | {"new_password2": "quite another one"}).status_code == 302
+    entry = AuditEntry.objects.get()
+    assert (entry.user, entry.subject_id, list(entry.changes)) == (ops, str(ops.pk), ["password"])
+    assert "another one" not in str(entry.changes)
