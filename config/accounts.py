@@ -1,15 +1,28 @@
 """Signing in and out, for people; and what a caller is told who tried too many passwords."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import Any
 
+from axes.attempts import get_cool_off_threshold
+from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
+from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.auth import views
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from config.api import errors
+from config.client_ip import client_ip
+
+# How long it is kept who signed in when.
+SIGN_INS_KEPT = timedelta(days=90)
+# Rows that one request deletes at most.
+PRUNED = 500
 
 
 class SignIn(views.LoginView):
@@ -29,12 +42,76 @@ def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) 
     return None if found is None else str(found)[:255]
 
 
+def address_tried(request: HttpRequest) -> str:
+    """The address that django-axes counts under: of IPv6 the first 64 bits, behind which one line is."""
+    text = client_ip(request)
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address), 64), strict=False).network_address)
+    return text
+
+
+class Tries(AxesDatabaseHandler):
+    """Wrong passwords, counted for a name from one address and, up to a higher limit, for the address alone.
+
+    No count is of a name alone: anyone could lock out anyone. Rows are deleted as they stop to count.
+    """
+
+    def of_address(self, request: Any) -> QuerySet[AccessAttempt]:
+        if not request.axes_ip_address:
+            # As behind a unix socket, where all would be one.
+            return AccessAttempt.objects.none()
+        since = get_cool_off_threshold(request)
+        return AccessAttempt.objects.filter(ip_address=request.axes_ip_address, attempt_time__gte=since)
+
+    def get_failures(self, request: Any, credentials: dict[str, Any] | None = None) -> int:
+        """The greater of the two counts, in units of AXES_FAILURE_LIMIT, which django-axes compares it with."""
+        total = self.of_address(request).aggregate(total=Sum("failures_since_start"))["total"] or 0
+        share = total * settings.AXES_FAILURE_LIMIT // settings.SIGN_IN_FAILURES_PER_ADDRESS
+        return max(share, super().get_failures(request, credentials))
+
+    def clean_expired_user_attempts(self, request: Any = None, credentials: dict[str, Any] | None = None) -> int:
+        """A few of them, and none for a request that was refused: that writes nothing."""
+        if request is None or getattr(request, "axes_locked_out", False):
+            return 0
+        expired = AccessAttempt.objects.filter(attempt_time__lte=get_cool_off_threshold(request))
+        return _prune(AccessAttempt, expired.order_by().values_list("pk", flat=True)[:PRUNED])
+
+    def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+        super().user_logged_in(sender, request, user, **kwargs)
+        oldest = AccessLog.objects.order_by("pk").values_list("pk", "attempt_time")[:PRUNED]
+        _prune(AccessLog, [pk for pk, at in oldest if at < timezone.now() - SIGN_INS_KEPT])
+
+
+def _prune(model: Any, keys: Iterable[int]) -> int:
+    found = list(keys)
+    return model.objects.filter(pk__in=found).delete()[0] if found else 0
+
+
+def _opens_at(tries: Iterable[AccessAttempt], limit: int) -> datetime:
+    """When so many of these no longer count that there are fewer than `limit`."""
+    ordered = sorted(tries, key=lambda row: row.attempt_time)
+    left, at = sum(row.failures_since_start for row in ordered), timezone.now()
+    for row in ordered:
+        if left < limit:
+            break
+        left -= row.failures_since_start
+        at = row.attempt_time + settings.AXES_COOLOFF_TIME
+    return at
+
+
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
     """429 with the seconds until the next try counts, in the caller's dialect. Called by django-axes."""
-    found = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)
-    now = timezone.now()
-    last = max((attempt.attempt_time for attempts in found for attempt in attempts), default=now)
-    seconds = max(1, ceil((last + settings.AXES_COOLOFF_TIME - now).total_seconds()))
+    tries: Any = AxesProxyHandler.get_implementation()
+    of_name = [row for rows in tries.get_user_attempts(request, credentials) for row in rows]
+    opens = max(
+        _opens_at(of_name, settings.AXES_FAILURE_LIMIT),
+        _opens_at(tries.of_address(request), settings.SIGN_IN_FAILURES_PER_ADDRESS),
+    )
+    seconds = max(1, ceil((opens - timezone.now()).total_seconds()))
     minutes = ceil(seconds / 60)
     answer = errors.answer(
         request,

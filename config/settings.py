@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "config.api.request_id.RequestIdMiddleware",
     "config.api.security.SecurityHeadersMiddleware",
     "config.api.errors.DatabaseErrorMiddleware",
+    "config.passwords.BusyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -197,9 +198,11 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "config.passwords.OverlongPasswords",
     "django.contrib.auth.backends.ModelBackend",
 ]
-AUTH_PASSWORD_VALIDATORS = [
+PASSWORD_HASHERS = ["config.passwords.BoundedHasher"]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "config.passwords.MaximumLengthValidator"}] + [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
@@ -210,17 +213,21 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
-# Ten wrong passwords lock one name from one address for a quarter of an hour. A name alone is never locked, or anyone
-# could lock out anyone.
+# Ten wrong passwords lock one name from one address for a quarter of an hour, a hundred under whatever names the
+# address. A name alone is never locked, or anyone could lock out anyone.
+AXES_HANDLER = "config.accounts.Tries"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
+SIGN_IN_FAILURES_PER_ADDRESS = 100
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
-AXES_CLIENT_IP_CALLABLE = "config.client_ip.client_ip"
+AXES_CLIENT_IP_CALLABLE = "config.accounts.address_tried"
 AXES_USERNAME_CALLABLE = "config.accounts.name_tried"
 AXES_VERBOSE = False
+# Its log names who was tried and from where; a password is masked always.
+AXES_SENSITIVE_PARAMETERS: list[str] = []
 
 # Static files.
 
