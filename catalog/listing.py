@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from django.urls import reverse
 
 from catalog import access
 from catalog.access import Viewer
+from catalog.digests import keyed
 from catalog.items import catalog_item
 from catalog.models import AccessGrant, AIModel, Tag
 from catalog.people import display_name
@@ -176,8 +176,11 @@ def state(model: Row) -> str:
 
 
 def tag(model: Row, shown: dict[str, Any]) -> str:
-    """The ETag of an item: what writers may change, then whatever else the answer shows."""
-    return f'"{state(model)}.{_digest(shown)}"'
+    """The ETag of an item: for those who may change it the state that `If-Match` names, then what the answer shows.
+
+    A reader's depends on nothing that is not shown: it does not even tell that something hidden has changed.
+    """
+    return f'"{state(model)}.{_digest(shown)}"' if model.may_write else f'"{_digest(shown)}"'
 
 
 def is_of(tag: str, model: Row) -> bool:
@@ -188,4 +191,4 @@ def is_of(tag: str, model: Row) -> bool:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+    return keyed("item", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from waffle import get_waffle_flag_model
 
 from catalog.access import ANONYMOUS, Policy, Viewer
 from catalog.compiled import CompiledQuery
+from catalog.digests import keyed
 from catalog.models import CatalogVersion
 
 
@@ -43,7 +43,7 @@ class Standing:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that differs wherever the answers could."""
+        """A short text that differs wherever the answers could. Keyed: it covers rights that no answer names."""
         viewer = self.viewer
         told = (
             self.catalog_version,
@@ -55,7 +55,7 @@ class Standing:
             viewer.no_new_since,
             sorted(viewer.include),
         )
-        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+        return keyed("standing", repr(told).encode())
 
     def including(self, words: Any) -> Standing:
         return replace(self, viewer=self.viewer.including(words))
