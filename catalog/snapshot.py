@@ -188,9 +188,15 @@ class Snapshot:
         Raises Unsettled.
         """
         for _ in range(_TRIES):
-            pieces, selection = self._read(standing)
-            if pieces.version == selection.version == standing.catalog_version:
-                return View(standing, pieces, selection)
+            if self.pieces.version > standing.catalog_version:
+                # Another request has read a newer state since this standing was read. Where the standing says the
+                # same once more, the database itself has gone back: it was restored, or has lost its last writes.
+                before, standing = standing, stand_again()
+                if standing.catalog_version != before.catalog_version:
+                    continue
+            found = self._read(standing)
+            if found is not None and found[0].version == found[1].version == standing.catalog_version:
+                return View(standing, *found)
             standing = stand_again()
         raise Unsettled
 
@@ -199,23 +205,29 @@ class Snapshot:
         if not _in_transaction():
             self.bodies.put((dialect, fingerprint), body)
 
-    def _read(self, standing: Standing) -> tuple[Pieces, Selection]:
-        if self.pieces.version != standing.catalog_version:
-            # One thread reads; those that wait find what it has read.
-            with self._loading:
-                if self.pieces.version != standing.catalog_version:
-                    pieces, selection = _read_all(standing.viewer)
-                    if _in_transaction():
-                        return pieces, selection
-                    self.pieces = pieces
-                    self._keep(standing, selection)
-                    return pieces, selection
+    def _read(self, standing: Standing) -> tuple[Pieces, Selection] | None:
+        """Pieces and selection at the standing's version; None where others have read another one meanwhile."""
         pieces = self.pieces
+        if pieces.version != standing.catalog_version:
+            # One thread reads; those that wait take what it has read.
+            with self._loading:
+                if self.pieces is pieces:
+                    return self._read_all(standing)
+                pieces = self.pieces
+        if pieces.version != standing.catalog_version:
+            return None
         kept = self.selections.get(standing.fingerprint)
         if kept is not None:
             return pieces, kept
         selection = _read_selection(standing.viewer)
         self._keep(standing, selection)
+        return pieces, selection
+
+    def _read_all(self, standing: Standing) -> tuple[Pieces, Selection]:
+        pieces, selection = _read_all(standing.viewer)
+        if not _in_transaction():
+            self.pieces = pieces
+            self._keep(standing, selection)
         return pieces, selection
 
     def _keep(self, standing: Standing, selection: Selection) -> None:

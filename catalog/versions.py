@@ -2,6 +2,9 @@
 
 Readers keep what they have made under the number they read before making it, so a number may be too old for what is
 kept under it (it is then made anew once) but never too new.
+
+Numbers never repeat. A database that was restored, or that lost its last writes in a failover, goes back to an earlier
+number; the next one is ahead of the clock's reading then, and so of every number that was given before.
 """
 
 import time
@@ -10,6 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db.models import F, Manager
+from django.db.models.functions import Greatest
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from waffle import get_waffle_flag_model
 
@@ -21,11 +25,22 @@ def _rows() -> Manager:
     return apps.get_model("catalog", "CatalogVersion")._default_manager
 
 
+def first() -> int:
+    """The number that a row begins with: the clock's reading in microseconds."""
+    return time.time_ns() // 1000
+
+
+def after(field: str) -> Greatest:
+    """The number that follows the one in `field`: more than that, and not behind the clock."""
+    return Greatest(F(field) + 1, first())
+
+
 def bump() -> None:
     """Raises the number, in the caller's transaction."""
-    if not _rows().filter(pk=_ONLY_ROW).update(number=F("number") + 1):
-        # Begins at the clock, so that a catalog begun anew repeats no number that a process may have kept.
-        _rows().get_or_create(pk=_ONLY_ROW, defaults={"number": time.time_ns() // 1000})
+    if not _rows().filter(pk=_ONLY_ROW).update(number=after("number")):
+        _, made = _rows().get_or_create(pk=_ONLY_ROW, defaults={"number": first()})
+        if not made:
+            bump()
 
 
 def current() -> int:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
@@ -33,11 +30,10 @@ class UnknownModels(Exception):
 
 def touch(user_id: int) -> None:
     """Raises the version of the user's preferences, in the caller's transaction; their writes then wait in line."""
-    # Never behind the clock: a profile made anew, or saved with the number it was read with, repeats none that a
-    # process may have kept.
-    now = time.time_ns() // 1000
-    if not Profile.objects.filter(user=user_id).update(version=Greatest(F("version") + 1, now)):
-        _, made = Profile.objects.get_or_create(user_id=user_id, defaults={"version": now})
+    # As for the catalog: a profile made anew, restored, or saved with the number it was read with, repeats none that
+    # a process may have kept.
+    if not Profile.objects.filter(user=user_id).update(version=versions.after("version")):
+        _, made = Profile.objects.get_or_create(user_id=user_id, defaults={"version": versions.first()})
         if not made:
             touch(user_id)
 

@@ -1,0 +1,114 @@
+"""catalog/versions.py: numbers that never repeat, also in a database that has gone back."""
+
+import threading
+import time
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog import snapshot as snapshots
+from catalog import versions
+from catalog.models import AIModel, CatalogVersion
+from catalog.snapshot import snapshot
+from catalog.viewers import standing_of
+from preferences import writing
+from preferences.models import Profile
+
+
+@pytest.fixture
+def key(alice, make_key):
+    return make_key(alice, last_used_at=timezone.now()).token
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", ["catalog", "preferences"])
+@pytest.mark.parametrize("held", [0, 5, 2**62])
+def test_the_next_number_is_more_than_the_last_and_not_behind_the_clock(alice, number, held):
+    writing.touch(alice.pk)
+    versions.bump()
+    rows, field = {
+        "catalog": (CatalogVersion.objects, "number"),
+        "preferences": (Profile.objects, "version"),
+    }[number]
+    rows.update(**{field: held})
+    now = time.time_ns() // 1000
+    for expected in (max(held + 1, now), max(held + 2, now)):
+        if number == "catalog":
+            versions.bump()
+        else:
+            writing.touch(alice.pk)
+        assert getattr(rows.get(), field) >= expected
+
+
+def rename(name):
+    QuerySet(AIModel).update(name=name)
+
+
+@pytest.mark.parametrize("path", ["/api/models", "/v1/models", "/api/models/list", "/api/models/acme/x"])
+def test_a_restored_catalog_is_served_at_once_and_its_numbers_are_new(api, key, make_model, path):
+    """Dumped as `Old`, then `Lost`; restored to `Old`, then `Later`: each state has a tag of its own."""
+    make_model("acme/x", name="Old")
+    caller, dumped = api.with_key(key), versions.current()
+    tags = {"Old": caller.get(path).headers["ETag"]}
+    AIModel.objects.update(name="Lost")
+    tags["Lost"] = caller.get(path).headers["ETag"]
+    rename("Old")
+    CatalogVersion.objects.update(number=dumped)
+    restored = caller.get(path, headers={"If-None-Match": tags["Lost"]})
+    assert restored.status_code == 200
+    assert b"Old" in restored.content
+    assert restored.headers["ETag"] == tags["Old"]
+    AIModel.objects.update(name="Later")
+    answers = [caller.get(path, headers={"If-None-Match": tag}) for tag in tags.values()]
+    assert [(answer.status_code, b"Later" in answer.content) for answer in answers] == [(200, True)] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_standing_read_before_others_read_a_newer_state_reads_nothing_again(alice, make_model, monkeypatch):
+    make_model("acme/x")
+    behind = standing_of(alice)
+    AIModel.objects.update(name="Newer")
+    snapshot.view(standing_of(alice), lambda: standing_of(alice))
+    monkeypatch.setattr(snapshots, "_read_all", None)
+    assert b"Newer" in snapshot.view(behind, lambda: standing_of(alice)).usable("acme/x").item
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("restored", [False, True])
+def test_many_who_wait_for_one_state_cause_one_read_of_it(alice, make_model, monkeypatch, restored):
+    """Their standings were read at different versions; then the catalog moved on, or back."""
+    make_model("acme/x")
+    read, reads, found = snapshots._read_all, [], []
+    numbers = [versions.current()]
+    standings = [standing_of(alice)]
+    for n in range(3):
+        AIModel.objects.update(name=str(n))
+        numbers.append(versions.current())
+        standings.append(standing_of(alice))
+    if restored:
+        snapshot.view(standings[-1], lambda: standing_of(alice))
+        CatalogVersion.objects.update(number=numbers[0])
+        # Those who ask from now on, and some who asked before.
+        standings[-1] = standing_of(alice)
+    start = threading.Barrier(len(standings))
+
+    def slow(viewer):
+        reads.append(1)
+        time.sleep(0.2)
+        return read(viewer)
+
+    def ask(standing):
+        start.wait(10)
+        found.append(snapshot.view(standing, lambda: standing_of(alice)).pieces.version)
+        connection.close()
+
+    monkeypatch.setattr(snapshots, "_read_all", slow)
+    threads = [threading.Thread(target=ask, args=[standing]) for standing in standings]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [versions.current()] * len(standings)
+    assert len(reads) == 1
