@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.fields import ExactCharField
+from catalog.fields import ExactCharField, StoredJSON
 from catalog.textvalues import MAX_INTEGER, validate_line
 
 
@@ -63,8 +63,8 @@ class ApiKey(models.Model):
     previous_pepper_id = models.CharField(max_length=64, blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, editable=False)
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.ALL)
-    patterns = models.JSONField(default=list, blank=True, help_text="Model ids, in which only * is special.")
-    scopes = models.JSONField(default=default_scopes)
+    patterns = StoredJSON(default=list, blank=True, help_text="Model ids, in which only * is special.")
+    scopes = StoredJSON(default=default_scopes)
     per_minute = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
     )

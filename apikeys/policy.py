@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from catalog import lookups, modelids
 from catalog.access import EVERYTHING, NOTHING
+from catalog.fields import Unreadable
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
@@ -31,6 +32,9 @@ class KeyPolicy:
 
     @classmethod
     def of(cls, key: ApiKey) -> KeyPolicy:
+        if isinstance(key.patterns, Unreadable) or not all(isinstance(pattern, str) for pattern in key.patterns):
+            # Written past every check: no list that can be followed, so nothing is allowed.
+            return cls("unreadable")
         return cls(key.mode, tuple(key.patterns))
 
     @cached_property

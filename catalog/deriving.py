@@ -68,7 +68,8 @@ _BATCH = 2000
 
 def facet(kind: str, word: str) -> str:
     """One line of `facets`, with its ends: what a filter looks for."""
-    return f"\n{kind}:{fold(word)}\n"
+    # A word that is no text was written past every check; it must not stop the writes of others' rows.
+    return f"\n{kind}:{fold(str(word))}\n"
 
 
 def derive(model: AIModel) -> None:

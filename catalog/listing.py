@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
@@ -13,7 +15,7 @@ from django.urls import reverse
 from catalog import access
 from catalog.access import Viewer
 from catalog.digests import keyed
-from catalog.items import catalog_item
+from catalog.items import catalog_item, rendered
 from catalog.models import AccessGrant, AIModel, Tag
 from catalog.people import display_name
 from catalog.viewers import JSONArray
@@ -112,14 +114,14 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on;
-    nor, with any, by a key whose policy does not allow that.
+    nor, with any, by a key whose policy does not allow that. Raises ValueError where JSON of the row is unreadable.
     """
     mine = model.may_write
     names_base = mine or not model.delegated
     if model.shown_base and viewer.policy is not None:
         names_base &= viewer.policy.allows(model.shown_base)
     tags = tags_of(model)
-    shown = catalog_item(model, tags)
+    told = catalog_item(model, tags)
     capabilities = inherited_capabilities(model)
     if capabilities is None:
         capabilities = model.meta["capabilities"]
@@ -130,7 +132,7 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
             "name": display_name(model.owner),
             "email": model.owner.email if mine else None,
         }
-    shown |= {
+    told |= {
         "kind": model.kind,
         "user_id": str(model.owner_id or ""),
         "base_model_id": model.shown_base if names_base else None,
@@ -151,8 +153,8 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
         "updated_at": int(model.updated_at.timestamp()),
     }
     if viewer.user_id is not None:
-        shown["is_enabled"] = model.shown_enabled
-    return shown
+        told["is_enabled"] = model.shown_enabled
+    return told
 
 
 def state(model: Row) -> str:
@@ -172,15 +174,41 @@ def state(model: Row) -> str:
         tags_of(model),
         sorted((grant["principal_type"], grant["principal_id"], grant["permission"]) for grant in grants_of(model)),
     ]
-    return _digest(written)
+    return keyed("state", orjson.dumps(written, option=orjson.OPT_SORT_KEYS))
 
 
-def tag(model: Row, shown: dict[str, Any]) -> str:
-    """The ETag of an item: for those who may change it the state that `If-Match` names, then what the answer shows.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The item of one row for one viewer, as bytes, and its ETag."""
 
-    A reader's depends on nothing that is not shown: it does not even tell that something hidden has changed.
+    body: bytes
+    tag: str
+
+
+def shown(model: Row, viewer: Viewer) -> Shown:
+    """The item with its ETag: for those who may change it the state that `If-Match` names, then what it shows.
+
+    A reader's tag depends on nothing that is not shown: it does not even tell that something hidden has changed.
+    Raises what `rendered` of catalog/items.py turns into None, where a stored value cannot be rendered.
     """
-    return f'"{state(model)}.{_digest(shown)}"' if model.may_write else f'"{_digest(shown)}"'
+    body = _body(model, viewer)
+    digest = keyed("item", body)
+    return Shown(body, f'"{state(model)}.{digest}"' if model.may_write else f'"{digest}"')
+
+
+def shown_or_none(model: Row, viewer: Viewer) -> Shown | None:
+    """The same; None where a stored value cannot be rendered."""
+    return rendered(model.model_id, shown, model, viewer)
+
+
+def items(models: Iterable[Row], viewer: Viewer) -> list[orjson.Fragment]:
+    """The items of these rows, less those that cannot be rendered."""
+    found = (rendered(model.model_id, _body, model, viewer) for model in models)
+    return [orjson.Fragment(body) for body in found if body is not None]
+
+
+def _body(model: Row, viewer: Viewer) -> bytes:
+    return orjson.dumps(item(model, viewer))
 
 
 def is_of(tag: str, model: Row) -> bool:
@@ -188,7 +216,3 @@ def is_of(tag: str, model: Row) -> bool:
     now = state(model)
     parts = [part.strip().removeprefix("W/").strip('"') for part in tag.split(",")]
     return any(part == "*" or part.partition(".")[0] == now for part in parts)
-
-
-def _digest(value: Any) -> str:
-    return keyed("item", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))

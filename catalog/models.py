@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from catalog import access, capabilities, deriving, images, modelids, versions
-from catalog.fields import ExactCharField
+from catalog.fields import ExactCharField, StoredJSON
 from catalog.folding import fold
 from catalog.rows import update_rows
 from catalog.textvalues import (
@@ -219,8 +219,8 @@ class AIModel(models.Model):
     context_length = _number("Tokens. Blank: unknown.")
     max_output_tokens = _number("Tokens. Blank: unknown.")
     embedding_dimensions = _number("Numbers in one vector. Blank: unknown, or no embedding model.")
-    input_modalities = models.JSONField(default=list, blank=True, validators=[validate_words])
-    output_modalities = models.JSONField(default=list, blank=True, validators=[validate_words])
+    input_modalities = StoredJSON(default=list, blank=True, validators=[validate_words])
+    output_modalities = StoredJSON(default=list, blank=True, validators=[validate_words])
     tokenizer = models.CharField(max_length=64, blank=True, validators=[validate_line])
     instruct_type = models.CharField(max_length=64, blank=True, validators=[validate_line])
     supports_images = _flag()
@@ -236,26 +236,26 @@ class AIModel(models.Model):
     supports_reasoning_summaries = _flag()
     supports_verbosity = _flag()
     default_verbosity = models.CharField(max_length=32, blank=True, validators=[validate_line])
-    reasoning_levels = models.JSONField(default=list, blank=True, validators=[validate_reasoning_levels])
+    reasoning_levels = StoredJSON(default=list, blank=True, validators=[validate_reasoning_levels])
     default_reasoning_level = models.CharField(max_length=32, blank=True, validators=[validate_line])
     prefer_websockets = _flag()
     minimal_client_version = models.CharField(max_length=32, blank=True, validators=[validate_line])
-    supported_parameters = models.JSONField(default=dict, blank=True, validators=[validate_supported_parameters])
+    supported_parameters = StoredJSON(default=dict, blank=True, validators=[validate_supported_parameters])
     is_moderated = _flag()
-    extras = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    extras = StoredJSON(default=dict, blank=True, validators=[validate_object])
     released_at = models.DateTimeField(null=True, blank=True)
     retires_at = models.DateField(null=True, blank=True)
     knowledge_cutoff = models.DateField(null=True, blank=True)
     alias_of = ExactCharField(max_length=modelids.MAX_LENGTH, blank=True, validators=[modelids.validate])
 
     # What follows from the providers' offers; written by syncs and by `providers.merging`.
-    pricing = models.JSONField(
+    pricing = StoredJSON(
         default=dict, blank=True, editable=False, help_text="USD per token, of the preferred offer, as decimal text."
     )
     prompt_price = models.FloatField(
         null=True, editable=False, help_text="USD per million prompt tokens: to filter and to sort by, never to show."
     )
-    offered_by = models.JSONField(default=list, editable=False, help_text="Slugs of the providers that list it now.")
+    offered_by = StoredJSON(default=list, editable=False, help_text="Slugs of the providers that list it now.")
     is_available = models.BooleanField(default=False, editable=False)
 
     # What people decide.
@@ -287,14 +287,14 @@ class AIModel(models.Model):
     delegated = models.BooleanField(
         default=False, help_text="Those who may read it may use it without sight of its base model."
     )
-    params = models.JSONField(default=dict, blank=True, validators=[validate_object])
-    meta = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    params = StoredJSON(default=dict, blank=True, validators=[validate_object])
+    meta = StoredJSON(default=dict, blank=True, validators=[validate_object])
 
     # Provenance.
     manually_updated = models.BooleanField(default=False, editable=False)
     frozen = models.BooleanField("freeze entry", default=False, help_text="No sync changes any field of it.")
-    pinned_fields = models.JSONField(default=list, blank=True, editable=False)
-    upstream = models.JSONField(
+    pinned_fields = StoredJSON(default=list, blank=True, editable=False)
+    upstream = StoredJSON(
         default=dict,
         editable=False,
         help_text="What the sources say, pinned or not: field -> {value, source, since, stale?}.",
@@ -503,8 +503,8 @@ class FieldChange(models.Model):
     subject = ExactCharField(max_length=255)
     offered_by = ExactCharField(max_length=64, blank=True, help_text="The provider whose offer changed, or blank.")
     field = models.CharField(max_length=64)
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
+    old = StoredJSON(null=True)
+    new = StoredJSON(null=True)
     changed_at = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=8, choices=Source)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -533,7 +533,7 @@ class AuditEntry(models.Model):
     subject_id = models.CharField(max_length=255)
     subject = models.CharField(max_length=255, help_text="Its name at the time.")
     action = models.CharField(max_length=64)
-    changes = models.JSONField(default=dict, help_text="field -> [old, new]; never a secret.")
+    changes = StoredJSON(default=dict, help_text="field -> [old, new]; never a secret.")
     at = models.DateTimeField(default=timezone.now, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor = models.CharField(max_length=255, blank=True)

@@ -10,7 +10,7 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -22,7 +22,7 @@ from rest_framework.exceptions import APIException
 from catalog import access, versions
 from catalog.access import Viewer
 from catalog.capabilities import CHAT
-from catalog.items import catalog_item
+from catalog.items import catalog_item, rendered
 from catalog.models import AIModel, CatalogVersion, Tag
 from catalog.openai import openai_item
 from catalog.terminal import cli_row
@@ -76,6 +76,8 @@ class Pieces:
 
     version: int
     by_pk: dict[int, Piece]
+    # Those that cannot be rendered.
+    left_out: frozenset[int] = frozenset()
 
     @cached_property
     def pk_of(self) -> dict[str, int]:
@@ -93,6 +95,20 @@ class Selection:
     own_default: int | None = None
     group_defaults: tuple[int, ...] = ()
     site_default: int | None = None
+
+    def without(self, left_out: frozenset[int]) -> Selection:
+        """The same less these models."""
+        if not left_out:
+            return self
+        rows = [(pk, mark) for pk, mark in zip(self.pks, self.marks, strict=True) if pk not in left_out]
+        return replace(
+            self,
+            pks=array("q", [pk for pk, _ in rows]),
+            marks=bytes(mark for _, mark in rows),
+            own_default=None if self.own_default in left_out else self.own_default,
+            group_defaults=tuple(pk for pk in self.group_defaults if pk not in left_out),
+            site_default=None if self.site_default in left_out else self.site_default,
+        )
 
     @cached_property
     def mark_of(self) -> dict[int, int]:
@@ -219,7 +235,7 @@ class Snapshot:
         kept = self.selections.get(standing.fingerprint)
         if kept is not None:
             return pieces, kept
-        selection = _read_selection(standing.viewer)
+        selection = _read_selection(standing.viewer).without(pieces.left_out)
         self._keep(standing, selection)
         return pieces, selection
 
@@ -287,17 +303,22 @@ def _read_all(viewer: Viewer) -> tuple[Pieces, Selection]:
         _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")), _visible=access.visible(viewer)
     )
     pieces: dict[int, Piece] = {}
+    left_out = []
     seen = []
     version = None
     for row in rows:
         said: Any = row
-        pieces[row.pk] = Piece.of(row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold))
         version = said._version
+        piece = rendered(row.model_id, Piece.of, row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold))
+        if piece is None:
+            left_out.append(row.pk)
+            continue
+        pieces[row.pk] = piece
         if said._visible:
             seen.append(tuple(getattr(said, name) for name in _MARKS))
     if version is None:
         version = versions.current()
-    return Pieces(version, pieces), _selection(seen, version)
+    return Pieces(version, pieces, frozenset(left_out)), _selection(seen, version)
 
 
 def _selection(rows: Iterable[tuple[Any, ...]], version: int) -> Selection:

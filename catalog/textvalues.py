@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -34,8 +35,13 @@ def validate_line(text: str) -> None:
             )
 
 
+def fits_64_bits(number: int | float | Decimal) -> bool:
+    """Whether clients can read the number. A float counts by its value: a database may return it as an integer."""
+    return -(2**63) <= number < 2**63
+
+
 def validate_json(value: Any) -> None:
-    """Refuses JSON that is too deep or wide, not finite, or holds text that cannot be stored."""
+    """Refuses JSON that is too deep or wide, or holds a number or text that cannot be stored and read back."""
     keys = 0
     pending: list[tuple[Any, int]] = [(value, 1)]
     while pending:
@@ -48,8 +54,8 @@ def validate_json(value: Any) -> None:
             validate_text(item)
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValidationError("NaN and infinities are not JSON.", code="not_finite")
-        elif isinstance(item, int) and abs(item) > 2**63 - 1:
-            raise ValidationError("An integer in it has more than 63 bits.", code="too_big")
+        elif isinstance(item, int | float) and not fits_64_bits(item):
+            raise ValidationError("A number in it does not fit 64 bits; write it as text.", code="too_big")
         elif isinstance(item, list | tuple):
             keys += len(item)
             pending.extend((inner, depth + 1) for inner in item)

@@ -9,10 +9,12 @@ from django.contrib import admin, messages
 from django.contrib.admin import helpers, widgets
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 
+from catalog import strictjson
 from catalog.changes import Author
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import validate_json
@@ -27,7 +29,21 @@ from providers.wording import per_million, shown
 SHOWN = 200
 
 
-class OverridesField(forms.JSONField):
+class StrictJSONField(forms.JSONField):
+    """Refuses in words what Python's parser lets pass and a database does not hold."""
+
+    def to_python(self, value: Any) -> Any:
+        return strictjson.parse(value) if isinstance(value, str) and value.strip() else super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            # What the parser gives up on is shown again as it was typed.
+            return InvalidJSONInput(data)
+
+
+class OverridesField(StrictJSONField):
     """Blank where there are none, not the word `null`."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -47,6 +63,7 @@ class OfferForm(forms.ModelForm):
         model = ProviderModel
         fields = ("display_name", "category", "order", "active", "context_length", "max_output_tokens", "flags")
         widgets = {"flags": forms.Textarea(attrs={"rows": 4, "class": "json"})}
+        field_classes = {"flags": StrictJSONField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

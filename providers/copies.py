@@ -23,6 +23,7 @@ from providers.models import Provider, ProviderCopy
 logger = logging.getLogger("modeldex.copies")
 
 Items = list[dict[str, Any]]
+_ITEM_KEYS = frozenset(("id", "model_id", "name", "provider", "context", "dimensions", "pricing"))
 
 # What a caller waits at most where nothing is stored, in seconds; a little less than the promised 3.
 LONGEST_WAIT = 2.6
@@ -75,8 +76,17 @@ def at_hand(copy: ProviderCopy, fetch: Callable[[], Items]) -> ProviderCopy:
 
 
 def items_of(copy: ProviderCopy) -> Items:
-    """What the copy holds."""
-    return copy.items if copy.pk else []
+    """What the copy holds, less what is none of our items and so was not stored by us."""
+    return [item for item in copy.items if _is_item(item)] if copy.pk else []
+
+
+def _is_item(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and item.keys() >= _ITEM_KEYS
+        and all(isinstance(item[key], str) for key in ("id", "model_id", "name"))
+        and isinstance(item["pricing"], dict)
+    )
 
 
 def store(provider: Provider, listing: str, items: Items) -> None:

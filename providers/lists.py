@@ -19,6 +19,7 @@ from django.db.models import BooleanField, Case, Value, When
 
 from catalog import access, modelids
 from catalog.capabilities import CHAT, task_of_facts
+from catalog.items import rendered
 from catalog.models import AIModel
 from catalog.pricing import certain
 from catalog.viewers import Standing
@@ -286,7 +287,8 @@ def _body(listed: ProviderList, state: State, standing: Standing) -> dict[str, A
         items = [record for record in _items_of(state.copy) if _is_shown(listed, record)]
     else:
         items = curated_items(listed) if listed.has_curated else []
-    models = [listed.shape(record) for record in seen(standing, items)] if items else []
+    found = (rendered(record["id"], _shaped, listed, record) for record in (seen(standing, items) if items else ()))
+    models = [orjson.Fragment(body) for body in found if body is not None]
     data: dict[str, Any] = {"models": models, "source": state.source}
     if state.copy is not None:
         data["total"] = len(models)
@@ -294,6 +296,10 @@ def _body(listed: ProviderList, state: State, standing: Standing) -> dict[str, A
     if state.error:
         data["error"] = state.error
     return {"success": True, "data": data}
+
+
+def _shaped(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(listed.shape(record))
 
 
 class _Kept(Generic[Made]):

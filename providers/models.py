@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.fields import ExactCharField
+from catalog.fields import ExactCharField, StoredJSON
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import MAX_INTEGER, validate_json, validate_line
 
@@ -62,19 +62,19 @@ class ProviderModel(models.Model):
     display_name = models.CharField(max_length=255, blank=True, validators=[validate_line])
     category = models.CharField(max_length=64, blank=True, validators=[validate_line])
     order = models.IntegerField(default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)])
-    facts = models.JSONField(default=dict, editable=False, help_text="What it says of the model's synced fields.")
-    pricing = models.JSONField(default=dict, blank=True, help_text="USD as exact decimal text; absent: unknown.")
+    facts = StoredJSON(default=dict, editable=False, help_text="What it says of the model's synced fields.")
+    pricing = StoredJSON(default=dict, blank=True, help_text="USD as exact decimal text; absent: unknown.")
     context_length = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
     )
     max_output_tokens = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
     )
-    flags = models.JSONField(default=dict, blank=True, validators=[validate_json])
+    flags = StoredJSON(default=dict, blank=True, validators=[validate_json])
     active = models.BooleanField(default=True, help_text="Without it the offer counts for nothing.")
     is_listed = models.BooleanField(default=True, editable=False)
-    pinned_fields = models.JSONField(default=list, blank=True, editable=False)
-    upstream = models.JSONField(default=dict, editable=False, help_text="field -> what upstream says of a pinned one.")
+    pinned_fields = StoredJSON(default=list, blank=True, editable=False)
+    upstream = StoredJSON(default=dict, editable=False, help_text="field -> what upstream says of a pinned one.")
     first_listed_at = models.DateTimeField(default=timezone.now, editable=False)
     unlisted_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -115,11 +115,11 @@ class SyncRun(models.Model):
     holder = models.CharField(max_length=255, blank=True)
     reason = models.CharField(max_length=64, blank=True, help_text="Machine word of a failure or hold.")
     message = models.TextField(blank=True, help_text="The same in a sentence.")
-    counts = models.JSONField(default=dict, help_text="added, updated, retired, returned, unchanged, bad, ...")
+    counts = StoredJSON(default=dict, help_text="added, updated, retired, returned, unchanged, bad, ...")
     # Size of each listing that was compared: listing -> number of models.
-    sizes = models.JSONField(default=dict)
-    problems = models.JSONField(default=list, help_text="[{index, id, reason}] of records that failed.")
-    held = models.JSONField(default=dict, help_text="What waits for a person: {removals: [...]} or the whole listings.")
+    sizes = StoredJSON(default=dict)
+    problems = StoredJSON(default=list, help_text="[{index, id, reason}] of records that failed.")
+    held = StoredJSON(default=dict, help_text="What waits for a person: {removals: [...]} or the whole listings.")
     decision = models.CharField(max_length=8, choices=Decision, blank=True)
     decided_by = models.CharField(max_length=255, blank=True)
     decided_at = models.DateTimeField(null=True)
@@ -150,7 +150,7 @@ class ProviderCopy(models.Model):
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="copies")
     listing = models.CharField(max_length=32)
-    items = models.JSONField(default=list)
+    items = StoredJSON(default=list)
     fetched_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True, help_text="When upstream could not be read, if that is the last news.")
     # One caller renews a copy at a time: the others are served the copy at hand until then. After a failure: when

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import APIException, PermissionDenied
@@ -61,8 +62,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     )
     def create(self, request: Request) -> Response:
         values = self._sent(CustomModelWriteSerializer(data=request.data, context=self._context()))
-        model = custom.create(self.viewer, self.author, values)
-        return self._shown(model.model_id, 201)
+        return self._written(201, lambda: custom.create(self.viewer, self.author, values).model_id)
 
     @extend_schema(
         operation_id="custom_models_retrieve",
@@ -73,8 +73,10 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
         model = self._done(lambda: custom.writable(self.viewer, model_id))
-        shown = listing.item(model, self.viewer)
-        return answer(request, listing.tag(model, shown), lambda: shown)
+        shown = listing.shown_or_none(model, self.viewer)
+        if shown is None:
+            raise NoSuchModel
+        return answer(request, shown.tag, lambda: shown.body)
 
     @extend_schema(
         operation_id="custom_models_update",
@@ -151,13 +153,18 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
             raise PreconditionFailed from stale
 
     def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
-        self._done(lambda: custom.edit(self.viewer, self.author, model_id, values, self._if_match))
-        return self._shown(model_id, 200)
+        def change() -> str:
+            self._done(lambda: custom.edit(self.viewer, self.author, model_id, values, self._if_match))
+            return model_id
 
-    def _shown(self, model_id: str, status: int) -> Response:
-        model = listing.find(self.viewer, model_id)
-        if model is None:
-            # A caller who has just given it away, or built it upon something out of sight, is told so by silence.
-            return Response(status=204)
-        shown = listing.item(model, self.viewer)
-        return Response(shown, status=status, headers={"ETag": listing.tag(model, shown)})
+        return self._written(200, change)
+
+    def _written(self, status: int, write: Callable[[], str]) -> Response:
+        """The model whose id `write` returns, rendered before the commit: an answer of 500 has written nothing."""
+        with transaction.atomic():
+            model = listing.find(self.viewer, write())
+            if model is None:
+                # A caller who has just given it away, or built it upon something out of sight, is told so by silence.
+                return Response(status=204)
+            shown = listing.shown(model, self.viewer)
+        return Response(shown.body, status=status, headers={"ETag": shown.tag})

@@ -45,7 +45,7 @@ class ModelViewSet(CallerMixin, viewsets.ViewSet):
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
         model = listing.find(self.viewer, model_id)
-        if model is None:
+        shown = None if model is None else listing.shown_or_none(model, self.viewer)
+        if shown is None:
             raise NoSuchModel
-        shown = listing.item(model, self.viewer)
-        return answer(request, listing.tag(model, shown), lambda: shown)
+        return answer(request, shown.tag, lambda: shown.body)

@@ -80,7 +80,7 @@ class ModelListViewSet(CallerMixin, viewsets.GenericViewSet):
                 lambda keys: listing.read(viewer, keys),
                 ("list", standing.fingerprint, filters.chosen),
             )
-            shown = [listing.item(row, viewer) for row in self.paginate_queryset(rows) or ()]  # type: ignore[arg-type]
+            shown = listing.items(self.paginate_queryset(rows) or (), viewer)  # type: ignore[arg-type]
             return {"items": shown, "total": self.paginator.total}  # type: ignore[union-attr]
 
         response = answer(request, etag(standing.fingerprint), page)

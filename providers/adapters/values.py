@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog import modelids
+from catalog.textvalues import fits_64_bits
 
 MAX_ID = modelids.MAX_LENGTH
 MAX_SHOWN_ID = 200
@@ -202,8 +203,10 @@ def retirement(value: Any) -> date | None:
 
 
 def json_value(value: Any) -> Any:
-    """A small value as any JSON field may hold it; raises where text could not be stored."""
+    """A small value as any JSON field may hold it; raises where text or a number could not be stored."""
     if isinstance(value, Decimal):
+        if not fits_64_bits(value):
+            raise Unusable("holds a number out of range")
         return int(value) if value == value.to_integral_value() and abs(value) < MAX_WHOLE else float(value)
     if isinstance(value, str):
         return text(value, MAX_DESCRIPTION) or ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.utils import timezone
 
-from catalog import changes
+from catalog import changes, strictjson
 from catalog.changes import Author
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel
 
@@ -86,8 +85,10 @@ def _value(name: str, text: str) -> Any:
         return field.get_default() if isinstance(field, models.JSONField) else None if field.null else ""
     if isinstance(field, models.JSONField):
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
+            return strictjson.parse(text)
+        except ValidationError as error:
+            if error.code != "invalid_json":
+                raise
             raise ValidationError('This is no JSON; write a list as ["text", "image"].') from None
     if isinstance(field, models.BooleanField):
         if text.lower() not in _WORDS:
