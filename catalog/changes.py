@@ -23,6 +23,10 @@ from catalog.rows import insert_rows
 BATCH = 500
 
 
+class NotAsShown(Exception):
+    """A change would do something else than its person was shown before they agreed to it; nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who makes a change: a person (`user`), a sync run (`run_id`) or the curated list."""

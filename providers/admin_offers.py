@@ -15,7 +15,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 
 from catalog import strictjson
-from catalog.changes import Author
+from catalog.admin import previews
+from catalog.changes import Author, NotAsShown
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import validate_json
 from providers import editing
@@ -23,7 +24,7 @@ from providers.admin_conflicts import conflicts_page
 from providers.comparing import OFFER_FIELDS
 from providers.history import Price, availability, price_history
 from providers.models import Provider, ProviderModel
-from providers.switching import UnknownIds, preview, switch, switch_these
+from providers.switching import Counts, Offer, UnknownIds, preview, preview_these, switch, switch_these
 from providers.wording import per_million, shown
 
 SHOWN = 200
@@ -126,9 +127,20 @@ class BulkForm(forms.Form):
         self.fields["chosen"].widget = widgets.AutocompleteSelectMultiple(field, site)
         self.fields["chosen"].widget.choices = self.fields["chosen"].choices  # type: ignore[attr-defined]
 
-    def exceptions(self) -> list[str]:
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of the switch."""
         pasted = [line.strip() for line in self.cleaned_data["pasted"].splitlines() if line.strip()]
-        return [*(model.model_id for model in self.cleaned_data["chosen"]), *pasted]
+        return {
+            "provider": self.cleaned_data["provider"],
+            "exclude": [*(model.model_id for model in self.cleaned_data["chosen"]), *pasted],
+            "ignore_unknown": self.cleaned_data["ignore_unknown"],
+        }
+
+    def shown(self) -> tuple[Any, ...]:
+        """What the form says, for the seal of its preview."""
+        wanted = self.wanted()
+        provider = wanted["provider"].pk if wanted["provider"] else None
+        return "bulk switch", self.cleaned_data["what"], provider, sorted(wanted["exclude"]), wanted["ignore_unknown"]
 
 
 class ProviderModelAdmin(admin.ModelAdmin):
@@ -268,19 +280,20 @@ class ProviderModelAdmin(admin.ModelAdmin):
             "media": self.media + form.media,
         }
         if request.method == "POST" and form.is_valid():
-            enable = form.cleaned_data["what"] == "enable"
-            wanted = {
-                "provider": form.cleaned_data["provider"],
-                "exclude": form.exceptions(),
-                "ignore_unknown": form.cleaned_data["ignore_unknown"],
-            }
+            enable, wanted = form.cleaned_data["what"] == "enable", form.wanted()
+
+            def agreed(counts: Counts, changing: list[Offer]) -> bool:
+                return previews.holds(request, *form.shown(), *_effect(counts, changing))
+
             try:
                 if "apply" in request.POST:
-                    counts = switch(enable, by=request.user, **wanted)
-                    self.message_user(
-                        request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked."
-                    )
-                    return HttpResponseRedirect(reverse("admin:providers_providermodel_changelist"))
+                    try:
+                        counts = switch(enable, by=request.user, agreed=agreed, **wanted)
+                    except NotAsShown:
+                        self.message_user(request, previews.CHANGED, messages.WARNING)
+                    else:
+                        self._tell(request, counts)
+                        return HttpResponseRedirect(reverse("admin:providers_providermodel_changelist"))
                 counts, changing = preview(enable, **wanted)
                 context |= {
                     "previewed": True,
@@ -288,10 +301,14 @@ class ProviderModelAdmin(admin.ModelAdmin):
                     "changing": changing[:SHOWN],
                     "more": max(0, len(changing) - SHOWN),
                     "verb": "enabled" if enable else "disabled",
+                    "seal": previews.seal(request, *form.shown(), *_effect(counts, changing)),
                 }
             except UnknownIds as error:
                 form.add_error("pasted", str(error))
         return render(request, "admin/providers/providermodel/bulk.html", context)
+
+    def _tell(self, request: HttpRequest, counts: Counts) -> None:
+        self.message_user(request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked.")
 
     @admin.action(description="Enable the selected provider models", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
@@ -304,26 +321,44 @@ class ProviderModelAdmin(admin.ModelAdmin):
     def _switch_selected(
         self, request: HttpRequest, queryset: QuerySet[ProviderModel], enable: bool
     ) -> HttpResponse | None:
-        """Shows what would change first; changes it when that page is confirmed."""
-        changing = list(queryset.exclude(active=enable).select_related("provider", "model"))
+        """Shows what would change first; changes exactly that when the page is confirmed."""
+        keys = sorted(queryset.order_by().values_list("pk", flat=True))
+        act = ("switch selected", enable, keys)
         if "apply" in request.POST:
-            counts = switch_these(queryset, enable, by=request.user)
-            self.message_user(request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked.")
-            return None
+            try:
+                counts = switch_these(
+                    keys,
+                    enable,
+                    by=request.user,
+                    agreed=lambda counts, changing: previews.holds(request, *act, *_effect(counts, changing)),
+                )
+            except NotAsShown:
+                self.message_user(request, previews.CHANGED, messages.WARNING)
+            else:
+                self._tell(request, counts)
+                return None
+        counts, changing = preview_these(keys, enable)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{'Enable' if enable else 'Disable'} provider models",
             "opts": self.opts,
+            "counts": counts,
             "changing": changing[:SHOWN],
             "more": max(0, len(changing) - SHOWN),
-            "unchanged": queryset.count() - len(changing),
             "verb": "enabled" if enable else "disabled",
             "action": request.POST["action"],
             "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
             "checkbox": helpers.ACTION_CHECKBOX_NAME,
+            "seal": previews.seal(request, *act, *_effect(counts, changing)),
+            "back": request.get_full_path(),
         }
         return render(request, "admin/providers/providermodel/switch.html", context)
+
+
+def _effect(counts: Counts, changing: list[Offer]) -> tuple[int, list[int]]:
+    """What a preview of a switch shows, for its seal."""
+    return counts.checked, [offer.pk for offer in changing]
 
 
 def priced(step: Price) -> dict[str, Any]:

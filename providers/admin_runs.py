@@ -10,41 +10,20 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from providers.held import NotHeld, apply_held, newer_than, reject_held
-from providers.models import ProviderModel, SyncRun
+from catalog.admin import previews
+from catalog.changes import NotAsShown
+from providers.held import Line, NotHeld, apply_held, effect, lines, newer_than, reject_held
+from providers.models import SyncRun
 
 CHANGES_A_PAGE = 200
+# Each line that waits has a box, and a form of more than a thousand fields is refused.
+WAITING_A_PAGE = 200
+UNAVAILABLE_SHOWN = 100
 # Seconds after which a browser asks again while a run goes on.
 REFRESH = "2"
-
-
-def waiting(run: SyncRun) -> list[dict[str, Any]]:
-    """What a run holds, a line each: the listing, the upstream id, and what would happen to it."""
-    lines = [
-        {"listing": listing, "id": upstream_id, "what": "would be retired"}
-        for listing, ids in run.held.get("removals", {}).items()
-        for upstream_id in ids
-    ]
-    for listing, kept in run.held.get("listings", {}).items():
-        wanted = {record["upstream_id"]: record for record in kept["records"]}
-        now = {
-            offer.upstream_id: offer
-            for offer in ProviderModel.objects.filter(provider=run.provider_id).only("upstream_id", "pricing")
-        }
-        for upstream_id, record in wanted.items():
-            offer = now.get(upstream_id)
-            if offer is None:
-                lines.append({"listing": listing, "id": upstream_id, "what": "would be added"})
-                continue
-            moved = [
-                f"{name}: {offer.pricing.get(name, 'unknown')} to {record['pricing'].get(name, 'unknown')}"
-                for name in ("prompt", "completion")
-                if offer.pricing.get(name) != record["pricing"].get(name)
-            ]
-            lines.append({"listing": listing, "id": upstream_id, "what": "; ".join(moved) or "no price changes"})
-    return lines
 
 
 class SyncRunAdmin(admin.ModelAdmin):
@@ -57,7 +36,7 @@ class SyncRunAdmin(admin.ModelAdmin):
     fields = readonly_fields = (
         "provider",
         "state",
-        "message",
+        "told",
         "started_at",
         "ended_at",
         "summary",
@@ -89,6 +68,10 @@ class SyncRunAdmin(admin.ModelAdmin):
     def summary(self, run: SyncRun) -> str:
         return ", ".join(f"{number} {name}" for name, number in run.counts.items() if number) or "-"
 
+    @admin.display(description="message")
+    def told(self, run: SyncRun) -> str:
+        return run.told or "-"
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -96,13 +79,15 @@ class SyncRunAdmin(admin.ModelAdmin):
         context: dict[str, Any] = {"title": "Sync run"}
         if run is not None:
             held = run.state == SyncRun.State.HELD and not run.decision
+            waiting = lines(run) if held else []
             pages = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE)
             context |= {
                 "run": run,
                 "may_sync": request.user.has_perm("providers.sync_provider"),
                 "undecided": held,
                 "newer": newer_than(run) if held else None,
-                "waiting": waiting(run) if held else [],
+                "waiting": Paginator(waiting, WAITING_A_PAGE).get_page(request.GET.get("w")),
+                "seal": previews.seal(request, *_shown(run, waiting)),
                 "changes": pages.get_page(request.GET.get("p")),
             }
         response = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
@@ -117,21 +102,56 @@ class SyncRunAdmin(admin.ModelAdmin):
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):
             raise PermissionDenied
-        run = get_object_or_404(SyncRun, pk=pk)
-        answer = HttpResponseRedirect(reverse("admin:providers_syncrun_change", args=[pk]))
+        run = get_object_or_404(SyncRun.objects.select_related("provider"), pk=pk)
+        page = HttpResponseRedirect(reverse("admin:providers_syncrun_change", args=[pk]))
+        chosen = None if "accept_all" in request.POST else request.POST.getlist("id")
         try:
             if "reject" in request.POST:
                 reject_held(run, request.user)
                 self.message_user(request, "Rejected: the catalog stays as it is.")
-                return answer
-            chosen = None if "accept_all" in request.POST else request.POST.getlist("id")
-            if chosen == []:
+            elif chosen is None and "confirmed" not in request.POST:
+                return self._confirm(request, run) or page
+            elif chosen == []:
                 self.message_user(request, "Nothing was chosen: nothing was changed.", messages.WARNING)
-                return answer
-            counts = apply_held(run, request.user, chosen)
+            else:
+                done = apply_held(
+                    run,
+                    request.user,
+                    chosen,
+                    agreed=lambda lines: previews.holds(request, *_shown(run, lines)),
+                )
+                self.message_user(request, f"Accepted: {_in_words(done)}.")
+        except NotAsShown:
+            self.message_user(request, previews.CHANGED, messages.WARNING)
         except NotHeld as error:
             self.message_user(request, str(error), messages.ERROR)
-            return answer
-        told = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing"
-        self.message_user(request, f"Accepted: {told}.")
-        return answer
+        return page
+
+    def _confirm(self, request: HttpRequest, run: SyncRun) -> HttpResponse | None:
+        """What accepting everything comes to, to be confirmed; None where there is nothing to decide any more."""
+        if run.state != SyncRun.State.HELD or run.decision or newer_than(run):
+            self.message_user(request, "This run cannot be decided on any more.", messages.ERROR)
+            return None
+        waiting, found = lines(run), effect(run)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Accept all that run {run.pk} of {run.provider.slug} holds?",
+            "opts": self.opts,
+            "run": run,
+            "waiting": len(waiting),
+            "told": _in_words(found.counts),
+            "unavailable": found.unavailable[:UNAVAILABLE_SHOWN],
+            "more": max(0, len(found.unavailable) - UNAVAILABLE_SHOWN),
+            "unavailable_count": len(found.unavailable),
+            "seal": previews.seal(request, *_shown(run, waiting)),
+        }
+        return TemplateResponse(request, "admin/providers/syncrun/accept.html", context)
+
+
+def _shown(run: SyncRun, waiting: list[Line]) -> tuple[Any, ...]:
+    """What the page of a held run shows, for its seal."""
+    return "held run", run.pk, waiting
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.changes import Author, audit
+from catalog.changes import Author, NotAsShown, audit
 from providers import comparing
 from providers.comparing import Comparison
 from providers.deciding import counts
@@ -16,47 +17,79 @@ from providers.merging import Merger
 from providers.models import Provider, SyncRun
 from providers.records import Reading, Record
 from providers.sync import touch
-from providers.writing import plan_for, write
+from providers.wording import per_million
+from providers.writing import Plan, plan_for, write
 
 
 class NotHeld(Exception):
     """There is nothing to decide; the text says why."""
 
 
-def apply_held(run: SyncRun, by: Any, only: Iterable[str] | None = None, by_name: str = "") -> dict[str, int]:
+class Line(NamedTuple):
+    """What a run holds of one model, in words."""
+
+    listing: str
+    upstream_id: str
+    what: str
+
+
+class Effect(NamedTuple):
+    """What accepting would come to: the counts, and the ids of the entries that nobody could use any more."""
+
+    counts: dict[str, int]
+    unavailable: list[str]
+
+
+def lines(run: SyncRun) -> list[Line]:
+    """What would change if all that the run holds were accepted now, in the order of listings and ids."""
+    comparison, _ = _compare(run.provider, run, None, timezone.now())
+    words = {key: "would be retired" for key in comparison.retired}
+    words |= {offer.upstream_id: "would be added" for offer in comparison.added}
+    words |= {key: "would be listed again" for key in comparison.returned}
+    words |= {key: _differences(comparison.changed.get(key, [])) for key in comparison.updated}
+    return sorted(Line(comparison.offers[key].listing, key, what) for key, what in words.items())
+
+
+def effect(run: SyncRun) -> Effect:
+    """What accepting all that the run holds would do now. Writes nothing."""
+    now = timezone.now()
+    comparison, _ = _compare(run.provider, run, None, now)
+    plan = _plan(run.provider, run, comparison, Author.sync(run.pk, run.provider.slug), now, lock=False)
+    gone = sorted({row.subject for row in plan.history if row.field == "is_available" and row.new is False})
+    return Effect(counts(comparison), gone)
+
+
+def apply_held(
+    run: SyncRun,
+    by: Any,
+    only: Iterable[str] | None = None,
+    by_name: str = "",
+    agreed: Callable[[list[Line]], bool] | None = None,
+) -> dict[str, int]:
     """Applies what the run holds and returns the counts. `by` is the user who decides.
 
-    With `only`, upstream ids, no more than these of it: the rest waits on. Raises NotHeld.
+    With `only`, upstream ids, no more than these of it: the rest waits on. Raises NotHeld, and NotAsShown where
+    `agreed` says that the lines of the run are not those that were shown.
     """
     chosen = None if only is None else set(only)
     who = Author.person(by, by_name)
     with transaction.atomic():
         provider, row = _open(run)
+        if agreed is not None and not agreed(lines(row)):
+            raise NotAsShown
         now = timezone.now()
-        comparison = Comparison(comparing.offers_of(provider))
-        rest: dict[str, Any] = {}
-        for listing, ids in row.held.get("removals", {}).items():
-            taken = [key for key in ids if chosen is None or key in chosen]
-            # One that staff deleted, or that another run retired, is gone already.
-            present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
-            comparing.compare(comparison, provider, Reading(listing), present, now)
-            if left := [key for key in ids if key not in set(taken)]:
-                rest.setdefault("removals", {})[listing] = left
-        for listing, kept in row.held.get("listings", {}).items():
-            if left_over := _apply_listing(comparison, provider, listing, kept, chosen, now):
-                rest.setdefault("listings", {})[listing] = left_over
-        also = [(provider.kind, provider.slug, listing) for listing in row.sizes]
+        comparison, rest = _compare(provider, row, chosen, now)
         author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name or 'the command line'}"[:255])
-        plan = plan_for(provider, comparison, Merger.now_standing(now, also=also), author)
-        write(plan, provider)
+        write(_plan(provider, row, comparison, author, now), provider)
         done = counts(comparison)
         row.held = rest
+        row.counts = _counts_after(row, done)
         if not rest:
             row.decision, row.decided_by, row.decided_at = SyncRun.Decision.ACCEPTED, who.name[:255], now
             row.confirmed = True
             provider.last_success_at = now
             provider.save(update_fields=["last_success_at"])
-        row.save(update_fields=["held", "decision", "decided_by", "decided_at", "confirmed"])
+        row.save(update_fields=["held", "counts", "decision", "decided_by", "decided_at", "confirmed"])
         audit(who, row, "apply held run", {name: [None, number] for name, number in done.items() if number})
     touch(provider, list(row.sizes), now)
     run.refresh_from_db()
@@ -108,6 +141,58 @@ def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
     if later := newer_than(row):
         raise NotHeld(f"Run {later.pk} has read {provider.slug} since: what run {row.pk} holds is out of date.")
     return provider, row
+
+
+def _compare(
+    provider: Provider, run: SyncRun, chosen: set[str] | None, now: datetime
+) -> tuple[Comparison, dict[str, Any]]:
+    """The provider's offers once what the run holds (or what is chosen of it) is applied, and what is left of it."""
+    comparison = Comparison(comparing.offers_of(provider))
+    rest: dict[str, Any] = {}
+    for listing, ids in run.held.get("removals", {}).items():
+        taken = [key for key in ids if chosen is None or key in chosen]
+        # One that staff deleted, or that another run retired, is gone already.
+        present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
+        comparing.compare(comparison, provider, Reading(listing), present, now)
+        if left := [key for key in ids if key not in set(taken)]:
+            rest.setdefault("removals", {})[listing] = left
+    for listing, kept in run.held.get("listings", {}).items():
+        if left_over := _apply_listing(comparison, provider, listing, kept, chosen, now):
+            rest.setdefault("listings", {})[listing] = left_over
+    return comparison, rest
+
+
+def _plan(
+    provider: Provider, run: SyncRun, comparison: Comparison, author: Author, now: datetime, lock: bool = True
+) -> Plan:
+    also = [(provider.kind, provider.slug, listing) for listing in run.sizes]
+    return plan_for(provider, comparison, Merger.now_standing(now, also=also), author, lock=lock)
+
+
+def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
+    """The run's counts with what was accepted added, and with the number of those that still wait."""
+    found = dict(run.counts)
+    for name, number in done.items():
+        found[name] = found.get(name, 0) + number
+    waiting = sum(len(ids) for ids in run.held.get("removals", {}).values())
+    waiting += sum(len(kept["records"]) for kept in run.held.get("listings", {}).values())
+    return found | {"held": waiting, "accepted": run.counts.get("accepted", 0) + run.counts.get("held", 0) - waiting}
+
+
+def _differences(changed: Iterable[tuple[str, Any, Any]]) -> str:
+    """What would change of an offer that stays, in words."""
+    told = []
+    for name, old, new in changed:
+        if name == "pricing":
+            for part in sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part)):
+                if part in ("prompt", "completion"):
+                    before, after = per_million(old.get(part)), per_million(new.get(part))
+                    told.append(f"{part} per million: {before} to {after}")
+                else:
+                    told.append(f"{part}: {old.get(part, 'unknown')} to {new.get(part, 'unknown')}")
+        else:
+            told.append(f"{name.replace('_', ' ')}: {old or 'unknown'} to {new or 'unknown'}")
+    return "; ".join(told) or "no change of price or limits"
 
 
 def _apply_listing(

@@ -141,6 +141,13 @@ class SyncRun(models.Model):
         return f"run {self.pk} of {self.provider.slug}"
 
     @property
+    def told(self) -> str:
+        """Why it ended as it did; of one that was accepted in part, how much of it still waits."""
+        if self.decision or not (accepted := self.counts.get("accepted")):
+            return self.message
+        return f"{self.message} Accepted since: {accepted}. Still waiting: {self.counts['held']}."
+
+    @property
     def changes(self) -> models.QuerySet[FieldChange]:
         return FieldChange.objects.filter(run_id=self.pk)
 

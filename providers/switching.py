@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog.changes import Author, audit, change_row
+from catalog.changes import Author, NotAsShown, audit, change_row
 from providers.merging import Merger
 from providers.models import Provider, ProviderModel
 from providers.writing import Plan, batches, merge_existing, write
@@ -49,6 +49,10 @@ class Offer(NamedTuple):
     upstream_id: str
     provider: str
     model: Entry | None
+
+
+# Asked before anything is written, with the rows locked: whether these counts and these changes are what was shown.
+Agreed = Callable[[Counts, list[Offer]], bool]
 
 
 def preview(
@@ -90,15 +94,18 @@ def switch(
     ignore_unknown: bool = False,
     by: Any = None,
     by_name: str = "",
+    agreed: Agreed | None = None,
 ) -> Counts:
     """Switches every provider model (of one provider) on or off but those excepted, in one transaction.
 
-    `by` is the user who asks. Raises UnknownIds.
+    `by` is the user who asks. Raises UnknownIds, and NotAsShown where `agreed` says no.
     """
     excluded = list(exclude)
     with transaction.atomic():
         _lock([provider] if provider else None)
         counts, changing = preview(enable, provider=provider, exclude=excluded, ignore_unknown=ignore_unknown)
+        if agreed is not None and not agreed(counts, changing):
+            raise NotAsShown
         who = Author.person(by, by_name)
         _set_active(changing, enable, who)
         audit(
@@ -111,13 +118,23 @@ def switch(
     return counts
 
 
-def switch_these(rows: Iterable[ProviderModel], enable: bool, *, by: Any = None, by_name: str = "") -> Counts:
-    """Switches these provider models, in one transaction."""
-    keys = [row.pk for row in rows]
+def preview_these(keys: Iterable[int], enable: bool) -> tuple[Counts, list[Offer]]:
+    """The counts of a switch of these provider models, and those that it would change. Writes nothing."""
+    rows = ProviderModel.objects.order_by("provider_id", "upstream_id")
+    found = [offer for chunk in batches(keys) for offer in _offers(rows.filter(pk__in=chunk))]
+    changing = [offer for offer in found if offer.active != enable]
+    return Counts(len(found), len(changing)), changing
+
+
+def switch_these(
+    keys: Iterable[int], enable: bool, *, by: Any = None, by_name: str = "", agreed: Agreed | None = None
+) -> Counts:
+    """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` says no."""
     with transaction.atomic():
         _lock(None)
-        found = [offer for chunk in batches(keys) for offer in _offers(ProviderModel.objects.filter(pk__in=chunk))]
-        changing = [offer for offer in found if offer.active != enable]
+        counts, changing = preview_these(keys, enable)
+        if agreed is not None and not agreed(counts, changing):
+            raise NotAsShown
         who = Author.person(by, by_name)
         _set_active(changing, enable, who)
         if changing:
@@ -130,7 +147,7 @@ def switch_these(rows: Iterable[ProviderModel], enable: bool, *, by: Any = None,
                     "models": [None, [f"{offer.provider}: {offer.upstream_id}" for offer in changing[:100]]],
                 },
             )
-    return Counts(len(found), len(changing))
+    return counts
 
 
 def recompute(

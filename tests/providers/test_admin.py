@@ -169,7 +169,7 @@ def test_the_bulk_page_previews_and_then_applies_each_pattern(staff, openrouter,
     kept = len(excepted.split())
     assert (page.context["counts"].checked, page.context["counts"].updated) == (31, 31 - kept)
     assert ProviderModel.objects.filter(active=what == "enable").count() == 0
-    staff.post(BULK, {**form, "apply": "1"})
+    staff.post(BULK, {**form, "apply": "1", "_seal": page.context["seal"]})
     assert ProviderModel.objects.filter(active=what == "enable").count() == 31 - kept
 
 
@@ -177,16 +177,19 @@ def test_an_unknown_exception_is_named_and_nothing_is_changed(staff, offers):
     page = staff.post(BULK, {"what": "disable", "pasted": "acme/m1\nacme/m1l", "apply": "1"})
     assert "acme/m1l" in page.content.decode()
     assert not ProviderModel.objects.filter(active=False).exists()
-    staff.post(BULK, {"what": "disable", "pasted": "acme/m1l", "apply": "1", "ignore_unknown": "on"})
+    form = {"what": "disable", "pasted": "acme/m1l", "ignore_unknown": "on"}
+    seal = staff.post(BULK, form).context["seal"]
+    staff.post(BULK, {**form, "apply": "1", "_seal": seal})
     assert not ProviderModel.objects.filter(active=True).exists()
 
 
 def test_selected_provider_models_are_shown_before_they_are_switched(staff, offers):
     form = {"action": "disable_selected", "_selected_action": [offers[0].pk, offers[1].pk]}
     url = reverse("admin:providers_providermodel_changelist")
-    assert "acme/m1" in staff.post(url, form).content.decode()
+    page = staff.post(url, form)
+    assert "acme/m1" in page.content.decode()
     assert not ProviderModel.objects.filter(active=False).exists()
-    staff.post(url, {**form, "apply": "1"})
+    staff.post(url, {**form, "apply": "1", "_seal": page.context["seal"]})
     assert ProviderModel.objects.filter(active=False).count() == 2
 
 
@@ -207,11 +210,14 @@ def listed() -> int:
 
 
 def test_a_held_run_is_shown_and_accepted_whole_in_part_or_not_at_all(staff, held):
-    page = staff.get(reverse("admin:providers_syncrun_change", args=[held.pk])).content.decode()
-    assert "acme/m29" in page
-    decide(staff, held, accept_chosen="1", id=["acme/m29"])
+    page = staff.get(reverse("admin:providers_syncrun_change", args=[held.pk]))
+    assert "acme/m29" in page.content.decode()
+    decide(staff, held, accept_chosen="1", id=["acme/m29"], _seal=page.context["seal"])
     assert (listed(), held.decision) == (29, "")
-    decide(staff, held, accept_all="1")
+    asked = staff.post(reverse("admin:providers_syncrun_decide", args=[held.pk]), {"accept_all": "1"})
+    assert "acme/m28" in asked.content.decode()
+    assert listed() == 29
+    decide(staff, held, accept_all="1", confirmed="1", _seal=asked.context["seal"])
     assert (listed(), held.decision) == (10, "accepted")
 
 
