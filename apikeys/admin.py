@@ -23,8 +23,9 @@ from apikeys.matching import match
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
 from catalog import rights
-from catalog.admin import viewing
+from catalog.admin import previews, viewing
 from catalog.admin.audited import BoundedAdmin
+from catalog.admin.once import MadeOnce
 from catalog.changes import Author
 from catalog.viewers import standing_of
 
@@ -166,7 +167,7 @@ class RevokedFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(BoundedAdmin):
+class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     form = ApiKeyForm
     list_display = (
         "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
@@ -222,7 +223,10 @@ class ApiKeyAdmin(BoundedAdmin):
         obj.refresh_from_db()
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret is the answer itself: it is kept nowhere, in no message, session or cookie."""
+        """The page with the secret is the answer itself: it is kept nowhere, in no message, session or cookie.
+
+        Loading that page again sends the form again, which then makes nothing and leads to the key's own page.
+        """
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API key",
@@ -290,16 +294,24 @@ class ApiKeyAdmin(BoundedAdmin):
     @admin.action(description="Revoke for ever…", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         keys = list(queryset.unrevoked().select_related("user"))  # type: ignore[attr-defined]
-        if "confirmed" not in request.POST:
-            context = {
-                **self.admin_site.each_context(request),
-                "title": "Revoke these keys?",
-                "opts": self.opts,
-                "keys": keys,
-                "action_name": "revoke",
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/apikeys/apikey/revoke.html", context)
-        revoked = sum(issuing.revoke(key, actor_of(request)) for key in keys)
-        self.message_user(request, f"Keys revoked: {revoked}.")
-        return None
+        made_with = list(ApiKey.objects.unrevoked().filter(made_with__in=keys).exclude(pk__in=[k.pk for k in keys]))
+        shown = ("revoke", sorted(key.pk for key in [*keys, *made_with]))
+        if "confirmed" in request.POST:
+            if previews.holds(request, *shown):
+                revoked = sum(issuing.revoke(key, actor_of(request)) for key in keys)
+                self.message_user(request, f"Keys revoked: {revoked}.")
+                return None
+            self.message_user(request, previews.CHANGED, messages.WARNING)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Revoke these keys?",
+            "opts": self.opts,
+            "keys": keys,
+            "made_with": made_with,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "seal": previews.seal(request, *shown),
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/apikeys/apikey/revoke.html", context)

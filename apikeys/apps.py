@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class ApiKeysConfig(AppConfig):
     name = "apikeys"
     verbose_name = "API keys"
+
+    def ready(self) -> None:
+        from apikeys.losing import keys_losing
+        from catalog import audience
+
+        audience.also_losing.append(keys_losing)

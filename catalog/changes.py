@@ -342,20 +342,6 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
     return len(changing)
 
 
-def record_grants(model: AIModel, before: list[dict[str, str]], author: Author, *, was_restricted: bool) -> bool:
-    """Writes the history of grants that were edited one by one; `before` is what `grants_of` said earlier."""
-    after = grants_of([model.pk])[model.pk]
-    if before == after:
-        return False
-    history = [change_row(author, model.model_id, "grants", before, after, model=model)]
-    if model.restricted != was_restricted:
-        history.append(change_row(author, model.model_id, "restricted", was_restricted, model.restricted, model=model))
-    with transaction.atomic():
-        FieldChange.objects.bulk_create(history)
-        AIModel.objects.filter(pk=model.pk).update(updated_at=timezone.now())
-    return True
-
-
 def release_all(rows: Any, author: Author) -> int:
     """Hands every pinned field of these entries back to sync."""
     held = [

@@ -10,8 +10,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from catalog.changes import Author, change_row
+from catalog.changes import BATCH, Author, change_row, grants_of
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 MAX_GRANTS = 200
@@ -94,6 +96,61 @@ def replace(model: AIModel, wanted: Sequence[Grant], author: Author) -> bool:
             [change_row(author, model.model_id, "grants", told_before, told_after, model=model)]
         )
     return True
+
+
+def give(grant: AccessGrant, author: Author) -> None:
+    """Stores a grant that was validated. A model that was open to all is then only for those granted."""
+    with transaction.atomic():
+        model = AIModel.objects.select_for_update().get(pk=grant.model_id)
+        before = grants_of([model.pk])
+        grant.save()
+        history = _record([model], before, author)
+        if not model.restricted:
+            history.append(change_row(author, model.model_id, "restricted", False, True, model=model))
+        FieldChange.objects.bulk_create(history)
+
+
+def take(rows: QuerySet[AccessGrant], author: Author) -> int:
+    """Takes these grants away, and returns how many. The models stay only for those granted, if nobody is left, too."""
+    with transaction.atomic():
+        models = _locked_models(rows)
+        before = grants_of(model.pk for model in models)
+        taken, _ = AccessGrant.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
+        FieldChange.objects.bulk_create(_record(models, before, author))
+    return taken
+
+
+def permit(rows: QuerySet[AccessGrant], permission: str, author: Author) -> int:
+    """Makes these grants permit this, and returns how many did not before."""
+    with transaction.atomic():
+        models = _locked_models(rows)
+        before = grants_of(model.pk for model in models)
+        changed = rows.exclude(permission=permission).update(permission=permission)
+        FieldChange.objects.bulk_create(_record(models, before, author))
+    return changed
+
+
+def _locked_models(rows: QuerySet[AccessGrant]) -> list[AIModel]:
+    keys = sorted(set(rows.order_by().values_list("model", flat=True)))
+    found: list[AIModel] = []
+    for start in range(0, len(keys), BATCH):
+        chunk = AIModel.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
+        found += chunk.select_for_update().only("pk", "model_id", "restricted")
+    return found
+
+
+def _record(models: list[AIModel], before: dict[int, Any], author: Author) -> list[FieldChange]:
+    """Rows of history for the models whose grants differ from `before`; marks those models as changed now."""
+    after = grants_of(before)
+    changed = [model for model in models if before[model.pk] != after[model.pk]]
+    for start in range(0, len(changed), BATCH):
+        keys = [model.pk for model in changed[start : start + BATCH]]
+        # Which raises the catalog's version as well.
+        AIModel.objects.filter(pk__in=keys).update(updated_at=timezone.now())
+    return [
+        change_row(author, model.model_id, "grants", before[model.pk], after[model.pk], model=model)
+        for model in changed
+    ]
 
 
 def _new(model: AIModel, grant: Grant) -> AccessGrant:

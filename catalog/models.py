@@ -545,3 +545,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
+
+
+class SentForm(models.Model):
+    """A form of the admin that was sent, and what it made: sent once more, it makes nothing."""
+
+    key = models.CharField(max_length=64, unique=True)
+    made = models.CharField(max_length=255, help_text="The key of the row that it made.")
+    told = models.CharField(max_length=255, help_text="Its name at the time.")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.told

@@ -11,11 +11,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import path, reverse
 
 from catalog import strictjson
 from catalog.admin import previews
+from catalog.admin.entry_form import RELEASE
 from catalog.changes import Author, NotAsShown
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import validate_json
@@ -93,6 +94,13 @@ class OfferForm(forms.ModelForm):
             except ValidationError as error:
                 self.add_error("overrides", error)
         data["pricing"] = pricing
+        if RELEASE in self.data and self.changed_data:
+            named = ", ".join(str(self.fields[name].label or name).lower() for name in self.changed_data)
+            raise ValidationError(
+                f"Nothing was released: there are changes that are not saved yet ({named}). Save them, or undo them, "
+                "and release then.",
+                code="unsaved",
+            )
         return data
 
     def wanted(self) -> dict[str, Any]:
@@ -208,15 +216,33 @@ class ProviderModelAdmin(admin.ModelAdmin):
         return per_million(offer.pricing.get("completion"))
 
     def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
+        if RELEASE in request.POST:
+            self._release(request, obj, request.POST[RELEASE])
+            return
         # The row as it stands, not as it was when the form was opened: only what the person changed is written.
         editing.edit(ProviderModel.objects.get(pk=obj.pk), form.wanted(), Author.person(request.user))
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return super().log_change(request, obj, message)
+    def _release(self, request: HttpRequest, offer: ProviderModel, field: str) -> None:
+        """Hands one pinned field back to sync. The form itself held no change."""
+        try:
+            released = editing.release(
+                offer, [field], Author.person(request.user), lambda row: previews.holds(request, *_pins(row))
+            )
+            self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
+        except NotAsShown:
+            self.message_user(request, previews.CHANGED, messages.WARNING)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+
+    def response_change(self, request: HttpRequest, obj: ProviderModel) -> HttpResponse:
+        if RELEASE in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_change(request, obj)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         offer = kwargs.get("obj")
         if offer is not None:
+            context["seal"] = previews.seal(request, *_pins(offer))
             context["pins"] = [
                 {
                     "name": name,
@@ -250,20 +276,8 @@ class ProviderModelAdmin(admin.ModelAdmin):
         return [
             named("bulk", self.bulk_view, "bulk"),
             named("conflicts", self.conflicts_view, "conflicts"),
-            named("<int:pk>/release", self.release_view, "release"),
             *super().get_urls(),
         ]
-
-    def release_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if request.method != "POST" or not self.has_change_permission(request):
-            raise PermissionDenied
-        offer = get_object_or_404(ProviderModel, pk=pk)
-        try:
-            released = editing.release(offer, request.POST.getlist("field"), Author.person(request.user))
-            self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
-        except ValidationError as error:
-            self.message_user(request, " ".join(error.messages), messages.ERROR)
-        return HttpResponseRedirect(reverse("admin:providers_providermodel_change", args=[pk]))
 
     def conflicts_view(self, request: HttpRequest) -> HttpResponse:
         return conflicts_page(request, self.admin_site)
@@ -354,6 +368,11 @@ class ProviderModelAdmin(admin.ModelAdmin):
             "back": request.get_full_path(),
         }
         return render(request, "admin/providers/providermodel/switch.html", context)
+
+
+def _pins(offer: ProviderModel) -> tuple[Any, ...]:
+    """What the page of an offer shows of its pins, for the seal of what releasing them would do."""
+    return "release", offer.pk, [(name, getattr(offer, name), offer.upstream.get(name)) for name in offer.pinned_fields]
 
 
 def _effect(counts: Counts, changing: list[Offer]) -> tuple[int, list[int]]:

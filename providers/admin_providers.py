@@ -16,6 +16,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from catalog.admin.once import MadeOnce
 from catalog.changes import Author, audit
 from providers import adapters, background, credentials, endpoints
 from providers.addresses import check_url
@@ -88,7 +89,7 @@ class ProviderForm(forms.ModelForm):
         return data
 
 
-class ProviderAdmin(admin.ModelAdmin):
+class ProviderAdmin(MadeOnce):
     form = ProviderForm
     change_form_template = "admin/providers/provider/change_form.html"
     list_display = ("slug", "name", "kind", "precedence", "is_active", "listed", "freshness", "last_run")

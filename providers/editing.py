@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.changes import Author, change_row
+from catalog.changes import Author, NotAsShown, change_row
 from catalog.models import AIModel, FieldChange
 from providers.comparing import OFFER_FIELDS
 from providers.merging import Merger
@@ -73,13 +73,21 @@ def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> lis
     return changed
 
 
-def release(offer: ProviderModel, fields: Iterable[str], author: Author) -> list[str]:
+def release(
+    offer: ProviderModel,
+    fields: Iterable[str],
+    author: Author,
+    agreed: Callable[[ProviderModel], bool] | None = None,
+) -> list[str]:
     """Hands pinned fields back: each takes at once what upstream says. Returns those released.
 
-    Raises ValidationError for a field that is not pinned.
+    Raises ValidationError for a field that is not pinned, and NotAsShown where `agreed` says of the row as it stands
+    that it is not what was shown.
     """
     with transaction.atomic():
         row = _locked(offer)
+        if agreed is not None and not agreed(row):
+            raise NotAsShown
         wanted = list(fields)
         if strangers := [name for name in wanted if name not in row.pinned_fields]:
             raise ValidationError(f"Not pinned: {', '.join(strangers)}.", code="not_pinned")

@@ -10,6 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from catalog.admin.once import MadeOnce
 from catalog.changes import Author, audit, stored
 
 # Never in a log, whatever a form calls them.
@@ -29,7 +30,7 @@ def _told(value: Any) -> Any:
     return plain if isinstance(plain, str) else str(value)
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class AuditedAdmin(MadeOnce):
     """An admin whose additions, changes and deletions stand in the audit log, with old and new values."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:

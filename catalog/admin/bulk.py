@@ -5,24 +5,25 @@ The preview is the change itself, made and taken back: it cannot tell anything e
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from catalog import audience, changes, custom, flags, rights
+from catalog import audience, changes, custom, flags, grants, rights
+from catalog.admin import previews
 from catalog.admin.audited import author_of
-from catalog.admin.entry_form import shown
 from catalog.admin.inputs import TagNames
+from catalog.admin.wording import tell
 from catalog.changes import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
 
@@ -52,6 +53,10 @@ class GroupForm(forms.Form):
         choices=AccessGrant.Permission.choices,
         help_text="Models that were open to all are then only for those granted.",
     )
+
+
+class PermissionForm(forms.Form):
+    permission = forms.ChoiceField(choices=AccessGrant.Permission.choices)
 
 
 class FlagForm(forms.Form):
@@ -91,10 +96,22 @@ class Bulk:
     opens: bool = False
     # Permissions beyond that to change models.
     permissions: tuple[str, ...] = ()
+    # Whose rows are chosen.
+    rows: type[Model] = AIModel
 
     @property
     def verb(self) -> str:
         return self.label.rstrip("…")
+
+    def noun(self, count: int) -> str:
+        name = "grant" if self.rows is AccessGrant else "model"
+        return f"{count} {name}{'' if count == 1 else 's'}"
+
+    def models(self, keys: list[int]) -> Iterable[int]:
+        """The models that the chosen rows are about."""
+        if self.rows is AIModel:
+            return keys
+        return AccessGrant.objects.filter(pk__in=keys).order_by().values_list("model_id", flat=True).distinct()
 
 
 def _switch(field: str, value: Any) -> Callable[[Any, Mapping[str, Any], Author], int]:
@@ -161,6 +178,29 @@ CUSTOM_ACTIONS: tuple[Bulk, ...] = (
 )
 
 
+GRANT_ACTIONS: tuple[Bulk, ...] = (
+    Bulk(
+        "take",
+        "Take away…",
+        "taken away",
+        lambda rows, values, author: grants.take(rows, author),
+        narrows=True,
+        permissions=("catalog.delete_accessgrant",),
+        rows=AccessGrant,
+    ),
+    Bulk(
+        "permit",
+        "Change what it permits…",
+        "changed",
+        lambda rows, values, author: grants.permit(rows, values["permission"], author),
+        PermissionForm,
+        opens=True,
+        permissions=("catalog.change_accessgrant",),
+        rows=AccessGrant,
+    ),
+)
+
+
 @dataclass(slots=True)
 class Preview:
     """What a change would do: how many rows of how many, which of them, and who would lose sight of them."""
@@ -170,36 +210,38 @@ class Preview:
     examples: list[FieldChange]
     more: bool
     loss: audience.Loss | None
-    digest: str
+    # Of all that is shown: a confirmation holds for nothing else.
+    seal: str
 
     @property
     def unchanged(self) -> int:
         return self.checked - self.changed
 
 
-def attempt(bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author, confirmed: str) -> Preview:
-    """Makes the change, and takes it back unless it is the one that was `confirmed`: the digest of what was shown.
+def attempt(
+    bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author, seal: Callable[[Any], str], confirmed: str
+) -> Preview:
+    """Makes the change, and takes it back unless it is the one that was `confirmed`: the seal of what was shown.
 
     Raises ValidationError where it is refused.
     """
     with transaction.atomic():
-        before = audience.of(keys) if bulk.narrows else None
+        models = list(bulk.models(keys))
+        before = audience.of(models) if bulk.narrows else None
         last = FieldChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        changed = bulk.apply(AIModel.objects.filter(pk__in=keys), values, author)
+        changed = bulk.apply(bulk.rows._default_manager.filter(pk__in=keys), values, author)
         made = FieldChange.objects.filter(pk__gt=last).exclude(field="restricted", new=True).order_by("pk")
         examples = list(made[: SHOWN + 1])
-        loss = audience.loss(before, audience.of(keys)) if before is not None else None
-        # What was shown, so that a confirmation holds for nothing else.
-        told = (bulk.name, keys, changed, loss and (loss.users, loss.anybody))
-        digest = hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
-        if digest != confirmed:
+        loss = audience.loss(before, audience.of(models)) if before is not None else None
+        told = [*made.values_list("subject", "field", "old", "new")]
+        sealed = seal([keys, changed, told, loss and (loss.users, loss.keys, loss.anybody)])
+        if sealed != confirmed:
             transaction.set_rollback(True)
-    for row in examples:
-        row.told = (shown(row.old), shown(row.new))  # type: ignore[attr-defined]
-    return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, digest)
+    tell(examples)
+    return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, sealed)
 
 
-def _refuse_unseen(request: HttpRequest, keys: list[int]) -> None:
+def _refuse_unseen(request: HttpRequest, keys: Iterable[int]) -> None:
     """Raises ValidationError naming models of which who asks does not see, and so does not decide who does."""
     if unseen := rights.of(request).unseen_of(keys):
         more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
@@ -216,7 +258,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
     # They are named once: an action may change what the filter matches.
     keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
     if len(keys) > MOST:
-        model_admin.message_user(request, f"At most {MOST} models at once; narrow the filter.", messages.ERROR)
+        model_admin.message_user(request, f"At most {bulk.noun(MOST)} at once; narrow the filter.", messages.ERROR)
         return None
     asked = bulk.form is Nothing or "_asked" in request.POST
     form = bulk.form(request.POST if asked else None)
@@ -224,10 +266,15 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
     if asked and form.is_valid():
         try:
             if bulk.opens:
-                _refuse_unseen(request, keys)
+                _refuse_unseen(request, bulk.models(keys))
             confirmed = request.POST.get("_confirmed", "")
-            found = attempt(bulk, keys, form.cleaned_data, author_of(request), confirmed)
-            if confirmed == found.digest:
+            asked_for = {name: request.POST.getlist(name) for name in form.fields}
+
+            def seal(effect: Any) -> str:
+                return previews.seal(request, bulk.name, asked_for, effect)
+
+            found = attempt(bulk, keys, form.cleaned_data, author_of(request), seal, confirmed)
+            if confirmed == found.seal:
                 rest, changed = found.unchanged, found.changed
                 model_admin.message_user(
                     request,
@@ -237,20 +284,18 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
                 )
                 return None
             if confirmed:
-                model_admin.message_user(
-                    request, "What would change is not what it was. Look again before you go on.", messages.WARNING
-                )
+                model_admin.message_user(request, previews.CHANGED, messages.WARNING)
         except ValidationError as error:
             form.add_error(None, error.messages)
     count = len(keys)
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{bulk.label.rstrip('…')}: {count} {'model' if count == 1 else 'models'}",
+        "title": f"{bulk.verb}: {bulk.noun(count)}",
         "opts": model_admin.opts,
         "bulk": bulk,
         "form": form,
-        "count": count,
         "preview": found,
+        "changed": bulk.noun(found.changed) if found else "",
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "checkbox_name": ACTION_CHECKBOX_NAME,
@@ -258,6 +303,19 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
         "media": model_admin.media,
     }
     return TemplateResponse(request, "admin/catalog/bulk.html", context)
+
+
+class BulkActions(admin.ModelAdmin):
+    """An admin whose actions are these, for who may change its rows."""
+
+    bulk_actions: tuple[Bulk, ...] = ()
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        if not self.has_change_permission(request):
+            return {}
+        return {
+            action.name: as_action(action) for action in self.bulk_actions if request.user.has_perms(action.permissions)
+        }
 
 
 def as_action(bulk: Bulk) -> tuple[Callable[..., Any], str, str]:

@@ -11,27 +11,25 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 
 from catalog import audience, changes, rights
-from catalog.admin import bulk, viewing
+from catalog.admin import bulk, grants, previews, viewing
 from catalog.admin.audited import author_of
-from catalog.admin.entry_form import EntryForm, OpenedForm, formfield_for, provenance, shown
+from catalog.admin.entry_form import RELEASE, EntryForm, OpenedForm, formfield_for, provenance
 from catalog.admin.filters import ENTRY_FILTERS
-from catalog.admin.granting import GrantInline
+from catalog.admin.narrowing import AsksBeforeNarrowing
+from catalog.admin.once import MadeOnce
 from catalog.admin.sources import beside
+from catalog.admin.wording import shown, tell
+from catalog.changes import stored
 from catalog.folding import fold
 from catalog.models import SYNCED_FIELDS, AIModel, FieldChange
 from catalog.pricing import certain
 from catalog.variants import variant_of
-
-# A change of one of these may take a model from somebody's sight.
-SIGHT_FIELDS = frozenset(
-    ("active", "hidden", "experimental", "requires_feature_flag", "restricted", "delegated", "owner", "base_model")
-)
 
 
 def price(pricing: dict[str, Any], word: str) -> str:
@@ -43,19 +41,17 @@ def price(pricing: dict[str, Any], word: str) -> str:
     return f"${amount.normalize():f}"
 
 
-class AIModelAdmin(admin.ModelAdmin):
+class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     """What catalog entries and custom models share: every change goes through catalog/changes.py."""
 
     change_form_template = "admin/catalog/aimodel/change_form.html"
     change_list_template = "admin/catalog/aimodel/change_list.html"
-    inlines = (GrantInline,)
     search_fields = ("model_id", "name", "family")
     list_per_page = 100
     list_max_show_all = 500
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     save_on_top = True
-    bulk_actions: tuple[bulk.Bulk, ...] = ()
 
     # The list.
 
@@ -64,15 +60,6 @@ class AIModelAdmin(admin.ModelAdmin):
         for word in fold(search_term).split():
             queryset = queryset.filter(search_text__contains=word)
         return queryset, False
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        if not self.has_change_permission(request):
-            return {}
-        return {
-            action.name: bulk.as_action(action)
-            for action in self.bulk_actions
-            if request.user.has_perms(action.permissions)
-        }
 
     @admin.display(description="USD per million", ordering="prompt_price")
     def prices(self, row: AIModel) -> str:
@@ -124,7 +111,8 @@ class AIModelAdmin(admin.ModelAdmin):
             context["variant"] = variant_of(row.model_id)
             if row.kind == AIModel.Kind.CATALOG and request.user.has_perm("providers.view_providermodel"):
                 context["source_names"], context["source_rows"] = beside(row)
-            context["confirming"] = getattr(request, "loss", None)
+            context["release_seal"] = previews.seal(request, *_pins(row))
+            context |= grants.summary(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: AIModel, form: OpenedForm, change: bool) -> None:
@@ -135,8 +123,11 @@ class AIModelAdmin(admin.ModelAdmin):
             obj.pk, obj._state.adding = made.pk, False
             obj.refresh_from_db()
             return
-        request.grants_before = changes.grants_of([obj.pk])[obj.pk]  # type: ignore[attr-defined]
-        request.seen_before = audience.of([obj.pk])  # type: ignore[attr-defined]
+        if RELEASE in request.POST:
+            self._release(request, obj, request.POST[RELEASE])
+            return
+        if set(audience.SIGHT_FIELDS) & set(form.changes):
+            self.look(request, [obj.pk])
         values = {name: value for name, value in form.changes.items() if name != "tags"}
         request.written = changes.edit(  # type: ignore[attr-defined]
             AIModel(pk=obj.pk), values, author, tags=form.changes.get("tags")
@@ -146,49 +137,19 @@ class AIModelAdmin(admin.ModelAdmin):
     def fixed_values(self) -> dict[str, Any]:
         return {}
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        row = form.instance
-        before = getattr(request, "grants_before", [])
-        was_restricted = row.restricted
-        super().save_related(request, form, formsets, change)
-        row.refresh_from_db()
-        if changes.record_grants(row, before, author_of(request), was_restricted=was_restricted):
-            request.written = [*getattr(request, "written", []), "grants"]  # type: ignore[attr-defined]
-        row.refresh_from_db()
-
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return super().log_change(request, obj, message) if getattr(request, "written", None) else None
 
     def response_change(self, request: HttpRequest, obj: AIModel) -> HttpResponse:
-        before: audience.Audience = request.seen_before  # type: ignore[attr-defined]
+        if RELEASE in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
         written: list[str] = request.written  # type: ignore[attr-defined]
-        if {"grants", *SIGHT_FIELDS} & set(written) and "_narrow" not in request.POST:
-            lost = audience.loss(before, audience.of([obj.pk]))
-            if lost:
-                context = self._narrowing(request, obj, lost, written)
-                transaction.set_rollback(True)
-                return TemplateResponse(request, "admin/catalog/aimodel/narrowing.html", context)
+        title = f"Who would lose sight of {obj.model_id}"
+        if answer := self.ask(request, title, [self._label(name) for name in written]):
+            return answer
         if not written:
             request.nothing_changed = True  # type: ignore[attr-defined]
         return super().response_change(request, obj)
-
-    def _narrowing(self, request: HttpRequest, obj: AIModel, lost: audience.Loss, written: list[str]) -> Any:
-        fields = [
-            (name, value)
-            for name in request.POST
-            if name != "csrfmiddlewaretoken"
-            for value in request.POST.getlist(name)
-        ]
-        return {
-            **self.admin_site.each_context(request),
-            "title": f"Who would lose sight of {obj.model_id}",
-            "opts": self.opts,
-            "original": obj,
-            "loss": lost,
-            "written": [self._label(name) for name in written],
-            "fields": fields,
-            "back": request.get_full_path(),
-        }
 
     def _label(self, name: str) -> str:
         if name in ("tags", "grants"):
@@ -218,30 +179,11 @@ class AIModelAdmin(admin.ModelAdmin):
             self._save_note(request, form)
         return super().construct_change_message(request, form, formsets, add)
 
-    # Pages of its own.
-
-    def get_urls(self) -> list[Any]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            path("<path:object_id>/release/", self.admin_site.admin_view(self.release_view), name=f"{name}_release"),
-            path("<path:object_id>/access/", self.admin_site.admin_view(self.access_view), name=f"{name}_access"),
-            *super().get_urls(),
-        ]
-
-    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        # Django's own answer for a row that is not there; its stubs do not know it.
-        return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
-
-    def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Hands one pinned field, or the whole entry, back to sync."""
-        row = self.get_object(request, object_id)
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        if row is None:
-            return self._gone(request, object_id)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        field = request.POST.get("field", "")
+    def _release(self, request: HttpRequest, row: AIModel, field: str) -> None:
+        """Hands one pinned field, or with "*" the whole entry, back to sync. The form itself held no change."""
+        if not previews.holds(request, *_pins(AIModel.objects.get(pk=row.pk))):
+            self.message_user(request, previews.CHANGED, messages.WARNING)
+            return
         try:
             released = changes.release(AIModel(pk=row.pk), None if field == "*" else [field], author_of(request))
         except ValidationError as error:
@@ -249,7 +191,19 @@ class AIModelAdmin(admin.ModelAdmin):
         else:
             told = ", ".join(released) or "the entry"
             self.message_user(request, f"Handed back to sync: {told}.", messages.SUCCESS)
-        return HttpResponseRedirect(reverse(f"admin:catalog_{self.opts.model_name}_change", args=(row.pk,)))
+
+    # Pages of its own.
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("<path:object_id>/access/", self.admin_site.admin_view(self.access_view), name=f"{name}_access"),
+            *super().get_urls(),
+        ]
+
+    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        # Django's own answer for a row that is not there; its stubs do not know it.
+        return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
 
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Who sees this model now."""
@@ -282,8 +236,8 @@ class AIModelAdmin(admin.ModelAdmin):
             entries = entries.filter(field=request.GET["field"][:64])
         page = Paginator(entries, 50).get_page(request.GET.get("p"))
         shown_rows: Any = page
+        tell(shown_rows)
         for entry in shown_rows:
-            entry.told = (shown(entry.old), shown(entry.new))
             entry.run_url = _run_url(entry.run_id)
         context = {
             **self.admin_site.each_context(request),
@@ -296,6 +250,12 @@ class AIModelAdmin(admin.ModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/catalog/aimodel/history.html", context)
+
+
+def _pins(row: AIModel) -> tuple[Any, ...]:
+    """What the page of an entry shows of its pins, for the seal of what releasing them would do."""
+    sides = [(name, stored(getattr(row, name)), row.upstream.get(name)) for name in sorted(row.pinned_fields)]
+    return "release", row.pk, sides, row.manually_updated, row.frozen
 
 
 def _run_url(run_id: int | None) -> str:

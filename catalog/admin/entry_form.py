@@ -17,8 +17,12 @@ from django.utils.timesince import timesince
 
 from catalog import flags, rights
 from catalog.admin import inputs
+from catalog.admin.wording import shown
 from catalog.changes import restored, stored
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
+
+# The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.
+RELEASE = "_release"
 
 _JSON_INPUTS: dict[str, Any] = {
     "input_modalities": lambda **kw: inputs.Modalities(**kw),
@@ -152,6 +156,13 @@ class OpenedForm(forms.ModelForm):
         self._compare_with_others(at)
         self._require_flag(self.changes)
         self._refuse_opening(data)
+        if RELEASE in self.data and self.changes:
+            named = ", ".join(str(self.fields[name].label or name).lower() for name in self.changes)
+            raise ValidationError(
+                f"Nothing was released: there are changes that are not saved yet ({named}). Save them, or undo them, "
+                "and release then.",
+                code="unsaved",
+            )
         return data
 
     def _refuse_opening(self, data: dict[str, Any]) -> None:
@@ -288,20 +299,3 @@ def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
         "upstream": shown(said["value"]) if said else None,
         "same": said is not None and said["value"] == yours,
     }
-
-
-def shown(value: Any) -> str:
-    """A stored value as people read it."""
-    if value is None:
-        return "unknown"
-    if value is True:
-        return "yes"
-    if value is False:
-        return "no"
-    if value in ("", [], {}):
-        return "empty"
-    if isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return ", ".join(value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)

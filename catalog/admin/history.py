@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from catalog.admin.entry_form import shown
 from catalog.admin.filters import MenuFilter
+from catalog.admin.wording import shown
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AuditEntry, FieldChange
 
 LONGEST = 200

@@ -147,10 +147,23 @@ def test_revoking_shows_what_it_ends_and_then_does_it(api, staff, alice, make_ke
     asked = staff.post(reverse(LIST), chosen)
     assert issued.key.hint in asked.content.decode()
     assert api.with_key(issued.token).get("/api/keys/current").status_code == 200
-    staff.post(reverse(LIST), chosen | {"confirmed": "yes"})
+    staff.post(reverse(LIST), chosen | {"confirmed": "1", "_seal": asked.context["seal"]})
     assert api.with_key(issued.token).get("/api/keys/current").status_code == 401
     assert AuditEntry.objects.filter(action="revoke", user__username="ops").count() == 1
     assert "_save" not in staff.get(page(issued.key)).content.decode()
+
+
+def test_keys_are_revoked_only_as_they_were_shown(staff, alice, make_key):
+    one, other = make_key(alice).key, make_key(alice).key
+    seal = staff.post(reverse(LIST), {"action": "revoke", "_selected_action": [one.pk]}).context["seal"]
+    child = make_key(alice, made_with=one).key
+    for keys in ([one.pk], [one.pk, other.pk]):
+        page = staff.post(
+            reverse(LIST), {"action": "revoke", "_selected_action": keys, "confirmed": "1", "_seal": seal}
+        )
+        assert "would not do what you were shown" in page.content.decode()
+    assert child.hint in page.content.decode()
+    assert ApiKey.objects.unrevoked().count() == 3
 
 
 def test_a_deleted_key_leaves_its_past(staff, alice, make_key):

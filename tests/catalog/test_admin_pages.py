@@ -158,7 +158,7 @@ def test_actions_and_release_need_the_permission_to_change(desk, make_user, rows
     vera = make_user("vera", is_staff=True)
     vera.user_permissions.add(Permission.objects.get(codename="view_aimodel"))
     desk(vera).post("/admin/catalog/aimodel/", {"action": "hide", "_selected_action": model.pk, "_asked": "1"})
-    assert desk(vera).post(f"/admin/catalog/aimodel/{model.pk}/release/", {"field": "*"}).status_code == 403
+    assert desk(vera).post(f"/admin/catalog/aimodel/{model.pk}/change/", {"_release": "*"}).status_code == 403
     assert not AIModel.objects.filter(hidden=True).exists()
 
 
@@ -294,7 +294,7 @@ def test_custom_models_without_a_base_are_told_and_built_upon_another_at_once(de
     sent = {"action": "rebase", "_selected_action": [row.pk for row in presets], "base": "acme/base", "_asked": "1"}
     shown = client.post(f"{address}?base=gone", sent).context["preview"]
     assert shown.changed == 3
-    client.post(f"{address}?base=gone", {**sent, "_confirmed": shown.digest})
+    client.post(f"{address}?base=gone", {**sent, "_confirmed": shown.seal})
     assert set(CustomModel.objects.filter(kind="custom").values_list("base_model", flat=True)) == {base.pk}
 
 

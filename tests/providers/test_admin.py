@@ -92,10 +92,15 @@ def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staf
     assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.000005"
     listing(upstream, 30, pricing={"prompt": "0.0000011", "completion": "0.000002"})
     sync(openrouter)
-    page = staff.get(url).content.decode()
-    assert "prompt: 0.000005" in page
-    assert "prompt: 0.0000011" in page
-    staff.post(reverse("admin:providers_providermodel_release", args=[offer.pk]), {"field": "pricing"})
+    page = staff.get(url)
+    assert "prompt: 0.000005" in page.content.decode()
+    assert "prompt: 0.0000011" in page.content.decode()
+    sent = {**offer_form(offer, price_prompt="0.000005"), "_release": "pricing", "_seal": page.context["seal"]}
+    refused = staff.post(url, {**sent, "display_name": "Typed and not saved"})
+    assert "changes that are not saved yet (display name)" in refused.content.decode()
+    staff.post(url, {**sent, "_seal": "of another page"})
+    assert ProviderModel.objects.get(pk=offer.pk).pinned_fields == ["pricing"]
+    assert staff.post(url, sent).status_code == 302
     offer.refresh_from_db()
     assert (offer.pinned_fields, offer.pricing["prompt"]) == ([], "0.0000011")
     assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.0000011"
@@ -301,7 +306,6 @@ def test_without_the_right_nobody_syncs_decides_or_edits(client, make_user, open
         assert client.post(reverse(f"admin:providers_provider_{name}", args=[openrouter.pk])).status_code == 403
     for url in (
         reverse("admin:providers_syncrun_decide", args=[held.pk]),
-        reverse("admin:providers_providermodel_release", args=[offers[0].pk]),
         reverse(CHANGE_OFFER, args=[offers[0].pk]),
         BULK,
     ):

@@ -1,0 +1,54 @@
+"""A save that takes a model from somebody's sight is taken back and shown first; once that is confirmed, it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from catalog import audience
+from catalog.admin import previews
+
+# The button that confirms, and what is sent besides the form's own fields.
+CONFIRM = "_narrow"
+_BESIDES = ("csrfmiddlewaretoken", CONFIRM, previews.FIELD)
+
+
+class AsksBeforeNarrowing(admin.ModelAdmin):
+    """Call `look` before what is written may narrow, and `ask` when all of it is written, in one transaction."""
+
+    def look(self, request: HttpRequest, models: Iterable[int]) -> None:
+        """Notes who sees these models now."""
+        request.seen_before = audience.of(models)  # type: ignore[attr-defined]
+
+    def ask(self, request: HttpRequest, title: str, written: Sequence[str]) -> HttpResponse | None:
+        """The page that says who would lose sight, with everything taken back; None where the save stands."""
+        before: audience.Audience | None = getattr(request, "seen_before", None)
+        if before is None:
+            return None
+        lost = audience.loss(before, audience.of(before.models))
+        if not lost:
+            return None
+        fields = [
+            (name, value) for name in request.POST if name not in _BESIDES for value in request.POST.getlist(name)
+        ]
+        shown = (request.path, sorted(fields), lost.users, lost.keys, lost.anybody)
+        if CONFIRM in request.POST:
+            if previews.holds(request, *shown):
+                return None
+            self.message_user(request, previews.CHANGED, messages.WARNING)
+        transaction.set_rollback(True)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "loss": lost,
+            "written": written,
+            "fields": fields,
+            "seal": previews.seal(request, *shown),
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/catalog/narrowing.html", context)
