@@ -194,6 +194,105 @@ def test_a_held_run_is_accepted_in_part_and_another_rejected(sign_in, openrouter
     look(page, "decided")
 
 
+def test_a_held_run_is_accepted_whole_after_a_look_at_what_would_go(sign_in, openrouter, listed):
+    page = sign_in()
+    listed(NAMES[:2])
+    sync_now(page, openrouter)
+    assert page.locator("section.held button").all_inner_texts()[0] == "Accept the chosen"
+    page.click("[name=accept_all]")
+    expect(page.locator(".loss")).to_contain_text("10 models would no longer be available")
+    look(page, "held-accept-all")
+    assert AIModel.objects.filter(is_available=True).count() == len(NAMES) + 1
+    page.click("[name=accept_all]")
+    expect(page.locator(".messagelist")).to_contain_text("Accepted: 10 retired")
+
+
+def test_a_preview_of_another_form_is_not_applied(sign_in, openrouter):
+    other = Provider.objects.create(slug="other", name="Other", kind="openai")
+    page = sign_in()
+    page.goto("/admin/providers/providermodel/bulk")
+    page.check("[name=what][value=disable]")
+    page.select_option("#id_provider", str(other.pk))
+    page.click("[name=preview]")
+    page.select_option("#id_provider", "")
+    assert page.locator("[name=apply]").count() == 0
+    page.click("[name=preview]")
+    page.select_option("#id_provider", str(openrouter.pk))
+    page.click("[name=apply]")
+    expect(page.locator(".messagelist")).to_contain_text("Nothing was changed")
+    look(page, "bulk-refused")
+    assert not ProviderModel.objects.filter(active=False).exists()
+
+
+def test_grants_are_given_and_taken_on_a_page_of_their_own(sign_in, make_user):
+    make_user("alice")
+    model = AIModel.objects.get(model_id="acme/m0")
+    page = sign_in()
+    page.goto(f"/admin/catalog/aimodel/{model.pk}/change/")
+    page.click("text=Give and take grants")
+    look(page, "grants-none")
+    page.click(".object-tools a:has-text('Add')")
+    expect(page.locator("#id_model")).to_have_value("acme/m0")
+    page.select_option("#id_principal_type", "user")
+    page.click("#id_user + .select2 .select2-selection")
+    page.click(".select2-results__option:has-text('alice')")
+    look(page, "grant-form")
+    page.click("[name=_save]")
+    expect(page.locator(".loss")).to_contain_text("ops")
+    look(page, "grant-narrows")
+    page.click("[name=_narrow]")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    look(page, "grants")
+    page.goto(f"/admin/catalog/aimodel/{model.pk}/change/")
+    expect(page.locator("#grants")).to_contain_text("alice")
+    look(page, "entry-with-grants")
+    page.click("text=Give and take grants")
+    page.click("#result_list tbody a")
+    page.click(".deletelink")
+    expect(page.locator(".loss")).to_contain_text("alice")
+    look(page, "grant-taken")
+    page.click("[name=_confirmed]")
+    expect(page.locator("#content")).to_contain_text("0 grants")
+    assert not model.grants.exists()
+
+
+def test_releasing_a_pin_keeps_what_was_typed_and_not_saved(sign_in):
+    model = AIModel.objects.get(model_id="acme/m0")
+    page = sign_in()
+    page.goto(f"/admin/catalog/aimodel/{model.pk}/change/")
+    page.fill("#id_context_length", "1234")
+    page.click("[name=_continue] >> nth=0")
+    page.fill("#id_name", "Typed")
+    page.click(".field-context_length .release")
+    expect(page.locator("#content")).to_contain_text("Nothing was released")
+    expect(page.locator("#id_name")).to_have_value("Typed")
+    look(page, "release-refused")
+    model.refresh_from_db()
+    assert model.pinned_fields == ["context_length"]
+
+
+def test_a_key_form_that_is_sent_twice_makes_one_key_and_shows_its_secret(sign_in, ops):
+    page = sign_in()
+    page.goto("/admin/apikeys/apikey/add/")
+    page.click("#id_user + .select2 .select2-selection")
+    page.click(".select2-results__option:has-text('ops')")
+    page.fill("#id_name", "twice")
+    page.dblclick("[name=_save]")
+    expect(page.locator("code.secret")).to_contain_text("mdx_")
+    secret = page.inner_text("code.secret")
+    page.reload()
+    expect(page.locator(".messagelist")).to_contain_text("Nothing was made again")
+    assert secret not in page.content()
+    assert ApiKey.objects.get().name == "twice"
+    page.goto("/admin/apikeys/apikey/")
+    page.check("[name=_selected_action]")
+    page.select_option("[name=action]", "revoke")
+    page.click("[name=index]")
+    look(page, "revoke")
+    page.click("[name=confirmed]")
+    expect(page.locator(".messagelist")).to_contain_text("Keys revoked: 1")
+
+
 def test_a_key_is_made_seen_once_and_looked_through(sign_in):
     page = sign_in(NARROW, dark=True)
     page.goto("/admin/apikeys/apikey/add/")

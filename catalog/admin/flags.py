@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,13 +21,38 @@ from catalog import flags, rights
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
 from catalog.changes import audit
 
-Flag = get_waffle_flag_model()
+# Any: its stubs know the abstract class alone.
+Flag: Any = get_waffle_flag_model()
+
+
+# How many holders a page names.
+SHOWN = 200
 
 
 class FlagForm(ModelForm):
-    """`rights` are those of the person who edits; the admin sets them for each request."""
+    """Holders are added and taken one by one: a form that held them all would be refused beyond a thousand.
+
+    `rights` are those of the person who edits; the admin sets them for each request.
+    """
 
     rights: rights.Rights
+
+    give_to = forms.ModelMultipleChoiceField(
+        get_user_model()._default_manager.all(),
+        required=False,
+        label="Give it to",
+        help_text="These users hold it too.",
+    )
+    take_from = forms.ModelMultipleChoiceField(
+        get_user_model()._default_manager.all(), required=False, label="Take it from", help_text="Found by name."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("give_to", "take_from"):
+            field: Any = self.fields[name]
+            field.widget = AutocompleteSelectMultiple(Flag.users.field, admin.site)
+            field.widget.choices = field.choices
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
@@ -43,21 +71,17 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
     actions = ["enable_for_all", "disable_for_all"]
     list_display: Any = ("name", "note", "everyone", "superusers", "staff", "authenticated", "required_by")
     raw_id_fields = ()  # type: ignore[assignment]  # Typed by what the base class holds.
-    autocomplete_fields = ("users",)
     filter_horizontal = ("groups",)
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "note")}),
-        ("Who holds it", {"fields": ("everyone", "authenticated", "staff", "superusers", "groups", "users")}),
+        ("Who holds it", {"fields": ("everyone", "authenticated", "staff", "superusers", "groups")}),
+        ("Users who hold it by name", {"fields": ("holders", "give_to", "take_from")}),
     )
+    readonly_fields = ("holders",)
 
     def why_not(self, request: HttpRequest, obj: Any) -> str:
         return rights.of(request).over_flag(obj.name)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.rights = rights.of(request)
-        return form
 
     @admin.action(description="Enable selected flags for everyone", permissions=["change"])
     def enable_for_all(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -82,6 +106,28 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        # Two inputs are the form's own, so the fields of the fieldsets are not all the model's.
+        kwargs["fields"] = ("name", "note", "everyone", "authenticated", "staff", "superusers", "groups")
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.rights = rights.of(request)
+        return form
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        form.instance.users.add(*form.cleaned_data["give_to"])
+        form.instance.users.remove(*form.cleaned_data["take_from"])
+
+    @admin.display(description="held by")
+    def holders(self, flag: Any) -> str:
+        if flag.pk is None:
+            return "nobody yet"
+        names = list(flag.users.order_by("username").values_list("username", flat=True)[: SHOWN + 1])
+        if not names:
+            return "nobody by name"
+        count = flag.users.count() if len(names) > SHOWN else len(names)
+        return f"{count}: {', '.join(names[:SHOWN])}{' and more' if count > SHOWN else ''}"
 
     @admin.display(description="required by models")
     def required_by(self, flag: Any) -> int:

@@ -6,11 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    TooManyFieldsSent,
     ValidationError,
 )
 from django.db import DataError, InterfaceError, OperationalError
@@ -202,6 +204,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         return answer(request, 413, TOO_LARGE)
+    if isinstance(exception, TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        return answer(request, 400, f"The form has more than {most:,} fields. Send fewer at once; nothing was changed.")
     return answer(request, 400, "The request was refused as malformed.")
 
 

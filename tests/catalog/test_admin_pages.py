@@ -5,6 +5,7 @@ import json
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.models import ProtectedError
@@ -16,6 +17,7 @@ from waffle import get_waffle_flag_model
 from catalog import changes
 from catalog.changes import Author
 from catalog.models import AIModel, AuditEntry, CustomModel, FieldChange, Tag
+from tests.admin_forms import fields_of
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -321,3 +323,24 @@ def test_too_many_wrong_passwords_are_told_in_words(ops):
     assert response.status_code == 429
     assert "Too many wrong passwords" in response.content.decode()
     assert int(response["Retry-After"]) > 0
+
+
+def test_a_flag_with_1200_holders_opens_in_few_queries_and_is_saved(desk, ops, hold_flag, alice):
+    users = get_user_model().objects.bulk_create(get_user_model()(username=f"user{n:04}") for n in range(1200))
+    flag = hold_flag("beta", *users)
+    address = f"/admin/waffle/flag/{flag.pk}/change/"
+    with CaptureQueriesContext(connection) as queries:
+        page = desk(ops).get(address).content.decode()
+    assert len(queries) <= MOST_QUERIES
+    assert "1200: user0000, user0001" in page
+    form = {**fields_of(page, "flag_form"), "give_to": alice.pk, "take_from": users[0].pk, "_save": "Save"}
+    assert desk(ops).post(address, form).status_code == 302
+    held = set(flag.users.values_list("username", flat=True))
+    assert (len(held), "alice" in held, "user0000" in held) == (1200, True, False)
+
+
+def test_a_form_with_too_many_fields_is_refused_in_words(desk, ops, db):
+    sent = {"name": "fast", "_selected_action": [str(n) for n in range(1001)]}
+    answer = desk(ops).post("/admin/catalog/tag/add/", sent)
+    assert answer.status_code == 400
+    assert "more than 1,000 fields" in answer.content.decode()

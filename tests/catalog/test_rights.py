@@ -26,19 +26,8 @@ def keys(model):
     return [str(pk) for pk in model.objects.values_list("pk", flat=True)]
 
 
-def grant(**fields):
-    """A further row of the inline of grants."""
-    row = {"principal_type": "everyone", "user": "", "group": "", "permission": "write", "id": "", **fields}
-
-    def add(sent):
-        number = int(sent["grants-TOTAL_FORMS"])
-        return {"grants-TOTAL_FORMS": str(number + 1)} | {f"grants-{number}-{n}": value for n, value in row.items()}
-
-    return add
-
-
-def clerks_grant(sent):
-    return grant(principal_type="user", user=str(User.objects.get(username="clerk").pk))(sent)
+def grant_to_clerk(sent):
+    return {"principal_type": "user", "user": str(User.objects.get(username="clerk").pk), "permission": "write"}
 
 
 # What a form could send to give the most: label -> the admin's model -> what to send instead of what the form holds.
@@ -61,7 +50,7 @@ ATTEMPTS = {
         "signed in": {"everyone": "unknown", "authenticated": "on"},
         "staff": {"everyone": "unknown", "staff": "on"},
         "groups": lambda sent: {"everyone": "unknown", "groups": keys(Group)},
-        "users": lambda sent: {"everyone": "unknown", "users": keys(User)},
+        "users": lambda sent: {"everyone": "unknown", "give_to": keys(User)},
         "the name of the experiments": {"name": "experimental_models", "everyone": "true"},
     },
     ApiKey: {
@@ -78,12 +67,13 @@ ATTEMPTS = {
         "open to all": {"restricted": None},
         "no flag": {"requires_feature_flag": ""},
         "no experiment": {"experimental": None},
-        "granted to all": grant(),
-        "granted to themselves": clerks_grant,
+    },
+    AccessGrant: {
+        "to write": {"permission": "write"},
+        "another model, to all": {"model": "acme/secret", "principal_type": "everyone"},
+        "another model, to themselves": lambda sent: {"model": "acme/secret"} | grant_to_clerk(sent),
     },
     CustomModel: {
-        "granted to all": grant(),
-        "granted to themselves": clerks_grant,
         "another owner": lambda sent: {"owner": str(User.objects.get(username="clerk").pk)},
         "delegated": {"delegated": "on"},
     },
@@ -213,7 +203,7 @@ def test_no_action_raises_anybody_beyond_who_runs_it(world, desk, ops, clerk, mo
             sent = {"action": name, "_selected_action": keys(model)} | answers
             preview = (desk(actor).post(page(model, "changelist"), sent).context or {}).get("preview")
             if preview:
-                desk(actor).post(page(model, "changelist"), sent | {"_confirmed": preview.digest})
+                desk(actor).post(page(model, "changelist"), sent | {"_confirmed": preview.seal})
             Having().refuse_more(before, before.has[actor.pk])
             transaction.set_rollback(True)
 

@@ -7,3 +7,20 @@ document.addEventListener("change", (event) => {
     menu.form.requestSubmit();
   }
 });
+
+// A form that makes something is sent once: the answer to a second click would not be the page that shows what was made.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.elements.namedItem("_once")) {
+    return;
+  }
+  if (form.dataset.sent) {
+    event.preventDefault();
+  }
+  form.dataset.sent = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) {
+    delete form.dataset.sent;
+  }
+});
