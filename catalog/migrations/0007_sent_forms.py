@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0005_custom_index"),
+        ("catalog", "0006_task"),
     ]
 
     operations = [
