@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -44,9 +46,13 @@ class StoredJSON(models.JSONField):
     """JSON that reads back alike from both databases and never fails to, whoever wrote it.
 
     A number that does not fit 64 bits comes back as text: PostgreSQL keeps 1e200 and returns it as an integer of 201
-    digits, which clients cannot read and orjson does not write. In place of what is nested too deeply, or is no object
-    (or list) where the default is one, stands an empty one, marked as Unreadable.
+    digits, which clients cannot read and orjson does not write. In place of what is nested too deeply, is no object
+    (or list) where the default is one, or is not of the `shape`, stands an empty one, marked as Unreadable.
     """
+
+    def __init__(self, *args: Any, shape: Callable[[Any], bool] | None = None, **kwargs: Any) -> None:
+        self.shape = shape
+        super().__init__(*args, **kwargs)
 
     def deconstruct(self) -> Any:
         # The column is that of Django's field: what only concerns reading needs no migration.
@@ -56,12 +62,19 @@ class StoredJSON(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         if value is None or (isinstance(expression, KeyTransform) and not isinstance(value, str)):
             return value
-        kind = type(None if isinstance(expression, KeyTransform) else self.get_default())
         try:
             found = _DECODER.decode(value)
+            if _SURROGATE.search(value):
+                # Half a character, which SQLite keeps, cannot be sent: UnicodeEncodeError.
+                json.dumps(found, ensure_ascii=False).encode()
         except (ValueError, TypeError, RecursionError):
-            return _IN_PLACE_OF.get(kind, str)()
-        return _IN_PLACE_OF[kind]() if kind in _IN_PLACE_OF and not isinstance(found, kind) else found
+            found = None
+        if isinstance(expression, KeyTransform):
+            return found
+        kind = type(self.get_default())
+        if kind not in _IN_PLACE_OF or (isinstance(found, kind) and (self.shape is None or self.shape(found))):
+            return found
+        return _IN_PLACE_OF[kind]()
 
 
 def _integer(digits: str) -> int | str:
@@ -85,4 +98,5 @@ def _as_text(digits: str) -> str:
         return digits
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=str)

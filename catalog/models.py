@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import access, capabilities, deriving, images, modelids, versions
+from catalog import access, capabilities, deriving, images, modelids, shapes, versions
 from catalog.fields import ExactCharField, StoredJSON
 from catalog.folding import fold
 from catalog.rows import update_rows
@@ -219,8 +219,8 @@ class AIModel(models.Model):
     context_length = _number("Tokens. Blank: unknown.")
     max_output_tokens = _number("Tokens. Blank: unknown.")
     embedding_dimensions = _number("Numbers in one vector. Blank: unknown, or no embedding model.")
-    input_modalities = StoredJSON(default=list, blank=True, validators=[validate_words])
-    output_modalities = StoredJSON(default=list, blank=True, validators=[validate_words])
+    input_modalities = StoredJSON(default=list, shape=shapes.words, blank=True, validators=[validate_words])
+    output_modalities = StoredJSON(default=list, shape=shapes.words, blank=True, validators=[validate_words])
     tokenizer = models.CharField(max_length=64, blank=True, validators=[validate_line])
     instruct_type = models.CharField(max_length=64, blank=True, validators=[validate_line])
     supports_images = _flag()
@@ -236,11 +236,13 @@ class AIModel(models.Model):
     supports_reasoning_summaries = _flag()
     supports_verbosity = _flag()
     default_verbosity = models.CharField(max_length=32, blank=True, validators=[validate_line])
-    reasoning_levels = StoredJSON(default=list, blank=True, validators=[validate_reasoning_levels])
+    reasoning_levels = StoredJSON(default=list, shape=shapes.levels, blank=True, validators=[validate_reasoning_levels])
     default_reasoning_level = models.CharField(max_length=32, blank=True, validators=[validate_line])
     prefer_websockets = _flag()
     minimal_client_version = models.CharField(max_length=32, blank=True, validators=[validate_line])
-    supported_parameters = StoredJSON(default=dict, blank=True, validators=[validate_supported_parameters])
+    supported_parameters = StoredJSON(
+        default=dict, shape=shapes.parameters, blank=True, validators=[validate_supported_parameters]
+    )
     is_moderated = _flag()
     extras = StoredJSON(default=dict, blank=True, validators=[validate_object])
     released_at = models.DateTimeField(null=True, blank=True)
@@ -250,12 +252,18 @@ class AIModel(models.Model):
 
     # What follows from the providers' offers; written by syncs and by `providers.merging`.
     pricing = StoredJSON(
-        default=dict, blank=True, editable=False, help_text="USD per token, of the preferred offer, as decimal text."
+        default=dict,
+        shape=shapes.prices,
+        blank=True,
+        editable=False,
+        help_text="USD per token, of the preferred offer, as decimal text.",
     )
     prompt_price = models.FloatField(
         null=True, editable=False, help_text="USD per million prompt tokens: to filter and to sort by, never to show."
     )
-    offered_by = StoredJSON(default=list, editable=False, help_text="Slugs of the providers that list it now.")
+    offered_by = StoredJSON(
+        default=list, shape=shapes.words, editable=False, help_text="Slugs of the providers that list it now."
+    )
     is_available = models.BooleanField(default=False, editable=False)
 
     # What people decide.
@@ -293,9 +301,10 @@ class AIModel(models.Model):
     # Provenance.
     manually_updated = models.BooleanField(default=False, editable=False)
     frozen = models.BooleanField("freeze entry", default=False, help_text="No sync changes any field of it.")
-    pinned_fields = StoredJSON(default=list, blank=True, editable=False)
+    pinned_fields = StoredJSON(default=list, shape=shapes.words, blank=True, editable=False)
     upstream = StoredJSON(
         default=dict,
+        shape=shapes.sources,
         editable=False,
         help_text="What the sources say, pinned or not: field -> {value, source, since, stale?}.",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from catalog import shapes
 from catalog.models import AIModel, FieldChange
 from providers.models import ProviderModel
 
@@ -51,15 +52,20 @@ def price_history(model: AIModel) -> list[Price]:
                 Price(
                     provider,
                     first.first_listed_at if first else None,
-                    (rows[0].old if rows else first and first.pricing) or {},
+                    _tariff(rows[0].old) if rows else first.pricing if first else {},
                 )
             ]
             if (rows or first)
             else []
         )
-        steps = [*started, *(Price(provider, row.changed_at, row.new or {}) for row in rows)]
+        steps = [*started, *(Price(provider, row.changed_at, _tariff(row.new)) for row in rows)]
         history += _without_repeats(step for step in steps if step.pricing)
     return history
+
+
+def _tariff(stored: Any) -> Mapping[str, Any]:
+    """A price from the history; nothing where it was not known."""
+    return stored if shapes.prices(stored) else {}
 
 
 def _without_repeats(steps: Iterable[Price]) -> Iterator[Price]:

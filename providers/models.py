@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog import shapes
 from catalog.fields import ExactCharField, StoredJSON
 from catalog.models import AIModel, FieldChange
 from catalog.textvalues import MAX_INTEGER, validate_json, validate_line
@@ -63,7 +64,9 @@ class ProviderModel(models.Model):
     category = models.CharField(max_length=64, blank=True, validators=[validate_line])
     order = models.IntegerField(default=0, validators=[MinValueValidator(-MAX_INTEGER), MaxValueValidator(MAX_INTEGER)])
     facts = StoredJSON(default=dict, editable=False, help_text="What it says of the model's synced fields.")
-    pricing = StoredJSON(default=dict, blank=True, help_text="USD as exact decimal text; absent: unknown.")
+    pricing = StoredJSON(
+        default=dict, shape=shapes.prices, blank=True, help_text="USD as exact decimal text; absent: unknown."
+    )
     context_length = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTEGER)]
     )
@@ -73,7 +76,7 @@ class ProviderModel(models.Model):
     flags = StoredJSON(default=dict, blank=True, validators=[validate_json])
     active = models.BooleanField(default=True, help_text="Without it the offer counts for nothing.")
     is_listed = models.BooleanField(default=True, editable=False)
-    pinned_fields = StoredJSON(default=list, blank=True, editable=False)
+    pinned_fields = StoredJSON(default=list, shape=shapes.words, blank=True, editable=False)
     upstream = StoredJSON(default=dict, editable=False, help_text="field -> what upstream says of a pinned one.")
     first_listed_at = models.DateTimeField(default=timezone.now, editable=False)
     unlisted_at = models.DateTimeField(null=True, editable=False)
