@@ -1,10 +1,10 @@
-"""What a model is for, as a field; and the words and prices that lists filter by, as they now follow from the rows."""
+"""What a model is for, as a field; and the prices that lists filter by, as they now follow from the rows."""
 
 from django.db import migrations, models
 from django.db.models import F
 
 from catalog import modelids
-from catalog.capabilities import ABILITIES, OTHER, TASKS, task_of_model, words_of
+from catalog.capabilities import ABILITIES, OTHER, TASKS
 from catalog.deriving import facet
 from catalog.fields import ExactCharField
 from catalog.pricing import prompt_per_million
@@ -39,21 +39,14 @@ def write(model, rows, change):
 
 
 def forwards(apps, schema_editor):
+    """Prices alone: the words follow in 0008_derive_again, which derives every row anew."""
     model = apps.get_model("catalog", "AIModel")
-    rows = model.objects.only(*READ)
-    write(model, rows.filter(kind="catalog"), lambda row: rewrite(row, words_of(row), prompt_per_million(row.pricing)))
 
-    def inherit(row):
-        row.task = task_of_model(row.base_model) if row.base_model else ""
-        return rewrite(row, words_of(row), prompt_per_million(row.pricing)) or row.task
+    def price(row):
+        before, row.prompt_price = row.prompt_price, prompt_per_million(row.pricing)
+        return before != row.prompt_price
 
-    # A custom model has the task of what it is built on, so those upon others come after these.
-    custom = rows.filter(kind="custom")
-    write(model, custom.filter(base_model=None), inherit)
-    level = "base_model__kind"
-    while custom.filter(**{level: "catalog"}).exists():
-        write(model, custom.filter(**{level: "catalog"}).prefetch_related("base_model"), inherit)
-        level = f"base_model__{level}"
+    write(model, model.objects.only(*READ), price)
     apps.get_model("catalog", "CatalogVersion").objects.update(number=F("number") + 1)
 
 

@@ -1,0 +1,21 @@
+"""Fills what lists are filtered, sorted and searched by on rows that were there before those columns, or their rules."""
+
+from django.db import migrations
+
+from catalog import deriving, versions
+
+
+def derive_again(apps, schema_editor):
+    if deriving.fill(apps.get_model("catalog", "AIModel")):
+        # Processes that run meanwhile must not go on answering from what they have read.
+        apps.get_model("catalog", "CatalogVersion").objects.update(number=versions.after("number"))
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("catalog", "0007_sent_forms"),
+    ]
+
+    operations = [
+        migrations.RunPython(derive_again, migrations.RunPython.noop),
+    ]
