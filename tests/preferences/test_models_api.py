@@ -106,7 +106,8 @@ def test_a_row_of_the_picker(api, alice, make_model):
         "acme/a", name="A", context_length=8192, input_modalities=["text"], supports_tools=True,
         reasoning_levels=[{"effort": "low"}], pricing={"prompt": "0.00000015", "completion": "0.0000006"},
     )  # fmt: skip
-    make_model("acme/b", supports_embeddings=True)
+    make_model("acme/b")
+    make_model("acme/c", supports_embeddings=True)
     first, second = api.as_(alice).get("/api/models?format=cli").json()
     assert first == {
         "slug": "acme/a",
@@ -119,7 +120,9 @@ def test_a_row_of_the_picker(api, alice, make_model):
         "isDefault": True,
     }
     assert set(second) == {"slug", "provider", "displayName", "inputModalities", "caps", "isDefault"}
-    assert set(second["caps"].values()) == {False}
+    # What makes no text is for no picker, so `acme/c` is not there.
+    assert second["slug"] == "acme/b"
+    assert {name for name, known in second["caps"].items() if known} == {"streaming"}
 
 
 @pytest.mark.parametrize(
