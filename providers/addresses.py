@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
@@ -63,6 +64,11 @@ class Target:
     port: int
     url: str
     literal: Address | None
+
+    @property
+    def path(self) -> str:
+        """The path without the query, which may hold a secret, and not longer than a message should be."""
+        return urlsplit(self.url).path[:200]
 
     @property
     def origin(self) -> str:

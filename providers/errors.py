@@ -8,12 +8,22 @@ class UpstreamError(Exception):
 
     `reason` is a word for machines (timeout, connect, tls, blocked_address, redirect, unauthorized, rate_limited,
     http_status, malformed, too_large, empty, wrong_shape, not_recognised); `message` is a sentence that never holds a
-    credential, a query string or a piece of the answer, so it may be logged, stored and shown. `retry_after` is in
-    seconds, where the upstream named a wait.
+    credential, a query string or a piece of the answer, so it may be logged, stored and shown. `brief` is the same
+    without the path that was asked, which callers of the API need not know. `retry_after` is in seconds, where the
+    upstream named a wait.
     """
 
-    def __init__(self, reason: str, message: str, *, retry_after: float | None = None, status: int | None = None):
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        brief: str = "",
+        retry_after: float | None = None,
+        status: int | None = None,
+    ):
         super().__init__(message)
+        self.brief = brief or message
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
@@ -21,8 +31,8 @@ class UpstreamError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone and lose the reason between processes.
-        return _rebuild, (self.reason, self.message, self.retry_after, self.status)
+        return _rebuild, (self.reason, self.message, self.brief, self.retry_after, self.status)
 
 
-def _rebuild(reason: str, message: str, retry_after: float | None, status: int | None) -> UpstreamError:
-    return UpstreamError(reason, message, retry_after=retry_after, status=status)
+def _rebuild(reason: str, message: str, brief: str, retry_after: float | None, status: int | None) -> UpstreamError:
+    return UpstreamError(reason, message, brief=brief, retry_after=retry_after, status=status)

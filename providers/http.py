@@ -1,8 +1,8 @@
 """The one door for outgoing HTTP. Nothing else in the project opens a connection to an upstream.
 
-What the usual client would do by itself and this one does not: follow redirects (an `x-api-key` header goes along),
-read proxies and passwords from the environment, resolve a name a second time after it was judged, wait for ever on a
-body that drips, and inflate a megabyte to a gigabyte.
+What the usual client would do by itself and this one does not: follow redirects to other hosts (an `x-api-key` header
+goes along), read proxies and passwords from the environment, resolve a name a second time after it was judged, wait for
+ever on a body that drips, and inflate a megabyte to a gigabyte.
 """
 
 import email.utils
@@ -15,10 +15,11 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
+from urllib.parse import quote, urldefrag, urljoin
 
 import requests
 import urllib3
@@ -26,7 +27,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from providers.addresses import Address, Target, check_url, inspect_url, judge, origin_of, resolve
+from providers.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
 from providers.errors import UpstreamError
 from providers.strict_json import strict_loads
 
@@ -34,6 +35,9 @@ __all__ = ["Door", "Limits", "UpstreamError", "check_url", "origin_of", "strict_
 
 _CHUNK = 64 * 1024
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# How many are followed, all within the origin that was asked.
+MAX_REDIRECTS = 3
 # What RFC 9110 calls a field value, less the obsolete bytes above ASCII.
 _HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
 
@@ -118,16 +122,22 @@ class Door:
             if not value.strip() or not set(value) <= _HEADER_VALUE:
                 raise UpstreamError("unauthorized", "The stored credential holds characters that no header may carry.")
             sent[name] = value
-        data = self._with_retries(target, method, body, sent)
+        call = _Call(method, body, sent, credential_header[1] if credential_header else "")
+        data = self._with_retries(target, call)
         if not data.strip():
-            raise UpstreamError("empty", f"{target.host} answered with nothing.")
-        return strict_loads(data, per_record=True)
+            raise _refusal("empty", target, "with nothing")
+        try:
+            return strict_loads(data, per_record=True)
+        except UpstreamError as error:
+            where = f"The answer of {target.host} to {target.path}"
+            message = error.message.replace("The answer", where, 1)
+            raise UpstreamError(error.reason, message, brief=error.message) from None
 
-    def _with_retries(self, target: Target, method: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    def _with_retries(self, target: Target, call: "_Call") -> bytes:
         deadline = time.monotonic() + self.limits.total
         for attempt in range(1, self.limits.attempts + 1):
             try:
-                return self._once(target, method, body, headers, deadline)
+                return self._once(target, call, deadline)
             except UpstreamError as error:
                 if attempt == self.limits.attempts or not _worth_retrying(error):
                     raise
@@ -140,25 +150,36 @@ class Door:
             time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _once(self, target: Target, method: str, body: bytes | None, headers: dict[str, str], deadline: float) -> bytes:
+    def _once(self, target: Target, call: "_Call", deadline: float) -> bytes:
+        """One try, with the redirects that are followed: each is judged as the first address was."""
+        for _ in range(MAX_REDIRECTS + 1):
+            found = self._exchange(target, call, deadline)
+            if isinstance(found, bytes):
+                return found
+            target = inspect_url(found.url, self.allowed_hosts, self.trusted_origins)
+        raise UpstreamError("redirect", f"{target.host} redirects more than {MAX_REDIRECTS} times, to {target.path}.")
+
+    def _exchange(self, target: Target, call: "_Call", deadline: float) -> bytes | Target:
+        """The body of the answer, or where within its origin it redirects to."""
         addresses = resolve(target, min(self.limits.connect, deadline - time.monotonic()))
         # Judged anew at each try and then connected to as they are: the name is not resolved a second time.
         judge(target, addresses, self.allowed_hosts, self.trusted_origins)
         watch = _Watch(deadline)
         session = requests.Session()
         session.trust_env = False
-        session.verify = self.ca_bundle or True
-        session.mount("http://", _PinnedAdapter(addresses, self.limits, watch))
-        session.mount("https://", _PinnedAdapter(addresses, self.limits, watch))
+        adapter = _PinnedAdapter(addresses, self.limits, watch)
+        request = session.prepare_request(requests.Request(call.method, target.url, call.headers, data=call.body))
         try:
-            with watch, session:
+            with watch, session, closing(adapter):
                 read = max(min(self.limits.read, watch.left()), 0.01)
-                response = session.request(
-                    method, target.url, data=body, headers=headers, timeout=(self.limits.connect, read),
-                    allow_redirects=False, stream=True,
-                )  # fmt: skip
+                # Not by the session: where an answer redirects, that would read the whole of it, however much it is.
+                response = adapter.send(
+                    request, stream=True, timeout=(self.limits.connect, read), verify=self.ca_bundle or True
+                )
                 with response:
-                    _check_status(target, response)
+                    if response.status_code in _REDIRECTS:
+                        return _redirected(target, response, call.secret)
+                    _check_status(target, response, bool(call.secret))
                     data = b"".join(_body(response, self.limits.max_bytes, target))
                 if watch.expired:
                     # A body without a length looks complete when the watch has cut its connection.
@@ -172,6 +193,16 @@ class Door:
         except _CLIENT_ERRORS as error:
             # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
             raise _translated(error, target, expired=watch.expired) from None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is sent, to the address asked and to those it redirects to. `secret` is the credential's header value."""
+
+    method: str
+    body: bytes | None
+    headers: dict[str, str]
+    secret: str
 
 
 class _Watch:
@@ -266,22 +297,53 @@ class _PinnedAdapter(HTTPAdapter):
         raise UpstreamError("connect", "The connection was refused.")
 
 
-def _check_status(target: Target, response: requests.Response) -> None:
+def _refusal(reason: str, target: Target, what: Any, then: str = "", **about: Any) -> UpstreamError:
+    """The error for an answer of no use, which names what was asked; `then` ends the sentence."""
+    return UpstreamError(
+        reason,
+        f"{target.host} answered {what} to {target.path}{then}.",
+        brief=f"{target.host} answered {what}{then}.",
+        **about,
+    )
+
+
+def _check_status(target: Target, response: requests.Response, sent_credential: bool) -> None:
     status = response.status_code
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise UpstreamError(
-            "redirect", f"{target.host} answered {status}, a redirect; it was not followed.", status=status
-        )
+        raise _refusal("redirect", target, status, ", which is no list of models", status=status)
     wait = _retry_after(response.headers.get("Retry-After"))
     if status in (401, 403):
-        raise UpstreamError("unauthorized", f"{target.host} refused the credential ({status}).", status=status)
+        why = ": it refused the credential" if sent_credential else ": it asks for a credential, and none was sent"
+        raise _refusal("unauthorized", target, status, why, status=status)
     if status == 429:
-        raise UpstreamError(
-            "rate_limited", f"{target.host} asks for fewer requests (429).", retry_after=wait, status=status
-        )
-    raise UpstreamError("http_status", f"{target.host} answered {status}.", retry_after=wait, status=status)
+        why = ": it asks for fewer requests"
+        raise _refusal("rate_limited", target, status, why, retry_after=wait, status=status)
+    raise _refusal("http_status", target, status, retry_after=wait, status=status)
+
+
+def _redirected(target: Target, response: requests.Response, secret: str) -> Target:
+    """Where a redirect leads, if that is within the same origin: the credential is meant for no other.
+
+    Raises UpstreamError, which names the other address without its query, and without the credential where an
+    upstream has put that into it.
+    """
+    status, location = response.status_code, response.headers.get("Location", "")
+    if not location:
+        raise _refusal("redirect", target, status, ", a redirect that does not say where to", status=status)
+    try:
+        found = parse_target(urldefrag(urljoin(target.url, location)).url)
+    except (UpstreamError, ValueError):
+        why = ", a redirect to an address that cannot be used"
+        raise _refusal("redirect", target, status, why, status=status) from None
+    if found.origin == target.origin:
+        return found
+    shown = f"{found.origin}{found.path}"
+    for word in secret.split()[-1:]:
+        shown = shown.replace(word, "...").replace(quote(word, safe=""), "...")
+    why = f", a redirect to {shown}; only redirects within {target.origin} are followed"
+    raise _refusal("redirect", target, status, why, status=status)
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -164,11 +164,85 @@ def test_resolving_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
-def test_redirects_are_not_followed(upstream: Upstream, door: Door, status: int) -> None:
-    upstream.on("/x", upstreams.redirect(upstream.url + "/canary", status))
-    assert reason_of(door, upstream.url + "/x", credential_header=("x-api-key", SECRET)) == "redirect"
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("hops", [1, 3])
+def test_redirects_within_the_origin_are_followed_with_the_credential(
+    upstream: Upstream, door: Door, status: int, hops: int
+) -> None:
+    for hop in range(hops):
+        upstream.on(f"/x{hop}", upstreams.redirect(f"/x{hop + 1}?page=1#top", status))
+    upstream.serve(f"/x{hops}", {"a": 1})
+    assert door.get_json(upstream.url + "/x0", credential_header=("x-api-key", SECRET)) == {"a": 1}
+    assert upstream.paths() == ["/x0", *(f"/x{hop + 1}?page=1" for hop in range(hops))]
+    assert {request.headers["x-api-key"] for request in upstream.requests} == {SECRET}
+
+
+def test_a_fourth_redirect_is_not_followed(upstream: Upstream, door: Door) -> None:
+    upstream.on("/x", upstreams.redirect("/x"))
+    assert reason_of(door, upstream.url + "/x") == "redirect"
+    assert len(upstream.requests) == 4
+
+
+def message_of(door: Door, url: str, **kwargs: Any) -> str:
+    with pytest.raises(UpstreamError) as caught:
+        door.get_json(url, **kwargs)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_redirect_elsewhere_is_named_and_refused_even_where_the_other_host_is_allowed(
+    upstream: Upstream, status: int, answers: bool
+) -> None:
+    canary = Upstream()
+    upstream.on("/x", upstreams.redirect(f"{canary.url}/y/{SECRET}?token={SECRET}", status))
+    door = Door([upstream.address, *([canary.address] if answers else [])], QUICK)
+    said = message_of(door, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
+    assert f"127.0.0.1 answered {status} to /x, a redirect to {canary.url}/y/...; only" in said
+    assert (SECRET in said, canary.connections, upstream.paths()) == (False, 0, ["/x"])
+    canary.stop()
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "//[::1", "http://user:pw@127.0.0.1/", "http://h\u043est/", "javascript:x"]
+)
+def test_a_redirect_to_no_address_is_refused(upstream: Upstream, door: Door, location: str) -> None:
+    upstream.on("/x", upstreams.redirect(location.encode("utf-8").decode("latin-1")))
+    assert reason_of(door, upstream.url + "/x") == "redirect"
     assert upstream.paths() == ["/x"]
+
+
+def test_a_redirect_with_a_body_without_end_costs_nothing(upstream: Upstream, door: Door) -> None:
+    endless = upstreams.drip(0, head=b"HTTP/1.1 302 Found\r\nLocation: /y\r\n\r\n", piece=b"x" * 65536)
+    upstream.on("/x", endless)
+    upstream.serve("/y", {"a": 1})
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert door.get_json(upstream.url + "/x") == {"a": 1}
+    assert time.monotonic() - began < QUICK.total
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_304_that_nobody_asked_for_is_no_answer(upstream: Upstream, door: Door) -> None:
+    upstream.on("/x", upstreams.redirect("/y", 304))
+    assert reason_of(door, upstream.url + "/x") == "redirect"
+    assert upstream.paths() == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        (upstreams.answer(404), "127.0.0.1 answered 404 to /v1/models."),
+        (upstreams.answer(401), "127.0.0.1 answered 401 to /v1/models: it asks for a credential, and none was sent."),
+        (upstreams.answer(429), "127.0.0.1 answered 429 to /v1/models: it asks for fewer requests."),
+        (upstreams.answer(200, b""), "127.0.0.1 answered with nothing to /v1/models."),
+        (upstreams.html(), "The answer of 127.0.0.1 to /v1/models is a web page, not JSON."),
+    ],
+)
+def test_a_message_names_the_path_that_was_asked_without_its_query(
+    upstream: Upstream, door: Door, scenario: Any, said: str
+) -> None:
+    upstream.on("/v1/models", scenario)
+    assert message_of(door, f"{upstream.url}/v1/models?key={SECRET}") == said
 
 
 def test_the_environment_is_not_asked_for_a_proxy_or_a_password(
