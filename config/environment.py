@@ -11,10 +11,11 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import environ
 from cryptography.fernet import Fernet
+
+from config.api import base_urls
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -61,13 +62,8 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
 def base_url(name: str, default: str) -> str:
     """An http or https URL without credentials, query or closing slash."""
     value = text(name, default).rstrip("/")
-    try:
-        parts = urlsplit(value)
-        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        well_formed = False
-    if not well_formed or parts.username or parts.password or parts.query or parts.fragment:
-        refuse(f"{name} must be an http or https URL without user name, password or query.")
+    if problem := base_urls.problem_of(value):
+        refuse(f"{name} {problem}.")
     return value
 
 

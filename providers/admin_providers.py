@@ -18,13 +18,15 @@ from django.utils.timesince import timesince
 
 from catalog.admin.once import MadeOnce
 from catalog.changes import Author, audit
-from providers import adapters, background, credentials, endpoints
+from config.api import base_urls
+from providers import adapters, background, claims, credentials, endpoints
 from providers.addresses import check_url
 from providers.credentials import CredentialError
 from providers.errors import UpstreamError
 from providers.http import Door, Limits
 from providers.lease import AlreadyRunning
 from providers.models import Provider, SyncRun
+from providers.reading import Reader
 from providers.switching import recompute
 from providers.sync import preview
 
@@ -74,7 +76,9 @@ class ProviderForm(forms.ModelForm):
         data = super().clean() or {}
         row: Provider = self.instance
         kind, url = data.get("kind", ""), data.get("base_url", "")
-        if url and kind:
+        if url and (problem := base_urls.problem_of(url)):
+            self.add_error("base_url", f"The address {problem}.")
+        elif url and kind:
             trusted = endpoints.trusted_for(Provider(kind=kind))
             try:
                 check_url(url, settings.PROVIDER_ALLOWED_HOSTS, trusted)
@@ -84,9 +88,23 @@ class ProviderForm(forms.ModelForm):
             self.add_error("base_url", "This kind of provider has no address of its own: enter one.")
         if row.pk and self.initial.get("slug") not in (None, data.get("slug")) and row.offers.exists():
             self.add_error("slug", "The ids of its models begin with it: it cannot be changed any more.")
+        self._check_claim(data)
         if data.get("new_credential") and data.get("forget_credential"):
             self.add_error("forget_credential", "Either enter a new one or forget the stored one.")
         return data
+
+    def _check_claim(self, data: dict[str, Any]) -> None:
+        """Refuses a slug under which others have entries, for a provider that is new or would be active."""
+        row: Provider = self.instance
+        slug, kind = data.get("slug"), data.get("kind")
+        if not slug or not kind or (row.pk and not data.get("is_active")):
+            return
+        if other := claims.rival(Provider(pk=row.pk, slug=slug, kind=kind)):
+            self.add_error(
+                "slug" if not row.pk or slug != self.initial.get("slug") else "is_active",
+                f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. "
+                "Add it under a slug of its own.",
+            )
 
 
 class ProviderAdmin(MadeOnce):
@@ -184,9 +202,8 @@ class ProviderAdmin(MadeOnce):
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         provider = self._posted(request, pk)
         door = Door(settings.PROVIDER_ALLOWED_HOSTS, TEST_LIMITS, endpoints.trusted_for(provider))
-        adapter = adapters.ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
         try:
-            self.message_user(request, adapter.probe(door, credentials.of(provider)), messages.SUCCESS)
+            self.message_user(request, Reader(provider, door).probe(), messages.SUCCESS)
         except (UpstreamError, CredentialError) as error:
             self.message_user(request, f"The test failed. {error}", messages.ERROR)
         return HttpResponseRedirect(reverse("admin:providers_provider_change", args=[pk]))

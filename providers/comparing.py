@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -38,10 +38,19 @@ def offers_of(provider: Provider) -> dict[str, ProviderModel]:
     return {offer.upstream_id: offer for offer in ProviderModel.objects.filter(provider=provider)}
 
 
-def missing(offers: dict[str, ProviderModel], reading: Reading) -> list[ProviderModel]:
-    """The offers that the listing does not hold any more."""
-    here = reading.ids | reading.spared
-    return [o for o in offers.values() if o.listing == reading.listing and o.is_listed and o.upstream_id not in here]
+def missing(
+    offers: dict[str, ProviderModel], listing: str, here: Collection[str], unidentified: int
+) -> tuple[list[ProviderModel], list[ProviderModel]]:
+    """The offers that the listing does not hold any more, and those that it may still hold.
+
+    `here` are the ids that it holds, `unidentified` the number of records that do not say which model they are: each
+    may be one of the absent, so as many are spared. Always the first by id, that the next run may spare the same.
+    """
+    absent = sorted(
+        (o for o in offers.values() if o.listing == listing and o.is_listed and o.upstream_id not in here),
+        key=lambda offer: offer.upstream_id,
+    )
+    return absent[unidentified:], absent[:unidentified]
 
 
 def compare(comparison: Comparison, provider: Provider, reading: Reading, retire: Iterable[str], now: datetime) -> None:

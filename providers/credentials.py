@@ -97,8 +97,10 @@ def of(provider: Provider) -> str | None:
                 f"and its address is now {origin}: enter it again.",
             )
         return decrypt(provider).secret
-    # The environment's credential is meant for the environment's address, not for one typed in the admin.
-    if origin != origin_of(endpoints.default(provider.kind)):
+    default = endpoints.default(provider.kind)
+    # The environment's credential is meant for the environment's address, not for one typed in the admin; a kind
+    # without an address of its own has no such credential.
+    if not default or origin != origin_of(default):
         return None
     return str(getattr(settings, f"{provider.kind.upper()}_API_KEY", "")) or None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.changes import Author
 from catalog.models import AIModel
-from providers import comparing, curated, guards
+from providers import comparing, curated, guards, release_dates
 from providers.comparing import Comparison
 from providers.merging import Merger
 from providers.models import Provider
@@ -47,6 +47,8 @@ def decide(
     for reading in readings:
         if provider.kind in ENRICHERS:
             reading = _about_known(reading, comparison)
+        else:
+            reading = release_dates.settled(reading, comparison.offers, provider.kind, now)
         decision.sizes[reading.listing] = reading.total
         if hold := guards.mostly_bad(reading) or guards.prices(before, reading):
             decision.holds.append(hold)
@@ -58,7 +60,9 @@ def decide(
                 "unidentified": reading.unidentified,
             }
             continue
-        gone = comparing.missing(comparison.offers, reading)
+        here = reading.ids | reading.spared
+        gone, spared = comparing.missing(comparison.offers, reading.listing, here, reading.unidentified)
+        kept += len(spared)
         if gone and not allow_shrink:
             listed = sum(o.is_listed and o.listing == reading.listing for o in comparison.offers.values())
             if hold := guards.shrunk(provider.pk, reading, gone, listed):
@@ -66,10 +70,6 @@ def decide(
                 removals = sorted(offer.upstream_id for offer in gone)
                 decision.held.setdefault("removals", {})[reading.listing] = removals
                 waiting += len(gone)
-                gone = []
-            elif reading.unidentified:
-                # A record that does not say which model it is may be any of these.
-                kept += len(gone)
                 gone = []
         comparing.compare(comparison, provider, reading, [offer.upstream_id for offer in gone], now)
         decision.applied.append(reading.listing)

@@ -202,11 +202,8 @@ def _apply_listing(
     records = [Record(**record) for record in kept["records"]]
     whole = Reading(listing, records)
     here = whole.ids | set(kept["spared"])
-    gone = (
-        []
-        if kept["unidentified"]
-        else [o.upstream_id for o in comparing.missing(comparison.offers, whole) if o.upstream_id not in here]
-    )
+    absent, _ = comparing.missing(comparison.offers, listing, here, kept["unidentified"])
+    gone = [offer.upstream_id for offer in absent]
     if chosen is None:
         comparing.compare(comparison, provider, whole, gone, now)
         return None

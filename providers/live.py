@@ -66,12 +66,12 @@ def source(provider: Provider, listing: str) -> Callable[[], copies.Items] | Non
         # No connection is kept while upstream is awaited.
         connection.close()
         try:
-            payload = reader.adapter.fetch(door, listing, credentials.of(provider))
+            payload = reader.answer(listing)
             if provider.kind == "ollama" and _holds_nothing(payload):
                 return []
             reading = reader.parse(payload, listing)
         except UpstreamError as error:
-            raise copies.Unreadable(error.message) from error
+            raise copies.Unreadable(error.brief) from error
         except CredentialError as error:
             raise copies.Unreadable(str(error)) from error
         if not reading.records:

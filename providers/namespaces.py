@@ -1,14 +1,14 @@
 """Which ids a provider may write.
 
 An aggregator (OpenRouter, Vercel) lists the models of many authors under `author/...`; a vendor those under its slug.
-The two meet in one entry on purpose: OpenRouter's `openai/gpt-4o` and OpenAI's are the same model. Every other kind, an
-Ollama or an OpenAI-compatible host, has the namespace of its slug to itself, whether it is active or not: neither may
-it write elsewhere, nor anyone else there.
+The two meet in one entry on purpose: OpenRouter's `openai/gpt-4o` and OpenAI's are the same model. Every other one, an
+Ollama or an OpenAI-compatible host, has the namespace of its slug to itself: neither may it write elsewhere, nor, while
+it is active, anyone else there (providers/claims.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from catalog.modelids import author_of
 from providers.adapters import ADAPTERS
@@ -22,15 +22,28 @@ ENRICHERS = frozenset(kind for kind, adapter in ADAPTERS.items() if adapter.enri
 LANGUAGE, EMBEDDINGS = "language", "embeddings"
 
 
-class Namespace:
-    """What one provider may write, among the providers that there are."""
+def owns_namespace(kind: str, slug: str) -> bool:
+    """Whether the ids under the slug are the provider's own: it is no aggregator, enricher or vendor's own adapter."""
+    return kind not in AGGREGATORS | ENRICHERS and not (kind in VENDORS and kind == slug)
 
-    def __init__(self, provider: Provider, others: Iterable[Provider]) -> None:
+
+class Namespace:
+    """What one provider may write. `private` are the slugs that providers have to themselves."""
+
+    def __init__(self, provider: Provider, private: Collection[str]) -> None:
         self.prefix = "" if provider.kind in AGGREGATORS | ENRICHERS else f"{provider.slug}/"
-        self.private = {p.slug for p in others if p.kind not in AGGREGATORS | VENDORS | ENRICHERS} | {"ollama"}
+        self.is_shared = not owns_namespace(provider.kind, provider.slug)
+        self.only_describes = provider.kind in ENRICHERS
+        self.private = frozenset(private)
+
+    def leaves_out(self, model_id: str) -> bool:
+        """Whether the id is passed over without a word: what a host lists under its slug is no vendor's model."""
+        return self.only_describes and author_of(model_id) in self.private
 
     def problem_of(self, model_id: str) -> str | None:
         """A sentence on why the provider may not write this id, or None."""
+        if self.is_shared and not model_id.isascii():
+            return "An id that vendors share has no letters beyond ASCII: one may look like another."
         if self.prefix:
             if model_id.startswith(self.prefix) and len(model_id) > len(self.prefix):
                 return None
@@ -39,7 +52,7 @@ class Namespace:
         if not author or not name:
             return "The id of a model here is author/name."
         if author_of(model_id) in self.private:
-            return f"The ids that begin with {author}/ belong to another provider."
+            return f"The ids that begin with {author}/ belong to the provider {author_of(model_id)}."
         return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from providers import credentials, endpoints
+from providers import claims, credentials, endpoints
 from providers.adapters import ADAPTERS
 from providers.http import Door, UpstreamError, strict_loads
 from providers.models import Provider
@@ -27,7 +27,7 @@ class Reader:
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
         )
         self.sent_credential = False
-        self.namespace = Namespace(provider, Provider.objects.all())
+        self.namespace = Namespace(provider, claims.private())
 
     @property
     def listings(self) -> list[str]:
@@ -35,12 +35,30 @@ class Reader:
 
     def fetch(self, listing: str) -> Reading:
         """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
+        return self.parse(self.answer(listing), listing)
+
+    def answer(self, listing: str) -> Any:
+        """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""
+        credential = self._credential()
+        try:
+            return self.adapter.fetch(self.door, listing, credential)
+        except UpstreamError as error:
+            raise endpoints.hinted(error, self.provider) from None
+
+    def probe(self) -> str:
+        """Tries the connection and says in a sentence what was found. Raises UpstreamError and CredentialError."""
+        credential = self._credential()
+        try:
+            return self.adapter.probe(self.door, credential)
+        except UpstreamError as error:
+            raise endpoints.hinted(error, self.provider) from None
+
+    def _credential(self) -> str | None:
         if not self.adapter.base_url:
             raise UpstreamError("no_address", f"Provider {self.provider.slug} has no address: set its base URL.")
         credential = credentials.of(self.provider)
         self.sent_credential = credential is not None
-        payload = self.adapter.fetch(self.door, listing, credential)
-        return self.parse(payload, listing)
+        return credential
 
     def from_file(self, path: Path) -> Reading:
         """An answer saved to disk. Raises UpstreamError where it is none of this provider's, and OSError."""
@@ -53,6 +71,12 @@ class Reader:
         return self.parse(payload, listing)
 
     def parse(self, payload: Any, listing: str) -> Reading:
+        if other := claims.rival(self.provider):
+            raise UpstreamError(
+                "slug_taken",
+                f"The ids that begin with {self.provider.slug}/ are those of {other}: "
+                "delete this provider, and add it under another slug.",
+            )
         answer = self.adapter.parse(payload, listing)
         reading = checked(listing, answer.listings, answer.bad, self.namespace)
         if not reading.total:

@@ -38,11 +38,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A record that cannot be used; `upstream_id` is "" where it cannot be told which model it was."""
+    """A record that cannot be used; `upstream_id`, for people, is "" where it cannot be told which model it was.
+
+    `is_listed`: the id is one that a model may have, so that upstream still lists the model.
+    """
 
     index: int | None
     upstream_id: str
     reason: str
+    is_listed: bool = False
 
 
 @dataclass(slots=True)
@@ -65,8 +69,8 @@ class Reading:
 
     @property
     def spared(self) -> set[str]:
-        """Ids of bad records: upstream still lists those models."""
-        return {bad.upstream_id for bad in self.bad if bad.upstream_id}
+        """Ids of bad records whose models upstream still lists. One that cannot be accepted is no stored model's."""
+        return {bad.upstream_id for bad in self.bad if bad.is_listed}
 
     @property
     def unidentified(self) -> int:
@@ -80,17 +84,25 @@ class Reading:
 
 def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: Namespace) -> Reading:
     """Turns an adapter's listings and bad records into a Reading. `items` are adapters' Listings."""
-    reading = Reading(listing, bad=[Bad(b.index, _shown(b.upstream_id), _shown(b.reason)) for b in bad])
+    reading = Reading(
+        listing,
+        bad=[
+            Bad(b.index, _shown(b.upstream_id), _shown(b.reason), modelids.problem_of(b.upstream_id) is None)
+            for b in bad
+        ],
+    )
     seen: set[str] = set()
     for item in items:
+        if namespace.leaves_out(item.model_id):
+            continue
         try:
             record = _record(item, namespace)
             if record.upstream_id in seen:
                 raise ValidationError("The id stands in the list twice.")
         except ValidationError as error:
-            reading.bad.append(
-                Bad(getattr(item, "index", None), _shown(item.upstream_id), " ".join(error.messages)[:300])
-            )
+            reason = " ".join(error.messages)[:300]
+            is_listed = _problem_of_id(item, namespace) is None
+            reading.bad.append(Bad(getattr(item, "index", None), _shown(item.upstream_id), reason, is_listed))
             continue
         seen.add(record.upstream_id)
         reading.records.append(record)
@@ -101,10 +113,34 @@ def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: N
     return reading
 
 
+def twins(readings: Iterable[Reading]) -> list[dict[str, Any]]:
+    """A remark, as a run keeps them, for each set of ids that differ in nothing but case: both models are kept."""
+    found: dict[str, dict[str, str]] = {}
+    for reading in readings:
+        for upstream_id in reading.ids:
+            found.setdefault(upstream_id.lower(), {})[upstream_id] = reading.listing
+    return [
+        {
+            "listing": alike[min(alike)],
+            "index": None,
+            "id": min(alike),
+            "reason": f"These ids differ only in case: {', '.join(sorted(alike))}.",
+        }
+        for _, alike in sorted(found.items())
+        if len(alike) > 1
+    ]
+
+
+def _problem_of_id(item: Any, namespace: Namespace) -> str | None:
+    return (
+        modelids.problem_of(item.upstream_id)
+        or modelids.problem_of(item.model_id)
+        or namespace.problem_of(item.model_id)
+    )
+
+
 def _record(item: Any, namespace: Namespace) -> Record:
-    if problem := modelids.problem_of(item.upstream_id) or modelids.problem_of(item.model_id):
-        raise ValidationError(problem)
-    if problem := namespace.problem_of(item.model_id):
+    if problem := _problem_of_id(item, namespace):
         raise ValidationError(problem)
     return Record(item.upstream_id, item.model_id, facts_of(item.facts), pricing_of(item.pricing))
 

@@ -20,7 +20,7 @@ from providers.http import UpstreamError
 from providers.lease import Lease, Superseded
 from providers.models import Provider, SyncRun
 from providers.reading import Reader
-from providers.records import Reading
+from providers.records import Reading, twins
 
 log = logging.getLogger(__name__)
 State = SyncRun.State
@@ -48,9 +48,14 @@ class Read:
     failures: list[Failure] = field(default_factory=list)
     sent_credential: bool = False
 
+    @property
+    def unread(self) -> list[str]:
+        return [failure.listing for failure in self.failures]
+
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
-        return [*failed, *(problem for reading in self.readings for problem in reading.problems())]
+        of_records = [problem for reading in self.readings for problem in reading.problems()]
+        return [*failed, *of_records, *twins(self.readings)]
 
 
 @dataclass(slots=True)
@@ -64,6 +69,8 @@ class Outcome:
     counts: dict[str, int] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
+    # The listings that could not be read; "" stands for all of them.
+    unread: list[str] = field(default_factory=list)
     run_id: int | None = None
     changes: list[FieldChange] = field(default_factory=list)
 
@@ -118,7 +125,7 @@ def preview(
     """A dry run: what a sync would do now. Writes nothing, and takes no lease."""
     read = _read(provider, None, path, report)
     if not read.readings:
-        return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems())
+        return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems(), unread=read.unread)
     author = Author.sync(0, provider.slug)
     decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
     return Outcome(
@@ -127,6 +134,7 @@ def preview(
         counts=decision.counts,
         problems=read.problems(),
         held=decision.held,
+        unread=read.unread,
         changes=decision.plan.history,
     )
 
@@ -186,26 +194,29 @@ def _finish(run: SyncRun, provider: Provider, decision: Decision, read: Read, no
     run.save()
     provider.lease_token, provider.lease_until, provider.lease_holder = "", None, ""
     fields = ["lease_token", "lease_until", "lease_holder"]
-    if decision.applied:
+    if decision.applied and not read.failures:
         provider.last_success_at = now
         fields.append("last_success_at")
     if provider.credential_refused_at and not read.failures:
         provider.credential_refused_at = None
         fields.append("credential_refused_at")
     provider.save(update_fields=fields)
-    return Outcome(provider.slug, run.state, run.reason, run.message, run.counts, run.problems, run.held, run_id=run.pk)
+    return Outcome(
+        provider.slug, run.state, run.reason, run.message, run.counts, run.problems, run.held, read.unread, run.pk
+    )
 
 
 def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
     """State, reason and message of a run that read at least one listing."""
     if decision.holds:
-        return State.HELD, decision.holds[0].reason, " ".join(hold.message for hold in decision.holds)
+        messages = [hold.message for hold in decision.holds] + ([_why(read)[1]] if read.failures else [])
+        return State.HELD, decision.holds[0].reason, " ".join(messages)
     if read.failures:
         return State.PARTIAL, *_why(read)
     if bad := decision.counts["bad"]:
         message = f"Bad records: {bad}. What they describe stays as it was."
         if kept := decision.counts["kept"]:
-            message += f" Gone, but kept since a bad record may be any of them: {kept}."
+            message += f" Gone, but kept since a record without a readable id may be one of them: {kept}."
         return State.PARTIAL, "bad_records", message
     return State.OK, "", ""
 
@@ -217,7 +228,9 @@ def _why(read: Read) -> tuple[str, str]:
 def _fail(held: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
     if read.sent_credential and any(failure.reason == "unauthorized" for failure in read.failures):
         credentials.refused(provider)
-    return _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
+    outcome = _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
+    outcome.unread = read.unread
+    return outcome
 
 
 def _end(

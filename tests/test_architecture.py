@@ -1,4 +1,4 @@
-"""Imports and foreign keys point down: preferences, apikeys, providers -> catalog; nobody imports config."""
+"""Imports and foreign keys point down: preferences, apikeys, providers -> catalog; of config only config.api."""
 
 import ast
 from pathlib import Path
@@ -23,7 +23,9 @@ def imported(path: Path) -> set[str]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            names.add((node.module or "").partition(".")[0])
+            parts = (node.module or "").split(".")
+            # What every route shares is there for every app; settings and URLs are not.
+            names.add("config.api" if parts[:2] == ["config", "api"] else parts[0])
     return names
 
 

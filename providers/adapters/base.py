@@ -202,6 +202,8 @@ class Adapter:
     credential_style: ClassVar[tuple[str, str]] = ("Authorization", "Bearer ")
     # True for a source that only adds facts to models which others list.
     enricher: ClassVar[bool] = False
+    # Whether its ids, which it shares with no other source, may hold letters beyond ASCII.
+    any_script: ClassVar[bool] = False
     # The key of the envelope that holds the records.
     envelope: ClassVar[str] = "data"
 
@@ -302,14 +304,15 @@ class Adapter:
 
     def upstream_id(self, record: dict[str, Any]) -> str:
         try:
-            return values.model_id(self.sent_id(record))
+            return values.model_id(self.sent_id(record), any_script=self.any_script)
         except Unusable as error:
             raise Rejected(f"id {error}") from None
 
     def catalog_id(self, upstream_id: str) -> str:
         """Our id for theirs: always inside the provider's namespace, whatever the upstream says."""
         try:
-            return values.model_id(f"{self.namespace}/{upstream_id}")
+            # The id itself has been judged; whether the namespace is shared, the sync knows.
+            return values.model_id(f"{self.namespace}/{upstream_id}", any_script=True)
         except Unusable as error:
             raise Rejected(f"id {error}") from None
 

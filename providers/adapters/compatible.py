@@ -66,6 +66,7 @@ _FACT = re.compile(r"context|pric|cost|modalit|tokens", re.IGNORECASE)
 class Compatible(Adapter):
     kind = "compatible"
     slug = "compatible"
+    any_script = True
 
     def records(self, payload: Any) -> list[Any]:
         if isinstance(payload, list):

@@ -19,6 +19,7 @@ class Ollama(Adapter):
     default_base_url = "http://localhost:11434"
     listings: ClassVar[dict[str, str]] = {"models": "/api/tags"}
     envelope = "models"
+    any_script = True
 
     def fetch(self, door: Door, listing: str, credential: str | None = None) -> Any:
         """`/api/tags`, each record of which has `show` (from `/api/show`) added where the list lacks capabilities."""

@@ -43,20 +43,25 @@ class Unstorable(Unusable):
     """Text that no column may hold (NUL, half a character, far too long): the whole record is doubtful."""
 
 
-def model_id(value: Any) -> str:
+def model_id(value: Any, *, any_script: bool = False) -> str:
     """An id that is safe to store, show and compare: printable ASCII without blanks, at most 255 characters.
 
-    Other letters are refused, not mapped: a Cyrillic or full-width look-alike must never pass for the real id.
+    Other letters are refused, not mapped: a Cyrillic or full-width look-alike must never pass for the real id. With
+    `any_script`, for a provider that shares its ids with nobody, they are taken, in NFC.
     """
     if not isinstance(value, str) or not value:
         raise Unusable("is missing or not text")
+    if any_script:
+        value = unicodedata.normalize("NFC", value)
     if len(value) > MAX_ID:
         raise Unusable(f"is longer than {MAX_ID} characters")
-    if not _PLAIN_ID.match(value):
-        raise Unusable("holds blanks, control characters or letters beyond ASCII")
     if modelids.WILDCARD in value:
         raise Unusable(f"holds a {modelids.WILDCARD}, which in the policy of a key stands for any characters")
-    return unicodedata.normalize("NFC", value)
+    if any_script and (problem := modelids.problem_of(value)):
+        raise Unusable(f"cannot be accepted: {problem}")
+    if not any_script and not _PLAIN_ID.match(value):
+        raise Unusable("holds blanks, control characters or letters beyond ASCII")
+    return value
 
 
 def legible(value: Any) -> str | None:

@@ -9,7 +9,10 @@ from django.db import OperationalError
 
 from catalog.models import AIModel, FieldChange
 from providers.models import Provider, SyncRun
+from providers.sync import Outcome
 from tests.feeds import available, feed, fingerprint, record
+
+EMBEDDING = record("acme/embed", produces="embeddings")
 
 
 @pytest.fixture
@@ -45,6 +48,64 @@ def test_the_exit_code_tells_the_truth(run, payload, code, word):
     got, out, err = run(payload)
     assert (got, err) == (code, "")
     assert f"openrouter  {word}" in out
+
+
+@pytest.mark.parametrize(
+    ("language", "embeddings", "state", "code"),
+    [
+        (feed(12), feed([EMBEDDING]), "ok", 0),
+        (feed([*feed(12)["data"], None]), feed([EMBEDDING]), "partial", 0),
+        (feed(12), None, "partial", 1),
+        (None, feed([EMBEDDING]), "partial", 1),
+        ({"data": []}, feed([EMBEDDING]), "partial", 1),
+        (feed(2), feed([EMBEDDING]), "held", 3),
+        (feed(2), None, "held", 1),
+        (None, None, "failed", 1),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["sync", "dry run"])
+def test_a_listing_that_cannot_be_read_is_told_by_the_exit_code(
+    openrouter, upstream, settings, capsys, language, embeddings, state, code, options
+):
+    settings.OPENROUTER_BASE_URL = f"{upstream.url}/api/v1"
+    upstream.serve("/api/v1/models", feed(12))
+    upstream.serve("/api/v1/embeddings/models", feed([EMBEDDING]))
+    call_command("sync_catalog", "openrouter")
+    success = Provider.objects.get().last_success_at
+    for path, payload in (("models", language), ("embeddings/models", embeddings)):
+        upstream.serve(f"/api/v1/{path}", payload or {}, status=200 if payload else 404)
+    capsys.readouterr()
+    got = 0
+    try:
+        call_command("sync_catalog", "openrouter", "--json", *options)
+    except SystemExit as leaving:
+        got = leaving.code
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["state"], got, bool(told["unread"])) == (state, code, code == 1)
+    # A run that did not read all is no success, however often it runs.
+    moved = Provider.objects.get().last_success_at != success
+    assert moved == (not options and state in ("ok", "partial", "held") and code != 1)
+
+
+def test_what_was_not_read_comes_before_what_is_held_and_that_before_what_runs(
+    openrouter, make_provider, monkeypatch, capsys
+):
+    for slug in ("a", "b", "c"):
+        make_provider(slug, kind="compatible", base_url="http://127.0.0.1:9/v1")
+    outcomes = {
+        "a": Outcome("a", "partial", unread=["models"]),
+        "b": Outcome("b", "held"),
+        "c": Outcome("c", "running"),
+        "openrouter": Outcome("openrouter", "ok"),
+    }
+    command = "providers.management.commands.sync_catalog"
+    monkeypatch.setattr(f"{command}.sync.sync", lambda provider, **options: outcomes[provider.slug])
+    codes = []
+    for names in (["a", "b", "c"], ["b", "c", "openrouter"], ["c", "openrouter"]):
+        with pytest.raises(SystemExit) as leaving:
+            call_command("sync_catalog", *names)
+        codes.append(leaving.value.code)
+    assert codes == [1, 3, 75]
 
 
 def test_a_dry_run_shows_a_diff_and_writes_nothing(run):

@@ -5,9 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from catalog import versions
 from catalog.models import AIModel, AuditEntry, FieldChange
-from providers import held
+from providers import claims, held
+from providers.adapters import BadRecord, Listing
 from providers.models import ProviderModel, SyncRun
+from providers.namespaces import Namespace
+from providers.records import checked
+from providers.sync import sync
 from tests.feeds import available, feed, fingerprint, record
 
 
@@ -120,7 +125,7 @@ def test_mostly_bad_records_hold_the_whole_run(sync_feed):
 
 @pytest.mark.parametrize(
     "bad",
-    [None, 5, "x", {}, {"id": None}, {"id": ""}, {"id": "a" * 10_000}, {"id": "acme/\x00"}],
+    [None, 5, "x", {}, {"id": None}, {"id": ""}, {"id": 7}, {"id": ["acme/m0020"]}],
     ids=repr,
 )
 def test_one_bad_record_costs_that_record_only(sync_feed, bad):
@@ -132,6 +137,69 @@ def test_one_bad_record_costs_that_record_only(sync_feed, bad):
     assert outcome.problems[0]["index"] == 20
     assert len(available()) == 40, "the old version of the bad record was retired"
     assert AIModel.objects.get(model_id="acme/m0020").context_length == 8192
+
+
+class Given:
+    """A reader that brings these good and bad records."""
+
+    listings, sent_credential = ("language",), False
+
+    def __init__(self, provider, good, bad):
+        self.provider, self.good, self.bad = provider, good, bad
+
+    def fetch(self, listing):
+        namespace = Namespace(self.provider, claims.private())
+        return checked(listing, [Listing(name, name, {}, {}) for name in self.good], self.bad, namespace)
+
+
+@pytest.fixture
+def sync_given(openrouter):
+    """`sync_given(["acme/a"], None, "a b")`: syncs the good ids, and bad records with these ids."""
+
+    def run(good, *bad):
+        refused = [BadRecord(len(good) + place, name, "id is none") for place, name in enumerate(bad)]
+        return sync(openrouter, reader=Given(openrouter, good, refused))
+
+    return run
+
+
+TEN = [f"acme/m{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize("name", ["Go reasoning", "豆包-pro", "acme/*", "acme/m9\u200b", "x" * 300, " acme/m9"])
+def test_a_record_whose_id_can_be_read_but_not_accepted_is_named_and_spares_nothing(sync_given, name):
+    sync_given(TEN)
+    outcome = sync_given(TEN[:9], name)
+    assert (outcome.counts["retired"], outcome.counts["kept"], len(available())) == (1, 0, 9)
+    assert outcome.problems[0]["id"] == name.replace("\u200b", "?")[:255]
+    assert sync_given(TEN[:9], name).counts["retired"] == 0
+
+
+@pytest.mark.parametrize(("left", "unreadable", "kept"), [(9, 1, 1), (7, 1, 1), (7, 2, 2), (8, 4, 2), (10, 3, 0)])
+def test_a_record_without_a_readable_id_spares_one_model_and_always_the_same(sync_given, left, unreadable, kept):
+    sync_given(TEN)
+    outcome = sync_given(TEN[:left], *[None] * unreadable)
+    assert (outcome.counts["kept"], outcome.counts["retired"]) == (kept, 10 - left - kept)
+    version = versions.current()
+    again = sync_given(TEN[:left], *[None] * unreadable)
+    assert (again.counts["kept"], again.counts["retired"], versions.current()) == (kept, 0, version)
+    assert sync_given(TEN[:left]).counts["retired"] == kept
+
+
+def test_what_a_refused_id_does_not_spare_is_held_where_it_is_too_much(sync_given):
+    sync_given([f"acme/m{number}" for number in range(40)])
+    assert sync_given(TEN, "a b").state == "held"
+    assert len(available()) == 40
+
+
+def test_ids_that_differ_only_in_case_are_both_kept_and_remarked_once(sync_feed):
+    sent = feed([record("acme/gpt-4o"), record("acme/GPT-4o"), record("acme/other")])
+    for _ in range(2):
+        outcome = sync_feed(sent)
+        (remark,) = outcome.problems
+        assert outcome.state == "ok"
+        assert "acme/GPT-4o, acme/gpt-4o" in remark["reason"]
+    assert len(available()) == 3
 
 
 @pytest.mark.parametrize("field", [{"name": "\ud800"}, {"description": "x" * 100_000}])

@@ -20,8 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from catalog.models import FieldChange
-from providers import credentials, sync
-from providers.adapters import ADAPTERS
+from providers import credentials, endpoints, sync
 from providers.lease import AlreadyRunning
 from providers.models import Provider, SyncRun
 from providers.sync import Outcome
@@ -45,7 +44,8 @@ def duration(text: str) -> timedelta:
 class Command(BaseCommand):
     help = (
         "Reads the catalogs of providers: those named, else all that are active. "
-        "Exits with 0 (ok or partial), 1 (failed), 3 (held for a person) or 75 (already running)."
+        "Exits with 0 (all read and applied; bad records are remarks), 1 (a provider or one of its listings could not "
+        "be read), 3 (something is held for a person) or 75 (already running)."
     )
 
     def add_arguments(self, parser: Any) -> None:
@@ -81,7 +81,8 @@ class Command(BaseCommand):
         else:
             self._print(outcomes, options["dry_run"])
         states = {outcome.state for outcome in outcomes}
-        if states & {SyncRun.State.FAILED, SyncRun.State.SUPERSEDED}:
+        # What was not read is told before what waits: nobody decides on what nobody has seen.
+        if states & {SyncRun.State.FAILED, SyncRun.State.SUPERSEDED} or any(outcome.unread for outcome in outcomes):
             return FAILED
         if SyncRun.State.HELD in states:
             return HELD
@@ -179,15 +180,12 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 def _has_what_it_needs(provider: Provider) -> bool:
     """Whether a provider that was not asked for by name can be read: one without its key would only fail."""
-    if provider.kind not in _NEED_CREDENTIAL or provider.credential:
+    if not endpoints.needs_credential(provider) or provider.credential:
         return True
     try:
         return credentials.of(provider) is not None
     except credentials.CredentialError:
         return True
-
-
-_NEED_CREDENTIAL = frozenset({"openai", "anthropic", "google", "mistral"}) & set(ADAPTERS)
 
 
 def describe(change: FieldChange) -> str:
@@ -210,6 +208,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "run": outcome.run_id,
         "counts": outcome.counts,
         "problems": outcome.problems,
+        "unread": outcome.unread,
         "held": {
             "removals": held.get("removals", {}),
             "listings": {name: part["reason"] for name, part in held.get("listings", {}).items()},

@@ -1,0 +1,22 @@
+"""What the address of an upstream may be, in the environment and in the admin alike."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def problem_of(url: str) -> str | None:
+    """What a base URL must be and `url` is not, or None where it is one.
+
+    Paths are put behind it, and it is shown to staff and kept in the audit log: so it has no query, and no user name
+    or password anywhere.
+    """
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    # By its marks, since an empty query, fragment or user name is none to urlsplit.
+    if well_formed and not {"?", "#"} & set(url) and "@" not in parts.netloc:
+        return None
+    return "must be an http or https URL without user name, password or query"
