@@ -7,10 +7,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -19,7 +20,7 @@ from django.utils.timesince import timesince
 from catalog.admin.once import MadeOnce
 from catalog.changes import Author, audit
 from config.api import base_urls
-from providers import adapters, background, claims, credentials, endpoints
+from providers import adapters, background, claims, credentials, deleting, endpoints
 from providers.addresses import check_url
 from providers.credentials import CredentialError
 from providers.errors import UpstreamError
@@ -87,7 +88,9 @@ class ProviderForm(forms.ModelForm):
         elif kind and not endpoints.default(kind):
             self.add_error("base_url", "This kind of provider has no address of its own: enter one.")
         if row.pk and self.initial.get("slug") not in (None, data.get("slug")) and row.offers.exists():
-            self.add_error("slug", "The ids of its models begin with it: it cannot be changed any more.")
+            self.add_error(
+                "slug", "The ids of its models begin with it: delete this provider, and add it under the other."
+            )
         self._check_claim(data)
         if data.get("new_credential") and data.get("forget_credential"):
             self.add_error("forget_credential", "Either enter a new one or forget the stored one.")
@@ -166,17 +169,39 @@ class ProviderAdmin(MadeOnce):
             count = recompute(obj, by=request.user)
             self.message_user(request, f"{count} entries of the catalog follow.")
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        for provider in queryset:
-            self.delete_model(request, provider)
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # One at a time, from a page that says what becomes unavailable.
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def delete_model(self, request: HttpRequest, obj: Provider) -> None:
-        """Its offers go with it; the entries they described stay, and are merged anew without them."""
-        keys = list(obj.offers.filter(model__isnull=False).values_list("model_id", flat=True))
-        with transaction.atomic():
-            audit(Author.person(request.user), obj, "delete")
-            super().delete_model(request, obj)
-            recompute(models=keys, by=request.user)
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Shows what a deletion would do, and does exactly that when it is confirmed."""
+        if not self.has_delete_permission(request):
+            raise PermissionDenied
+        provider = self.get_object(request, unquote(object_id))
+        if provider is None:
+            raise Http404
+        confirmed = request.POST.get("confirmed", "")
+        found = deleting.delete(provider, Author.person(request.user), confirmed)
+        if confirmed == found.digest:
+            self.message_user(
+                request,
+                f"{provider.slug} is deleted with {found.offers} offers; {len(found.unavailable)} entries became "
+                f"unavailable, {len(found.available)} stay available.",
+                messages.SUCCESS,
+            )
+            return HttpResponseRedirect(reverse("admin:providers_provider_changelist"))
+        if request.method == "POST":
+            self.message_user(
+                request, "What would be deleted is not what it was. Look again before you go on.", messages.WARNING
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete the provider {provider.slug}?",
+            "provider": provider,
+            "deletion": found,
+            "opts": self.opts,
+        }
+        return render(request, "admin/providers/provider/delete.html", context)
 
     def get_urls(self) -> list[Any]:
         def named(route: str, view: Any, name: str) -> Any:

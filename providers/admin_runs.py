@@ -28,13 +28,13 @@ REFRESH = "2"
 
 class SyncRunAdmin(admin.ModelAdmin):
     change_form_template = "admin/providers/syncrun/change_form.html"
-    list_display = ("id", "provider", "state", "started_at", "took", "summary", "trigger", "decision")
+    list_display = ("id", "source", "state", "started_at", "took", "summary", "trigger", "decision")
     list_filter = ("state", "provider", "decision")
     list_select_related = ("provider",)
-    search_fields = ("provider__slug", "reason", "message")
+    search_fields = ("provider__slug", "deleted_provider", "reason", "message")
     date_hierarchy = "started_at"
     fields = readonly_fields = (
-        "provider",
+        "source",
         "state",
         "told",
         "started_at",
@@ -59,6 +59,10 @@ class SyncRunAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
         # Neither is shown in the list, and both may be large.
         return super().get_queryset(request).defer("problems", "held")
+
+    @admin.display(description="provider", ordering="provider__slug")
+    def source(self, run: SyncRun) -> str:
+        return run.source if run.provider else f"{run.source} (deleted)"
 
     @admin.display(description="took")
     def took(self, run: SyncRun) -> str:

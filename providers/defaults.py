@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.changes import Author, change_row
-from catalog.models import AIModel
+from catalog.models import AIModel, AuditEntry
 from providers import curated
 from providers.merging import Merger
 from providers.models import Provider
@@ -21,10 +21,14 @@ _WITH_KEY = (("anthropic", "Anthropic", 61), ("google", "Google", 62), ("mistral
 
 
 def create_providers() -> list[Provider]:
-    """Makes the default providers that are not there yet, and returns those made."""
+    """Makes the default providers that are not there yet, and returns those made. One that was deleted stays away."""
     wanted = [*_ALWAYS, *(row for row in _WITH_KEY if getattr(settings, f"{row[0].upper()}_API_KEY", "")), *_ENRICHERS]
+    deleted = AuditEntry.objects.filter(subject_type=Provider._meta.model_name, action="delete")
+    gone = set(deleted.values_list("subject", flat=True))
     made = []
     for slug, name, precedence in wanted:
+        if slug in gone:
+            continue
         provider, created = Provider.objects.get_or_create(
             slug=slug, defaults={"name": name, "kind": slug, "precedence": precedence}
         )

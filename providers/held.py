@@ -116,7 +116,7 @@ def newer_than(run: SyncRun) -> SyncRun | None:
 
 def waiting(limit: int = 10) -> list[SyncRun]:
     """The runs that a person can still decide on, newest first."""
-    read: dict[int, set[str]] = {}
+    read: dict[int | None, set[str]] = {}
     found: list[SyncRun] = []
     undecided = SyncRun.objects.filter(state=SyncRun.State.HELD, decision="").select_related("provider")
     for run in undecided.defer("held", "problems").order_by("-pk"):
@@ -132,7 +132,9 @@ def waiting(limit: int = 10) -> list[SyncRun]:
 
 def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
     # The provider's row first, as every writer of its offers locks it.
-    provider = Provider.objects.select_for_update().get(pk=run.provider_id)
+    provider = Provider.objects.select_for_update().filter(pk=run.provider_id or 0).first()
+    if provider is None:
+        raise NotHeld(f"The provider of run {run.pk} has been deleted.")
     row = SyncRun.objects.select_for_update().get(pk=run.pk)
     if row.state != SyncRun.State.HELD:
         raise NotHeld(f"Run {row.pk} is not held: it is {row.state}.")

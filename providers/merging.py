@@ -39,6 +39,8 @@ class Merger:
         self.fillers = {CURATED, *(p.slug for p in self.providers.values() if p.kind in ENRICHERS)}
         self.listings = set(listings)
         self.now = now
+        # Keys of entries that a provider has decided on which is gone: the curated list does not speak for these.
+        self.decided: frozenset[int] = frozenset()
 
     @classmethod
     def now_standing(cls, now: datetime, also: Iterable[tuple[str, str, str]] = ()) -> Merger:
@@ -64,7 +66,9 @@ class Merger:
             derived["rich_source"] = model.rich_source or any("context_length" in said for _, said in speaking)
         offering = [o for o in ranked if self.providers[o.provider_id].kind not in ENRICHERS]
         live = [o for o in offering if o.is_listed and o.active and self.providers[o.provider_id].is_active]
-        by_curation = entry is not None and not offering and not self._covered(model)
+        # The curated list keeps what no provider has decided on, and never brings back what one has retired.
+        is_open = model.pk is None or (model.is_available and model.pk not in self.decided)
+        by_curation = entry is not None and not offering and is_open and not self._covered(model)
         available = bool(live) or model.always_available or by_curation
         derived["offered_by"] = list(dict.fromkeys(self.providers[o.provider_id].slug for o in live))
         derived["is_available"] = available

@@ -108,7 +108,8 @@ class SyncRun(models.Model):
         ACCEPTED = "accepted"
         REJECTED = "rejected"
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="runs")
+    provider = models.ForeignKey(Provider, null=True, on_delete=models.SET_NULL, related_name="runs")
+    deleted_provider = models.CharField(max_length=64, blank=True, help_text="Its provider's slug, where that is gone.")
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(default=timezone.now)
@@ -141,7 +142,12 @@ class SyncRun(models.Model):
         indexes = (models.Index(fields=("provider", "-id"), name="run_of_provider"),)
 
     def __str__(self) -> str:
-        return f"run {self.pk} of {self.provider.slug}"
+        return f"run {self.pk} of {self.source}"
+
+    @property
+    def source(self) -> str:
+        """The slug of the provider that was read, also where that has been deleted."""
+        return self.provider.slug if self.provider else self.deleted_provider
 
     @property
     def told(self) -> str:

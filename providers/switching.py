@@ -150,18 +150,14 @@ def switch_these(
     return counts
 
 
-def recompute(
-    provider: Provider | None = None, *, models: Iterable[int] = (), by: Any = None, by_name: str = ""
-) -> int:
-    """Merges anew the models that a provider offers, and these; returns how many changed.
+def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
+    """Merges anew the models that a provider offers, and returns how many changed.
 
-    Called after a provider's precedence or `is_active` has changed, or with the keys of its models after it is gone.
+    Called after its precedence or `is_active` has changed.
     """
     with transaction.atomic():
         _lock(None)
-        keys: set[int | None] = set(models)
-        if provider is not None:
-            keys.update(provider.offers.filter(model__isnull=False).values_list("model_id", flat=True))
+        keys = provider.offers.filter(model__isnull=False).values_list("model_id", flat=True)
         plan = _merged(keys, Author.person(by, by_name))
         write(plan)
     return len(plan.changed_models)
