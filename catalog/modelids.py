@@ -1,5 +1,6 @@
 """What a model id may look like."""
 
+import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,10 @@ WILDCARD = "*"
 
 # Separators, controls, format characters (bidi marks, zero-width), surrogates, unassigned and private use.
 _REFUSED = ("Z", "C")
+# Letters and marks that show nothing: fillers, joiners, and selectors of a glyph's variant.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def problem_of(text: object) -> str | None:
@@ -28,7 +33,7 @@ def problem_of_pattern(text: object) -> str | None:
     if len(text) > MAX_LENGTH:
         return f"A model id has at most {MAX_LENGTH} characters; this one has {len(text)}."
     for character in text:
-        if unicodedata.category(character)[0] in _REFUSED:
+        if unicodedata.category(character)[0] in _REFUSED or _INVISIBLE.match(character):
             return f"A model id has no blanks or control characters; this one has U+{ord(character):04X}."
     if unicodedata.normalize("NFC", text) != text:
         return "A model id is in Unicode's composed form (NFC)."

@@ -22,6 +22,8 @@ WORDS: dict[str | None, tuple[str, str]] = {
     SyncRun.State.INTERRUPTED: ("interrupted; what was read before still stands", "bad"),
     SyncRun.State.SUPERSEDED: ("overtaken by a newer run", ""),
 }
+# A partial run for any other reason than bad records is one that could not read a listing.
+PARTLY_FAILED = ("partly failed; what was read before still stands", "bad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def sources() -> list[Source]:
     last = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-id")
     providers = Provider.objects.filter(is_active=True).annotate(
         run_state=Subquery(last.values("state")[:1]),
+        run_reason=Subquery(last.values("reason")[:1]),
         run_started=Subquery(last.values("started_at")[:1]),
         run_ended=Subquery(last.values("ended_at")[:1]),
     )
@@ -57,7 +60,11 @@ def sources() -> list[Source]:
             provider.name,
             provider.last_success_at,
             provider.run_ended or provider.run_started,
-            *WORDS[provider.run_state],
+            *_words(provider.run_state, provider.run_reason),
         )
         for provider in providers
     ]
+
+
+def _words(state: str | None, reason: str | None) -> tuple[str, str]:
+    return PARTLY_FAILED if state == SyncRun.State.PARTIAL and reason != "bad_records" else WORDS[state]

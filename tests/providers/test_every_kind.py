@@ -152,7 +152,10 @@ def test_a_host_of_its_own_namespace_may_use_letters_of_any_script(make_provider
 
 
 @pytest.mark.parametrize("kind", ["compatible", "ollama"])
-@pytest.mark.parametrize("name", ["a b", "a\u200bb", "a\u202eb", "a\u00a0b", "a\u2028b", "a\ufeffb", "a\nb", "x" * 256])
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "a\u200bb", "a\u202eb", "a\u00a0b", "a\u2028b", "a\ufeffb", "a\nb", "x" * 256, "a\u3164b", "a\ufe0f"],
+)
 def test_blanks_and_format_characters_are_accepted_nowhere(make_provider, sync_feed, kind, name):
     lab = make_provider("lab", kind=kind, base_url="http://127.0.0.1:9/v1")
     key, field = ("data", "id") if kind == "compatible" else ("models", "name")

@@ -6,6 +6,7 @@ import pytest
 
 from catalog.models import AIModel
 from providers import credentials
+from providers.freshness import sources
 from providers.http import Limits
 from providers.models import ProviderCopy, ProviderModel, SyncRun
 from tests.feeds import available, feed, fingerprint, record
@@ -99,6 +100,7 @@ def test_a_listing_that_fails_retires_nothing_and_harms_no_other(served, read_li
     assert (outcome.state, outcome.reason, outcome.counts["retired"]) == ("partial", "http_status", 1)
     assert AIModel.objects.get(model_id="acme/embed").is_available
     assert len(available()) == 9
+    assert [source.words for source in sources()] == ["partly failed; what was read before still stands"]
 
 
 @pytest.mark.parametrize(
