@@ -3,26 +3,54 @@
 import logging
 import re
 from contextvars import ContextVar
+from urllib.parse import unquote
 
 # The id of the request being answered, set by the request id middleware.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
 
 MASK = "[masked]"
+# Every pattern takes time linear in the text, whatever the text: strangers choose what stands in a request's line. A
+# pattern may therefore only begin where a fixed word stands, or where a run of its own characters begins.
 SECRETS = (
     # A credential in a query string or a form: the name stays, the value goes.
     (
         re.compile(
-            r"(?i)\b((?:[a-z0-9]+[_-])?(?:api[_-]?key|key|token|secret|password))"
-            r"""(["']?\s*[=:]\s*["']?)(?!\[masked\])[^\s&"',;]+"""
+            r"(?i)(?<![a-z0-9])((?:api)?(?:key|authorization|credential|passw(?:or)?d|secret|signature|token))"
+            r"""(["']?\s*[=:]\s*["']?)(?!\[masked\])(?:(?:bearer|basic)[\s+]+)?[^\s&"',;]+"""
         ),
         rf"\1\2{MASK}",
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
-    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
-    (re.compile(r"\b(mdx_|sk-)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b(bearer|basic)[\s+]+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"(://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
+    # The one-time code that a provider of sign-ins sends a browser back with.
+    (re.compile(r"([?&]code=)[^\s&\"']+"), rf"\1{MASK}"),
+    # The token of an export stands in its path.
+    (re.compile(r"(/export/)[^\s/?\"']+"), rf"\1{MASK}"),
+    # Our keys, and the keys of vendors by the beginnings that they have documented.
+    (re.compile(r"(mdx_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
+    (
+        re.compile(
+            r"(?<![A-Za-z0-9])(sk-|csk-|gsk_|hf_|xai-|pplx-|nvapi-|tgp_v1_|vck_|ghp_|github_pat_)[\w-]+", re.ASCII
+        ),
+        rf"\1{MASK}",
+    ),
+    # A JSON Web Token, as identity providers issue them.
+    (re.compile(r"(?<![\w.-])(eyJ)[\w.-]{20,}", re.ASCII), rf"\1{MASK}"),
 )
+# Of a longer text the middle is left out: a traceback says the most at its end.
+MAX_LENGTH = 10_000
+# How often a text is decoded in search of credentials. No program encodes an address so often; who does so hides
+# something, and each word that is still encoded is masked.
+MAX_DECODINGS = 3
+WORD = re.compile(r"\S+")
 # C0 and C1 controls, the line and paragraph separators, and the marks that reorder text on a terminal.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+UNPRINTABLE = {
+    code: chr(code).encode("unicode_escape").decode("ascii")
+    for codes in (
+        range(0x20), range(0x7F, 0xA0), (0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000)
+    )
+    for code in codes
+}  # fmt: skip
 
 
 class OneLineFormatter(logging.Formatter):
@@ -39,7 +67,26 @@ class OneLineFormatter(logging.Formatter):
 
 
 def masked(text: str) -> str:
-    """`text` with everything that looks like a credential replaced."""
+    """`text` with everything that looks like a credential replaced, also where an address holds it encoded."""
+    if len(text) > MAX_LENGTH:
+        # The end begins with a whole word: the last letters of a credential alone would not look like one.
+        end = text[-MAX_LENGTH // 2 :].partition(" ")[2]
+        text = f"{text[: MAX_LENGTH // 2]} [...] {end}"
+    shown = plain = _masked_as_it_is(text)
+    for _ in range(MAX_DECODINGS):
+        decoded = unquote(plain)
+        if decoded == plain:
+            return shown
+        plain = _masked_as_it_is(decoded)
+        if plain != decoded:
+            # Only then is the decoded text what is shown: an address is best read as it was sent.
+            shown = plain
+    if unquote(plain) != plain:
+        return WORD.sub(lambda word: MASK if "%" in word[0] else word[0], plain)
+    return shown
+
+
+def _masked_as_it_is(text: str) -> str:
     for pattern, replacement in SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -47,4 +94,4 @@ def masked(text: str) -> str:
 
 def escaped(text: str) -> str:
     r"""`text` with each control character written as in a Python string, a newline as `\n`."""
-    return UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+    return text.translate(UNPRINTABLE)

@@ -1,7 +1,10 @@
 import logging
+import time
 
 import pytest
+from django.conf import settings
 
+from config import serving
 from config.api.logging import OneLineFormatter, current_request_id
 
 
@@ -25,6 +28,19 @@ def line():
         "presented mdx_hunter2_abc",
         "presented sk-or-v1-hunter2",
         "postgresql://modeldex:hunter2@db/modeldex",
+        "GET /x?authorization=Bearer%20mdx_hunter2",
+        "GET /x?authorization=Bearer+hunter2",
+        "GET /x?Authorization=Basic%20hunter2hunter2",
+        "GET /x?k=%6ddx_hunter2",
+        "GET /x?k=%256ddx_hunter2&page=1",
+        "GET /x?k=%25256d%25256%34x_hunter2",
+        "GET /x?k=%2525252525256ddx_hunter2",
+        "GET /x?api%5Fkey=hunter2",
+        "GET /models/AIzaSyhunter2",
+        "GET /callback?code=hunter2&state=1",
+        "GET /export/hunter2/api.json",
+        "GET /x/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hunter2",
+        "presented gsk_hunter2",
     ],
 )
 def test_a_credential_is_masked(line, message):
@@ -35,6 +51,41 @@ def test_a_credential_is_masked(line, message):
 def test_ordinary_words_stay(line):
     message = "[-] task-management: synced openai/gpt-4o, page=1, 3 keys, max_tokens 4096"
     assert line(message.removeprefix("[-] ")) == message
+
+
+def test_an_encoded_address_without_a_credential_stays_as_it_was_sent(line):
+    message = "GET /api/models/openai%2Fgpt-4o?query=a%20b%2525 100%"
+    assert line(message) == f"[-] {message}"
+
+
+PIECES = (
+    "a.", "a_", "a-", "a", " ", "\x00", "\u202e", "%61", "%25", "%61 ", "%25252561 ", "%", "key=", "key ", "key=bearer ",
+    "bearer+", "bearer ", "://", "://a:", "a:@", "mdx_", "sk-", "hf_ ", "eyJ", "eyJ.", "?code=", "/export/", '"key": "',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("before", ["", "key", "bearer", "://", "mdx_"])
+def test_64_kb_of_anything_cost_less_than_20_ms(line, piece, before):
+    text = before + piece * (65_536 // len(piece))
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        line(text)
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.02
+
+
+def test_of_a_long_text_the_end_is_kept_and_no_half_of_a_credential(line):
+    text = line("begin " + "x " * 20_000 + "mdx_" + "hunter2" * 3_000 + " end")
+    assert (text[:9], text[-3:], len(text) < 20_000) == ("[-] begin", "end", True)
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("config", [settings.LOGGING, serving.logconfig_dict], ids=["application", "server"])
+def test_every_handler_writes_by_the_same_formatter(config):
+    formatters = {handler["formatter"] for handler in config["handlers"].values()}
+    assert {config["formatters"][name]["()"] for name in formatters} == {"config.api.logging.OneLineFormatter"}
 
 
 def test_a_record_is_one_line_without_control_characters(line):
