@@ -1,10 +1,10 @@
 """Whose address a request comes from. A forwarded address counts only when a trusted proxy vouches for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -24,6 +24,18 @@ def client_ip(request: HttpRequest) -> str:
         if not _is_trusted(peer, settings.TRUSTED_PROXIES):
             break
     return peer
+
+
+class ForwardedMiddleware:
+    """Takes X-Forwarded-Proto away from whoever is no trusted proxy, before anything asks whether TLS was used."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not _is_trusted(request.META.get("REMOTE_ADDR", ""), settings.TRUSTED_PROXIES):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        return self.get_response(request)
 
 
 def _is_trusted(text: str, networks: Sequence[Network]) -> bool:

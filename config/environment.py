@@ -19,6 +19,11 @@ from config.api import base_urls
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+# Django's name of a database's backend -> ours, which keeps requests from waiting for it too long.
+ENGINES = {
+    "django.db.backends.postgresql": "config.databases.postgresql",
+    "django.db.backends.sqlite3": "config.databases.sqlite3",
+}
 PLACEHOLDERS = ("changeme", "change-me", "change_me", "django-insecure-", "replace-me", "your-secret")
 
 
@@ -71,16 +76,16 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
     """Django's connection settings for a postgresql:// or sqlite:/// URL; SQLite at `default_file` without one."""
     url = text(name)
     if not url:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default_file)}
+        return {"ENGINE": "config.databases.sqlite3", "NAME": str(default_file)}
     try:
         found = dict(environ.Env.db_url_config(url))
     except Exception:
         # Whatever the parser raises may quote the URL, and with it the password.
         found = {}
-    engine = found.get("ENGINE")
-    if engine not in ("django.db.backends.postgresql", "django.db.backends.sqlite3") or not found.get("NAME"):
+    engine = ENGINES.get(found.get("ENGINE", ""))
+    if engine is None or not found.get("NAME"):
         refuse(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH.")
-    return found
+    return found | {"ENGINE": engine}
 
 
 def secret(name: str, check: Callable[[str], str | None], generate: Callable[[], str], data_dir: Path | None) -> str:

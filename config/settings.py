@@ -50,7 +50,7 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEVELO
 if not ALLOWED_HOSTS:
     env.refuse("set ALLOWED_HOSTS (a comma-separated list of the host names that it answers to).")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; config/client_ip.py takes the latter from others.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 # For a private network without TLS. Sessions and keys then travel in the clear.
 INSECURE_HTTP = env.flag("INSECURE_HTTP", DEVELOPMENT)
@@ -109,8 +109,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Outermost, so that every answer has a request id, a refusal of the middleware below it included.
     "config.api.request_id.RequestIdMiddleware",
+    "config.client_ip.ForwardedMiddleware",
+    "config.databases.patience.PatienceMiddleware",
     "config.api.security.SecurityHeadersMiddleware",
-    "config.api.errors.DatabaseErrorMiddleware",
+    "config.api.errors.ErrorsMiddleware",
     "config.passwords.BusyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -159,13 +161,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "modeldex.sqlite3")}
 _database = DATABASES["default"]
 _options = _database.setdefault("OPTIONS", {})
-if _database["ENGINE"] == "django.db.backends.sqlite3":
+# Seconds that a request waits for the answer to one statement. Commands and syncs wait as long as it takes.
+DATABASE_REQUEST_TIMEOUT = env.number("DATABASE_REQUEST_TIMEOUT", 2, 1, 300)
+if _database["ENGINE"] == env.ENGINES["django.db.backends.sqlite3"]:
     if _database["NAME"] != ":memory:":
         Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     _options |= {
         # A transaction takes the write lock when it begins. One that upgrades from reading to writing halfway fails
         # at once when another wrote in between, whatever the timeout.
         "transaction_mode": "IMMEDIATE",
+        # Seconds, for commands and syncs: a request waits less (config/databases/patience.py).
         "timeout": 20,
         # WAL lets readers go on while one process writes. The timeout comes first: switching to WAL needs a lock too.
         "init_command": "PRAGMA busy_timeout=20000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -176,6 +181,11 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     # Seconds. Without it a host that does not answer holds a request for minutes.
     _options.setdefault("connect_timeout", 2)
+    # A host that is gone without a word is noticed in half a minute, by commands too, and not in hours.
+    for _name, _value in (("keepalives_idle", 10), ("keepalives_interval", 5), ("keepalives_count", 3)):
+        _options.setdefault(_name, _value)
+    # Milliseconds, for what was sent and never acknowledged.
+    _options.setdefault("tcp_user_timeout", 30_000)
     if _pool_max:
         # One pool a process. Django refuses persistent connections beside a pool.
         _database["CONN_MAX_AGE"] = 0

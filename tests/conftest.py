@@ -31,7 +31,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     """One database a worker: a file on SQLite, as the servers that tests start must be able to open it too."""
     for database in settings.DATABASES.values():
         test = database.setdefault("TEST", {})
-        if database["ENGINE"] == "django.db.backends.sqlite3":
+        if database["ENGINE"].endswith("sqlite3"):
             test["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         else:
             test["NAME"] = f"test_modeldex_{_worker()}"

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -54,6 +56,21 @@ _CODES = {
     500: "server_error",
     503: "unavailable",
 }
+
+# In words, where nothing more is known.
+_MESSAGES = {
+    400: "The request was refused as malformed.",
+    403: "You may not do this.",
+    404: "No such address.",
+    500: "Something went wrong on this server. The request id finds it in the log.",
+    503: "The database does not answer. Try again shortly.",
+}
+
+# Seconds after which a caller who got 503 may try again, where the answer says nothing else.
+RETRY_AFTER = "2"
+# Seconds between two lines of the log on one outage.
+_QUIET = 60.0
+_last_told = -_QUIET
 
 TOO_LARGE = "The body is larger than this server takes."
 
@@ -162,9 +179,18 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
     if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
         return _refusal(400, "The request was refused as malformed.")
     if isinstance(exc, _DATABASE_GONE):
-        logger.error("The database is unavailable: %s", type(exc).__name__, exc_info=exc)
-        return _refusal(503, "The database does not answer. Try again shortly.")
+        _tell(exc)
+        return _refusal(503, _MESSAGES[503])
     return None
+
+
+def _tell(exc: Exception) -> None:
+    """One line a minute: an outage that fills the log hides everything else."""
+    global _last_told
+    now = time.monotonic()
+    if now - _last_told >= _QUIET:
+        _last_told = now
+        logger.error("The database is unavailable: %s", " ".join(str(exc).split()) or type(exc).__name__)
 
 
 def _refusal(status: int, message: str) -> exceptions.APIException:
@@ -198,6 +224,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     param = getattr(translated, "param", None)
     answer.data = body(request, answer.status_code, code, message, errors, param)
     answer["Cache-Control"] = "no-store"
+    if isinstance(exc, _DATABASE_GONE):
+        _silence(answer)
+    return answer
+
+
+def _silence(answer: HttpResponse) -> HttpResponse:
+    """Keeps Django from writing a line for this answer: the outage has one."""
+    answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
 
@@ -207,22 +241,26 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFieldsSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         return answer(request, 400, f"The form has more than {most:,} fields. Send fewer at once; nothing was changed.")
-    return answer(request, 400, "The request was refused as malformed.")
+    return answer(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 403, "You may not do this.")
+    return answer(request, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 404, "No such address.")
+    return answer(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception. Middleware may meet a database that is gone, too.
-    if isinstance(sys.exc_info()[1], _DATABASE_GONE):
-        return answer(request, 503, "The database does not answer. Try again shortly.")
-    return answer(request, 500, "Something went wrong on this server. The request id finds it in the log.")
+    exception = sys.exc_info()[1]
+    return database_gone(request, exception) if isinstance(exception, _DATABASE_GONE) else answer(request, 500)
+
+
+def database_gone(request: HttpRequest, exception: Exception) -> HttpResponse:
+    _tell(exception)
+    return _silence(answer(request, 503))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -231,8 +269,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer(request, 403, "The form could not be checked. Allow cookies of this site, reload it and try again.")
 
 
-def answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+def answer(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
     """A refusal outside of DRF, for programs or for people as the address says."""
+    message = message or _MESSAGES[status]
     if is_api(request):
         return response(request, status, _CODES[status], message)
     phrase = HTTPStatus(status).phrase
@@ -248,19 +287,26 @@ def answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     return page
 
 
-class DatabaseErrorMiddleware:
-    """Answers 503 where the database is gone while a view runs that is not DRF's: a page, the admin."""
+class ErrorsMiddleware:
+    """Sees that a refusal is what its address promises, whoever made it: Django, a middleware, a page, the admin."""
 
-    def __init__(self, get_response: Any) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        status = response.status_code
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        if status >= 400 and not is_json and is_api(request):
+            # With DEBUG, Django explains itself in HTML, and DRF in plain text, with the stack.
+            response = answer(request, status if status in _MESSAGES else 400 if status < 500 else 500)
+        if status == 503:
+            response.headers.setdefault("Retry-After", RETRY_AFTER)
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, _DATABASE_GONE):
-            logger.error("The database is unavailable: %s", type(exception).__name__, exc_info=exception)
-            return answer(request, 503, "The database does not answer. Try again shortly.")
+            return database_gone(request, exception)
         # The admin's lists and forms take what stands in their address as it is, also years and keys that none is.
         typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
         if typed and isinstance(exception, ValueError | OverflowError | DataError):

@@ -8,6 +8,8 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.databases import patience
+
 
 class HealthSerializer(serializers.Serializer):
     status = serializers.CharField()
@@ -56,6 +58,8 @@ class HealthViewSet(viewsets.ViewSet):
     )
     def ready(self, request: Request) -> Response:
         checks = {"database": "ok", "migrations": "ok"}
+        if connection.vendor == "sqlite" and patience.is_locked():
+            checks["database"] = "is locked by another process"
         try:
             executor = MigrationExecutor(connection)
             if executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -46,10 +46,10 @@ WORD = re.compile(r"\S+")
 # C0 and C1 controls, the line and paragraph separators, and the marks that reorder text on a terminal.
 UNPRINTABLE = {
     code: chr(code).encode("unicode_escape").decode("ascii")
-    for codes in (
-        range(0x20), range(0x7F, 0xA0), (0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000)
+    for first, last in (
+        (0x00, 0x1F), (0x7F, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF),
     )
-    for code in codes
+    for code in range(first, last + 1)
 }  # fmt: skip
 
 

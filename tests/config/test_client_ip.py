@@ -26,3 +26,15 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy(rf, settings, peer
 def test_without_trusted_proxies_a_forwarded_address_is_ignored(rf, settings):
     settings.TRUSTED_PROXIES = []
     assert client_ip(rf.get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="198.51.100.1")) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "status"),
+    [(["10.0.0.0/8"], "10.0.0.1", 200), (["10.0.0.0/8"], "203.0.113.9", 301), ([], "10.0.0.1", 301)],
+)
+def test_a_forwarded_scheme_counts_only_from_a_trusted_proxy(client, settings, db, proxies, peer, status):
+    settings.TRUSTED_PROXIES = [ip_network(network) for network in proxies]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_SSL_REDIRECT = True
+    answer = client.get("/api/models", REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO="https")
+    assert answer.status_code == status

@@ -32,7 +32,38 @@ def enveloped(answer) -> dict:
 def test_whatever_a_view_raises_is_an_envelope(api, caplog, kind, what, status):
     answer = api.get(f"/api/{kind}/{what}")
     assert (answer.status_code, enveloped(answer)["code"]) == (status, CODES[status])
-    assert {record.name for record in caplog.records} & {"django.request", "django.security.SuspiciousOperation"}
+    logged = {record.name for record in caplog.records}
+    assert bool(logged & {"django.request", "django.security.SuspiciousOperation"}) == (what != "gone")
+
+
+def test_an_outage_is_one_line_of_the_log_a_minute_and_says_when_to_come_back(api, caplog, monkeypatch):
+    monkeypatch.setattr(errors, "_last_told", -errors._QUIET)
+    for path in ("/api/raising/gone", "/api/plain/gone", "/v1/raising/gone", "/plain/gone"):
+        answer = api.get(path)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert [record.name for record in caplog.records] == ["modeldex.errors"]
+
+
+@pytest.mark.parametrize("prefix", ["/api", "/v1"])
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/none", "testserver", 404),
+        ("/echo", "evil.example", 400),
+        *(
+            (f"/{kind}/{what}", "testserver", status)
+            for kind in ("raising", "plain")
+            for what, status in OUTCOMES.items()
+        ),
+    ],
+)
+def test_with_debug_too_programs_get_json_and_no_stack(api, settings, prefix, path, host, status):
+    settings.DEBUG = True
+    settings.ALLOWED_HOSTS = ["testserver"]
+    answer = api.get(prefix + path, HTTP_HOST=host)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
+    assert not any(hint in answer.content.decode() for hint in ("SECRET", "Traceback", "<html", "urls_for_errors"))
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(("what", "status"), OUTCOMES.items())

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -24,11 +27,16 @@ PATH = "/api/models"
 
 
 class Gate:
-    """A TCP proxy to PostgreSQL that can be shut: nothing listens then, and what was connected is cut."""
+    """A TCP proxy to PostgreSQL that can be shut: nothing listens then, and what was connected is cut.
+
+    Or frozen: it accepts and takes whatever it is sent, as the kernel does for a stopped server, and passes nothing on.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.pairs: list[socket.socket] = []
+        self.passing = threading.Event()
+        self.passing.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, args=(self.listener,), daemon=True).start()
@@ -57,10 +65,10 @@ class Gate:
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self.passing.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_RDWR)
 
@@ -70,6 +78,7 @@ def gate(database_url: str) -> Iterator[Gate]:
     url = urlsplit(database_url)
     gate = Gate((url.hostname or "", url.port or 0))
     yield gate
+    gate.passing.set()
     gate.shut()
 
 
@@ -103,6 +112,96 @@ def test_without_its_database_it_says_so_soon_and_it_recovers_by_itself(
         while asked(server, "/readyz")[0] != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert asked(server, PATH)[0] == 200
+
+
+def held(server: Server, keys: list[str], until: float) -> list[tuple[int, str | None, float]]:
+    """Status, Retry-After and seconds of all answers that clients with these keys get until that moment."""
+
+    def keep_asking(key: str) -> list[tuple[int, str | None, float]]:
+        found = []
+        while time.monotonic() < until:
+            began = time.monotonic()
+            answer = server.request("GET", "/v1/models", Authorization=f"Bearer {key}")
+            found.append((answer.status, answer.headers["Retry-After"], time.monotonic() - began))
+            time.sleep(0.05)
+        return found
+
+    with ThreadPoolExecutor(len(keys)) as pool:
+        return [one for many in pool.map(keep_asking, keys) for one in many]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file, and cannot hang")
+@pytest.mark.parametrize("pool", ["4", "0"])
+def test_a_database_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
+    database_url: str, gate: Gate, project_dir: Path, tmp_path: Path, make_user, make_key, pool: str
+):
+    keys = [make_key(make_user(f"u{number}"), per_minute=100_000).token for number in range(20)]
+    url = urlsplit(database_url)
+    through = database_url.replace(f":{url.port}/", f":{gate.port}/")
+    with running(tmp_path / "log", project_dir, DATABASE_URL=through, DATABASE_POOL_MAX_SIZE=pool) as server:
+        assert asked(server, PATH)[0] == 200
+        gate.passing.clear()
+        with ThreadPoolExecutor(1) as clients:
+            answers = clients.submit(held, server, keys, time.monotonic() + 6)
+            time.sleep(0.3)
+            ready, alive = asked(server, "/readyz"), asked(server, "/healthz")
+            time.sleep(2)
+            # All threads have met the silence once: now nobody waits for it.
+            later = [asked(server, "/healthz")[2] for _ in range(5)]
+        assert {(status, wait) for status, wait, _ in answers.result()} == {(503, "2")}
+        assert max(seconds for _, _, seconds in answers.result()) < 3
+        assert (ready[0], ready[1]["checks"]["database"], ready[2] < 3) == (503, "does not answer", True)
+        assert (alive[0], alive[2] < 3, max(later) < 0.5) == (200, True, True)
+        gate.passing.set()
+        went_on = time.monotonic()
+        while asked(server, "/readyz")[0] != 200 and time.monotonic() < went_on + 5:
+            time.sleep(0.05)
+        assert time.monotonic() - went_on < 2
+        assert asked(server, PATH)[0] == 200
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole file: see the test below")
+def test_a_locked_row_holds_a_request_for_2_seconds_and_no_connection_of_the_server(
+    database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key
+):
+    key = make_key(make_user("alice"), per_minute=100_000)
+    with (
+        running(tmp_path / "log", project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4") as server,
+        psycopg.connect(database_url) as other,
+    ):
+        assert server.request("GET", "/v1/models", Authorization=f"Bearer {key.token}").status == 200
+        other.execute("SELECT * FROM apikeys_requestcount FOR UPDATE")
+        assert {one[0] for one in held(server, [key.token], time.monotonic() + 3)} == {503}
+        # Others are served meanwhile, and what waited was cancelled.
+        assert asked(server, PATH)[2] < 1
+        waiting = "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        assert other.execute(waiting).fetchall() == []
+        other.rollback()
+        assert server.request("GET", "/v1/models", Authorization=f"Bearer {key.token}").status == 200
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows: see the test above")
+def test_a_write_lock_that_another_process_keeps_holds_nobody(
+    database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key
+):
+    keys = [make_key(make_user(f"u{number}"), per_minute=100_000).token for number in range(20)]
+    with (
+        running(tmp_path / "log", project_dir, DATABASE_URL=database_url) as server,
+        closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as clients:
+            answers = clients.submit(held, server, keys, time.monotonic() + 4)
+            time.sleep(2)
+            alive = [asked(server, "/healthz")[2] for _ in range(5)]
+            ready = asked(server, "/readyz")
+        assert {status for status, *_ in answers.result()} == {503}
+        assert {wait for _, wait, _ in answers.result()} == {"2"}
+        assert max(seconds for *_, seconds in answers.result()) < 3
+        assert max(alive) < 0.5
+        assert (ready[0], ready[1]["checks"]["database"]) == (503, "is locked by another process")
+        other.execute("ROLLBACK")
+        assert server.request("GET", "/v1/models", Authorization=f"Bearer {keys[0]}").status == 200
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL is a server: see the test above")
