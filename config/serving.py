@@ -1,45 +1,82 @@
-"""Gunicorn's settings: `gunicorn -c python:config.serving config.wsgi`."""
+"""Starts the web server, granian: `python -m config.serving`."""
 
-from config import environment as env
+from __future__ import annotations
+
+import resource
+import socket
+from importlib import import_module
+
+from django.urls import get_resolver
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 # Read first, and with them the .env file of development, which may say how to serve.
-from config import settings  # noqa: F401
+from config import environment as env
+from config import settings
 
-bind = f"{env.text('HOST', '127.0.0.1')}:{env.number('PORT', 8000, 1, 65_535)}"
-worker_class = "config.worker.BufferingWorker"
-workers = env.number("WEB_WORKERS", 2, 1, 256)
-threads = env.number("WEB_THREADS", 8, 1, 256)
-# Settings are read once, before there are workers: one that stops the start then stops gunicorn, where a worker that
-# cannot start would be started again for ever.
-preload_app = True
-# No default: Django decides by TRUSTED_PROXIES whether a forwarded scheme counts.
-forwarded_allow_ips = ""
-# A model id is up to 255 characters, each up to 12 bytes when percent-encoded.
-limit_request_line = 8190
-# It would be a file in the home directory, which a container's user does not have.
-control_socket_disable = True
-timeout = 60
-graceful_timeout = 20
-keepalive = 5
-_access = env.flag("ACCESS_LOG", False)
-access_log_format = '%(h)s "%(r)s" %(s)s %(b)s bytes %(M)s ms [%({x-request-id}o)s]'
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "config.api.logging.OneLineFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
-        },
-    },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
-    "root": {"handlers": ["stdout"], "level": "INFO"},
-    "loggers": {
-        "gunicorn.error": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
-        "gunicorn.access": {
-            "handlers": ["stdout"] if _access else [],
-            "level": "INFO" if _access else "CRITICAL",
-            "propagate": False,
-        },
-    },
-}
+APPLICATION = "config.asgi:application"
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.number("PORT", 8000, 1, 65_535)
+WORKERS = env.number("WEB_WORKERS", 2, 1, 256)
+# Of one worker, idle ones included; those beyond wait until others end, which idle ones do within HEAD_TIMEOUT.
+MAX_CONNECTIONS = 4096
+# Milliseconds for a request's head to arrive, and for the next one on a connection that is kept.
+HEAD_TIMEOUT = 10_000
+# Bytes of a request's head, and of an answer that wait for the client.
+HEAD_BUFFER = 64 * 1024
+# Seconds that running requests get when the server stops.
+GRACE = 20
+
+
+def main() -> None:
+    """Serves until it is told to stop. Raises SystemExit, with a sentence, where it cannot start."""
+    address = free_address()
+    # Loaded once, before there are workers: what stops the start then stops the server, and the workers share memory.
+    import_module(APPLICATION.partition(":")[0])
+    get_resolver().url_patterns  # noqa: B018 - loads the views
+    server = Granian(
+        APPLICATION,
+        address=address,
+        port=PORT,
+        interface=Interfaces.ASGINL,
+        workers=WORKERS,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=MAX_CONNECTIONS,
+        backpressure=connections_allowed(),
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_TIMEOUT, max_buffer_size=HEAD_BUFFER),
+        log_level=LogLevels(env.text("LOG_LEVEL", "INFO").lower()),
+        log_dictconfig=settings.LOGGING,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE,
+    )
+    server.serve()
+
+
+def free_address() -> str:
+    """HOST as a number. Granian would share a port that another granian serves, and the two would answer in turns."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(HOST, PORT, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        env.refuse(f"HOST {HOST} and PORT {PORT} cannot be served ({error.strerror}).")
+    return str(address[0])
+
+
+def connections_allowed() -> int:
+    """Files may be opened up to the hard limit, and some are left for the database and for files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + 512
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MAX_CONNECTIONS, max(128, soft - 512))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The product as it is run: gunicorn with our settings, in processes of its own, on the test's database.
+"""The product as it is run: the web server with our settings, in processes of its own, on the test's database.
 
 A test that writes for such a server needs `@pytest.mark.django_db(transaction=True)`: the server sees what is
 committed.
@@ -82,11 +82,11 @@ def free_port() -> int:
 
 @contextmanager
 def running(log: Path, project_dir: Path, **environment: str) -> Iterator[Server]:
-    """Starts gunicorn as the Makefile does, waits until it answers, and ends it."""
+    """Starts the server as the Makefile does, waits until it answers, and ends it."""
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:config.serving", "config.wsgi"],
+            [sys.executable, "-m", "config.serving"],
             cwd=project_dir,
             env=os.environ | {"PORT": str(port), "WEB_WORKERS": "1"} | environment,
             stdout=output,

@@ -135,7 +135,7 @@ def main() -> None:
         manage(environment, "migrate", "--verbosity", "0")
         manage(environment, "shell", "--verbosity", "0", "-c", SETUP)
         key = manage(environment, "create_api_key", "bench")
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:config.serving", "config.wsgi"]
+        command = [sys.executable, "-m", "config.serving"]
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
             compare(upstream, int(environment["PORT"]), key, options)

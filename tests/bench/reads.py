@@ -1,6 +1,6 @@
 """
 Answers a second of /v1/models with a key, beside a bare Django view of the same bytes and a plain DRF list of the same
-models: PostgreSQL, one gunicorn as `make run` starts it, alternating rounds in one run. Exits 1 below the ratios asked.
+models: PostgreSQL, one server as `make run` starts it, alternating rounds in one run. Exits 1 below the ratios asked.
 
     python -m tests.bench.reads [--models 400] [--rounds 5] [--seconds 2] [--connections 4]
 """
@@ -27,7 +27,7 @@ ASKED = {"bare": 0.3, "plain": 15.0}
 
 @contextmanager
 def served(environment: dict[str, str], port: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:config.serving", "config.wsgi"]
+    command = [sys.executable, "-m", "config.serving"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
@@ -37,7 +37,7 @@ def served(environment: dict[str, str], port: int) -> Iterator[None]:
                 break
             except OSError:
                 if time.monotonic() > deadline or server.poll() is not None:
-                    raise SystemExit("gunicorn did not start") from None
+                    raise SystemExit("The server did not start.") from None
                 time.sleep(0.1)
         yield
     finally:
@@ -48,7 +48,8 @@ def served(environment: dict[str, str], port: int) -> Iterator[None]:
 class Connection:
     """One kept-alive connection; as little of a client as can be, since it shares the processors with the server."""
 
-    def __init__(self, port: int, path: str, headers: str = "") -> None:
+    def __init__(self, port: int, path: str, headers: str = "", timeout: float = 30) -> None:
+        self.timeout = timeout
         self.address = ("127.0.0.1", port)
         self.request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
         self.buffer = memoryview(bytearray(1 << 20))
@@ -58,7 +59,7 @@ class Connection:
         """Sends the request, reads the whole answer and returns the length of its body."""
         try:
             if self.socket is None:
-                self.socket = socket.create_connection(self.address, 30)
+                self.socket = socket.create_connection(self.address, self.timeout)
             self.socket.sendall(self.request)
             head = b""
             while b"\r\n\r\n" not in head:

@@ -109,9 +109,9 @@ def test_the_env_file_says_how_to_serve_too(python, tmp_path):
     file = tmp_path / "development.env"
     file.write_text("PORT=8123\nACCESS_LOG=true\n")
     environment = {"MODELDEX_ENV": "development", "DATA_DIR": str(tmp_path), "ENV_FILE": str(file)}
-    code = "from config import serving as s; print(s.bind, s.logconfig_dict['loggers']['gunicorn.access']['level'])"
-    assert python(environment, "-c", code).stdout == "127.0.0.1:8123 INFO\n"
-    assert python({**environment, "PORT": "8124"}, "-c", code).stdout == "127.0.0.1:8124 INFO\n"
+    code = "from config import serving as s, asgi as a; print(s.HOST, s.PORT, a.ACCESS_LOG)"
+    assert python(environment, "-c", code).stdout == "127.0.0.1 8123 True\n"
+    assert python({**environment, "PORT": "8124"}, "-c", code).stdout == "127.0.0.1 8124 True\n"
 
 
 def test_debug_is_refused_in_production(python, production):

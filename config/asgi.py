@@ -1,0 +1,340 @@
+"""
+The application for an ASGI server: requests are collected before Django sees them, answers after it has gone.
+
+Django's views are synchronous, so each needs a thread, and there are few. A client that is slow to send or to read must
+not hold one: here a body is collected by the event loop, within limits, then a thread answers the whole request, and
+the loop hands the answer on at the client's pace. An answer that streams is collected too, so one that never ends
+cannot be served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO, RawIOBase
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+
+from config import environment as env
+from config.wsgi import application as django
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+logger = logging.getLogger("modeldex.refusals")
+access_logger = logging.getLogger("modeldex.access")
+
+THREADS = env.number("WEB_THREADS", 4, 1, 256)
+ACCESS_LOG = env.flag("ACCESS_LOG", False)
+# Requests of one process that wait for a thread, beyond which the next is refused at once.
+MAX_QUEUE = 256
+# Seconds in which a body has to arrive, and in which a connection that takes nothing of its answer is given up.
+ARRIVAL, STALL = 30, 15
+# And in which a client whose body is too large may go on sending it.
+LINGER = 2
+# Bytes a second: a client that reads an answer more slowly for longer than ARRIVAL loses the rest of it.
+SLOWEST = 8 * 1024
+# Bytes of bodies that one process holds while they arrive. Those of up to SMALL_BODY are always taken, so that large
+# ones that never end shut nobody out of signing in.
+MAX_BODIES, SMALL_BODY = 64 * 1024 * 1024, 16 * 1024
+# Each piece of a body costs a turn of the loop. Beyond this many they must hold this many bytes each on average.
+MANY_PIECES, SMALL_PIECE = 256, 64
+# Of an answer, as much as is handed to the server at a time: it copies what it takes, the rest is shared.
+PIECE = 32 * 1024
+# Bytes of large answers that one process holds for clients that read slowly.
+MAX_ANSWERS = 128 * 1024 * 1024
+# Bytes of an answer that the kernel buffers for a client; by itself it would take up to four megabytes.
+SEND_BUFFER = 128 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def request_id(self) -> str:
+        return next((value for name, value in self.headers if name == "X-Request-Id"), "-")
+
+
+class Refused(Exception):
+    """A request that Django does not get to see."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def answer(self) -> Answer:
+        code = self.status.phrase.lower().replace(" ", "_")
+        body = orjson.dumps({"code": code, "error": self.status.phrase, "message": str(self)})
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("Connection", "close"),
+        ]
+        if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append(("Retry-After", "1"))
+        return Answer(self.status, headers, body)
+
+
+class TooLarge(RawIOBase):
+    """In place of a body above the limit, which is not collected. Django words the refusal as the route does."""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        raise RequestDataTooBig("The body is larger than this server takes.")
+
+    readinto = readline = readlines = read  # type: ignore[assignment]
+
+
+@dataclass
+class Load:
+    """What one process has in hand."""
+
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "django"))
+    # Requests that wait for a thread or have one.
+    requests: int = 0
+    # Bytes of the bodies that are arriving.
+    bodies: int = 0
+    # The large answers that their clients have not taken yet, the longest waiting first, and their bytes.
+    answers: dict[asyncio.Timeout, int] = field(default_factory=dict)
+    answer_bytes: int = 0
+    bounds_connections: bool = False
+
+    @contextmanager
+    def waiting_answer(self, limit: asyncio.Timeout, size: int) -> Iterator[None]:
+        """Ends the limit of those that have waited longest where there are too many: they are read most slowly."""
+        self.answers[limit] = size
+        self.answer_bytes += size
+        excess = self.answer_bytes - MAX_ANSWERS
+        for oldest, its_size in self.answers.items():
+            if excess <= 0:
+                break
+            oldest.reschedule(0)
+            excess -= its_size
+        try:
+            yield
+        finally:
+            self.answer_bytes -= self.answers.pop(limit)
+
+
+load = Load()
+
+
+async def application(scope: Message, receive: Receive, send: Send) -> None:
+    """ASGI 3, HTTP alone."""
+    began = time.perf_counter()
+    if not load.bounds_connections:
+        load.bounds_connections = True
+        bound_connections()
+    environ = environ_of(scope)
+    try:
+        if scope["http_version"] == "1.1" and "HTTP_HOST" not in environ:
+            raise Refused(HTTPStatus.BAD_REQUEST, "The request names no host.")
+        await add_body(environ, receive)
+        answer = await answered(environ)
+    except Refused as refused:
+        logger.warning("Refused with %d: %s", refused.status, refused)
+        answer = refused.answer()
+    await deliver(answer, environ["REQUEST_METHOD"] == "HEAD", send)
+    if ACCESS_LOG:
+        log_access(environ, answer, time.perf_counter() - began)
+    if isinstance(environ["wsgi.input"], TooLarge) and "HTTP_EXPECT" not in environ:
+        await let_go(receive)
+
+
+def environ_of(scope: Message) -> dict[str, Any]:
+    """The request's head as WSGI words it (PEP 3333): text whose characters are the bytes that came."""
+    server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
+    version = scope["http_version"]
+    path, query = scope["raw_path"], scope["query_string"]
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        # Not the scope's `path`, in which bytes that are no UTF-8 are lost.
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        # Not of WSGI: as it came, for the access log.
+        "RAW_URI": (path + b"?" + query if query else path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{version if '.' in version else version + '.0'}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        # TLS ends at a proxy; whether its word counts is Django's to decide, by TRUSTED_PROXIES.
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        # WSGI's keys would not tell X_Forwarded_For from X-Forwarded-For, which a proxy vouches for.
+        # And granian adds an empty Host where there is none.
+        if b"_" in name or (name == b"host" and not value):
+            continue
+        key = name.decode("latin-1").upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        text = value.decode("latin-1")
+        if key in environ:
+            text = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}"
+        environ[key] = text
+    return environ
+
+
+async def add_body(environ: dict[str, Any], receive: Receive) -> None:
+    """Collects the request's body, its length included. Raises Refused."""
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    # The server has refused what is no number, and a second one that differs.
+    length = int(environ.get("CONTENT_LENGTH", "0").partition(",")[0] or 0)
+    if not chunked and not length:
+        return
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = b"" if length > limit else await collected(receive, None if chunked else length, limit)
+    if length > limit or len(body) > limit:
+        environ["wsgi.input"] = TooLarge()
+        environ["CONTENT_LENGTH"] = str(max(length, len(body)))
+    else:
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+
+
+async def collected(receive: Receive, length: int | None, limit: int) -> bytes:
+    """The body, of `length` bytes or of as many as come: more than `limit`, where it goes on after that."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(ARRIVAL):
+            while length is None or size < length:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Refused(HTTPStatus.BAD_REQUEST, "The body ended before it was whole.")
+                piece = message.get("body", b"")
+                pieces.append(piece)
+                size += len(piece)
+                load.bodies += len(piece)
+                if size > limit or not message.get("more_body", False):
+                    break
+                if len(pieces) > MANY_PIECES and size < len(pieces) * SMALL_PIECE:
+                    raise Refused(HTTPStatus.BAD_REQUEST, "The body came in more and smaller pieces than are taken.")
+                if size > SMALL_BODY and load.bodies > MAX_BODIES:
+                    raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are arriving. Try again.")
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"The body was not complete within {ARRIVAL} seconds.") from None
+    finally:
+        load.bodies -= size
+    return b"".join(pieces)
+
+
+async def let_go(receive: Receive) -> None:
+    """Reads on for a moment: closing upon a client that still sends could take its answer back (RFC 9112, 9.6)."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            for _ in range(MANY_PIECES):
+                message = await receive()
+                if not message.get("more_body", False):
+                    break
+
+
+async def answered(environ: dict[str, Any]) -> Answer:
+    if load.requests >= THREADS + MAX_QUEUE:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait for an answer. Try again shortly.")
+    load.requests += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(load.pool, call_django, environ)
+    finally:
+        load.requests -= 1
+
+
+def call_django(environ: dict[str, Any]) -> Answer:
+    """Runs on a thread from first to last: the database connection of a request belongs to it."""
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        started[:] = [int(status[:3]), headers]
+        return _write
+
+    response: Iterable[bytes] = django(environ, start_response)
+    try:
+        body = b"".join(response)
+    finally:
+        # Django ends the request here, and gives its connection back to the pool.
+        if close := getattr(response, "close", None):
+            close()
+    return Answer(started[0], started[1], body)
+
+
+def _write(data: bytes) -> object:
+    raise NotImplementedError("Django does not use WSGI's write().")
+
+
+async def deliver(answer: Answer, is_head: bool, send: Send) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = b"" if is_head else answer.body
+    if len(body) <= PIECE:
+        await send({"type": "http.response.body", "body": body})
+        return
+    try:
+        async with asyncio.timeout(ARRIVAL + len(body) / SLOWEST) as limit:
+            with load.waiting_answer(limit, len(body)):
+                for at in range(0, len(body), PIECE):
+                    piece = body[at : at + PIECE]
+                    await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < len(body)})
+    except TimeoutError:
+        logger.warning("Gave up on an answer of %d bytes, which its client reads too slowly.", len(body))
+
+
+def log_access(environ: dict[str, Any], answer: Answer, seconds: float) -> None:
+    access_logger.info(
+        '%s "%s %s %s" %d %d bytes %.0f ms',
+        environ["REMOTE_ADDR"],
+        environ["REQUEST_METHOD"],
+        environ["RAW_URI"],
+        environ["SERVER_PROTOCOL"],
+        answer.status,
+        len(answer.body),
+        seconds * 1000,
+        extra={"request_id": answer.request_id},
+    )
+
+
+def bound_connections() -> None:
+    """
+    Has the kernel end each connection that takes nothing for STALL seconds, and buffer little of an answer.
+
+    Both are options that accepted sockets inherit from the one that listens. No server has settings for them, and
+    without them whoever asks and never reads holds a connection and megabytes of the kernel's memory for ever. Where
+    they are not offered (they are Linux's), that remains so.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT") or not os.path.isdir("/proc/self/fd"):
+        return
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as candidate:
+                if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+                    candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL * 1000)
+        except OSError:
+            # Not a socket, not one of TCP, or the descriptor of this very listing.
+            continue
