@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from apikeys.models import ApiKey, RequestCount
 from catalog import deriving
 from catalog.changes import Author, audit, edit
-from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.models import SYNCED_FIELDS, AIModel, SentForm
 from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
 from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
@@ -42,7 +42,6 @@ def filled(transactional_db, make_user, make_model) -> None:
     edit(model, {"description": "By hand."}, Author.person(alice))
     audit(Author.person(alice), model, "granted", {"grants": [[], ["alice"]]})
     custom_image = apps.get_model("catalog", "ModelImage")
-    apps.get_model("catalog", "SentForm").objects.create(key="k", made=str(model.pk), told="acme/large")
     custom_image.objects.create(model=custom, content_type="image/png", data=b"\x89PNG", digest="0")
     provider = Provider.objects.create(slug="acme", name="Acme", kind="compatible")
     ProviderModel.objects.create(provider=provider, upstream_id="large", listing="language", model=model)
@@ -53,6 +52,7 @@ def filled(transactional_db, make_user, make_model) -> None:
     Profile.objects.create(user=alice, default_model=model)
     ModelPreference.objects.create(user=alice, model=model, is_enabled=False)
     DefaultModel.objects.create(group=group, model=model)
+    SentForm.objects.create(key="k", made=str(model.pk), told="acme/large")
 
 
 def rows() -> dict[str, int]:

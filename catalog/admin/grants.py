@@ -91,6 +91,7 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     list_select_related = ("model", "user", "group")
     list_per_page = 100
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     search_fields = ("user__username", "user__email", "group__name", "model__model_id")
     autocomplete_fields = ("user", "group")
     sortable_by = ("principal_type", "permission", "model")
@@ -104,6 +105,10 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         rows = super().get_queryset(request)
         return rows.defer(*(f"model__{name}" for name in ("search_text", "facets", "upstream", "extras")))
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        # In the list of one model its name stands above.
+        return self.list_display[:-1] if OF_MODEL in request.GET else self.list_display
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("model", "principal_type", "user", "group")
 
@@ -114,7 +119,9 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         of = _model_in(request.GET.urlencode())
-        told = {"of": of, "title": f"Grants of {of}"} if of else {}
+        told: dict[str, Any] = {"of": of, "title": f"Grants of {of}"} if of else {}
+        if of and of.kind == AIModel.Kind.CATALOG and not of.restricted:
+            told["subtitle"] = "Everybody sees it now; its first grant leaves it to those granted."
         return super().changelist_view(request, {**told, **(extra_context or {})})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
