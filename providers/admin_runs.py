@@ -82,7 +82,7 @@ class SyncRunAdmin(admin.ModelAdmin):
         run = SyncRun.objects.select_related("provider").filter(pk=object_id).first() if object_id.isdigit() else None
         context: dict[str, Any] = {"title": "Sync run"}
         if run is not None:
-            held = run.state == SyncRun.State.HELD and not run.decision
+            held = run.state == SyncRun.State.HELD and not run.decision and run.provider is not None
             waiting = lines(run) if held else []
             pages = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE)
             context |= {
@@ -133,7 +133,7 @@ class SyncRunAdmin(admin.ModelAdmin):
 
     def _confirm(self, request: HttpRequest, run: SyncRun) -> HttpResponse | None:
         """What accepting everything comes to, to be confirmed; None where there is nothing to decide any more."""
-        if run.state != SyncRun.State.HELD or run.decision or newer_than(run):
+        if run.state != SyncRun.State.HELD or run.decision or run.provider is None or newer_than(run):
             self.message_user(request, "This run cannot be decided on any more.", messages.ERROR)
             return None
         waiting, found = lines(run), effect(run)

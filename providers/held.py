@@ -40,9 +40,19 @@ class Effect(NamedTuple):
     unavailable: list[str]
 
 
+def _provider_of(run: SyncRun) -> Provider:
+    """Raises NotHeld where the provider has been deleted since."""
+    if run.provider is None:
+        raise NotHeld(f"The provider of run {run.pk} was deleted: there is nothing left to decide.")
+    return run.provider
+
+
 def lines(run: SyncRun) -> list[Line]:
-    """What would change if all that the run holds were accepted now, in the order of listings and ids."""
-    comparison, _ = _compare(run.provider, run, None, timezone.now())
+    """What would change if all that the run holds were accepted now, in the order of listings and ids.
+
+    Raises NotHeld where its provider is gone.
+    """
+    comparison, _ = _compare(_provider_of(run), run, None, timezone.now())
     words = {key: "would be retired" for key in comparison.retired}
     words |= {offer.upstream_id: "would be added" for offer in comparison.added}
     words |= {key: "would be listed again" for key in comparison.returned}
@@ -52,9 +62,9 @@ def lines(run: SyncRun) -> list[Line]:
 
 def effect(run: SyncRun) -> Effect:
     """What accepting all that the run holds would do now. Writes nothing."""
-    now = timezone.now()
-    comparison, _ = _compare(run.provider, run, None, now)
-    plan = _plan(run.provider, run, comparison, Author.sync(run.pk, run.provider.slug), now, lock=False)
+    now, provider = timezone.now(), _provider_of(run)
+    comparison, _ = _compare(provider, run, None, now)
+    plan = _plan(provider, run, comparison, Author.sync(run.pk, provider.slug), now, lock=False)
     gone = sorted({row.subject for row in plan.history if row.field == "is_available" and row.new is False})
     return Effect(counts(comparison), gone)
 
