@@ -17,20 +17,20 @@ from django.utils import timezone
 from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
-from apikeys import issuing
+from apikeys import keys as issuing
 from apikeys.authentication import standing_of_key
-from apikeys.matching import match
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
-from catalog import rights
-from catalog.admin import previews, viewing
+from apikeys.policy_preview import match
+from catalog.access import rights
+from catalog.access.callers import standing_of
+from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.once import MadeOnce
-from catalog.changes import Author
-from catalog.viewers import standing_of
+from catalog.editing.entries import Author
 
 
-def _subject(key_id: str) -> viewing.Subject | None:
+def _subject(key_id: str) -> view_as.Subject | None:
     """A key as one who looks."""
     key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user").first()
     if key is None:
@@ -42,13 +42,13 @@ def _subject(key_id: str) -> viewing.Subject | None:
         refused = "This key is revoked or switched off, or its owner is: it is refused everywhere."
     elif key.has_expired(timezone.now()):
         refused = "This key has expired: it is refused everywhere."
-    return viewing.Subject(
+    return view_as.Subject(
         f"key {key} of {key.user}", standing or nobody, lambda: standing_of_key(key.key_id) or nobody, refused
     )
 
 
-viewing.subjects["key"] = _subject
-viewing.permissions["key"] = "apikeys.view_apikey"
+view_as.subjects["key"] = _subject
+view_as.permissions["key"] = "apikeys.view_apikey"
 
 _VALUES = ("name", "scopes", "per_minute", "per_day", "expires_at", "is_active")
 
@@ -210,7 +210,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     @admin.display(description="what it sees")
     def sees(self, key: ApiKey) -> str:
-        return format_html('<a href="{}">View as this key</a>', viewing.address("key", key.key_id))
+        return format_html('<a href="{}">View as this key</a>', view_as.address("key", key.key_id))
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in _VALUES}

@@ -7,6 +7,6 @@ class ApiKeysConfig(AppConfig):
 
     def ready(self) -> None:
         from apikeys.losing import keys_losing
-        from catalog import audience
+        from catalog.access import audience
 
         audience.also_losing.append(keys_losing)

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from apikeys import limits, tokens, usage
 from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
-from catalog import viewers
-from catalog.access import Policy
-from catalog.compiled import CompiledQuery
-from catalog.viewers import Standing
+from catalog.access import callers
+from catalog.access.callers import Standing
+from catalog.access.rules import Policy
+from catalog.db.prepared import CompiledQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise
         request._request.rate_windows = windows  # type: ignore[attr-defined]
         usage.note(key)
-        standing = viewers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+        standing = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
         return key.user, Credential(key, standing, scopes_of(key), is_previous, tuple(windows))
 
     def authenticate_header(self, request: Request) -> str:
@@ -66,7 +66,7 @@ def token_in(header: str) -> tokens.Token | None:
 
 def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
     keys = ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=key_id)
-    return keys.select_related("user", "made_with").annotate(**viewers.columns("user__"))
+    return keys.select_related("user", "made_with").annotate(**callers.columns("user__"))
 
 
 _OPENED = CompiledQuery(_opened)
@@ -97,10 +97,10 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
 def standing_of_key(key_id: str) -> Standing | None:
     """What a request with this key would stand as, for staff who ask; None where there is no such key in use."""
     keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
-    key = keys.select_related("user", "made_with").annotate(**viewers.columns("user__")).first()
+    key = keys.select_related("user", "made_with").annotate(**callers.columns("user__")).first()
     if key is None:
         return None
-    return viewers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+    return callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
 
 
 def refused() -> AuthenticationFailed:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from apikeys.authentication import policy_of
 from apikeys.models import ApiKey
-from catalog.audience import Audience
+from catalog.access.audience import Audience
 
 
 def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.fields import ExactCharField, StoredJSON
-from catalog.textvalues import MAX_INTEGER, validate_line
+from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.validation.values import MAX_INTEGER, validate_line
 
 
 class Scope(models.TextChoices):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from catalog import lookups, modelids
-from catalog.access import EVERYTHING, NOTHING
-from catalog.fields import Unreadable
+from catalog.access.rules import EVERYTHING, NOTHING
+from catalog.db import lookups
+from catalog.db.fields import Unreadable
+from catalog.validation import model_ids
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
@@ -102,7 +103,7 @@ class Conjunction:
 
 def problem_of(pattern: object) -> str | None:
     """A sentence on why `pattern` cannot stand in a policy, or None."""
-    if problem := modelids.problem_of_pattern(pattern):
+    if problem := model_ids.problem_of_pattern(pattern):
         return problem
     if str(pattern).count("*") > MAX_STARS:
         return f"A pattern has at most {MAX_STARS} stars."

@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apikeys.authentication import Credential
-from apikeys.issuing import MAX_OVERLAP
+from apikeys.keys import MAX_OVERLAP
 from apikeys.models import ApiKey, Scope
-from catalog.jsonfields import StrictSerializer, Switch, Text, Whole
-from catalog.textvalues import MAX_INTEGER, validate_line
+from catalog.api.fields import StrictSerializer, Switch, Text, Whole
+from catalog.validation.values import MAX_INTEGER, validate_line
 
 
 class Moment(serializers.DateTimeField):

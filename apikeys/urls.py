@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apikeys.viewsets import KeyViewSet
+from apikeys.views import KeyViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/keys", KeyViewSet.as_view({"get": "list", "post": "create"})),

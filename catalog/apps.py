@@ -6,8 +6,8 @@ class CatalogConfig(AppConfig):
     verbose_name = "Catalog"
 
     def ready(self) -> None:
-        from catalog import deriving, flags, versions
+        from catalog import derived, flags, versions
 
         versions.watch()
-        deriving.watch()
+        derived.watch()
         flags.watch()

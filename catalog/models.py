@@ -13,11 +13,13 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import access, capabilities, deriving, images, modelids, shapes, versions
-from catalog.fields import ExactCharField, StoredJSON
-from catalog.folding import fold
-from catalog.rows import update_rows
-from catalog.textvalues import (
+from catalog import capabilities, derived, versions
+from catalog.access import rules
+from catalog.db.bulk import update_rows
+from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.validation import images, model_ids, shapes
+from catalog.validation.text import fold
+from catalog.validation.values import (
     MAX_INTEGER,
     MAX_TEXT,
     validate_line,
@@ -132,13 +134,13 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
     def custom(self) -> AIModelQuerySet:
         return self.filter(kind=AIModel.Kind.CUSTOM)
 
-    def visible_to(self, viewer: access.Viewer) -> AIModelQuerySet:
-        """What this viewer may see: the rule of catalog/access.py."""
-        return self.filter(access.visible(viewer))
+    def visible_to(self, viewer: rules.Viewer) -> AIModelQuerySet:
+        """What this viewer may see: the rule of catalog/access/rules.py."""
+        return self.filter(rules.visible(viewer))
 
-    def usable_by(self, viewer: access.Viewer) -> AIModelQuerySet:
+    def usable_by(self, viewer: rules.Viewer) -> AIModelQuerySet:
         """What this viewer may use: visible, available and enabled."""
-        return self.filter(access.usable(viewer))
+        return self.filter(rules.usable(viewer))
 
     def ranked(self) -> AIModelQuerySet:
         """Priority descending, then id: the order of every catalog answer."""
@@ -147,32 +149,32 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
     def update(self, **values: Any) -> int:
         versions.bump()
         # bulk_update() comes with what follows already.
-        if not deriving.SOURCES & set(values) or set(deriving.DERIVED_FIELDS) <= set(values):
+        if not derived.SOURCES & set(values) or set(derived.DERIVED_FIELDS) <= set(values):
             return super().update(**values)
         with transaction.atomic():
             keys = list(self.order_by().values_list("pk", flat=True))
             changed = super().update(**values)
-            deriving.again(keys)
-            deriving.hand_down(keys)
+            derived.again(keys)
+            derived.hand_down(keys)
         return changed
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
-            deriving.derive(row)
+            derived.derive(row)
         versions.bump()
         return super().bulk_create(rows, *args, **kwargs)
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
         for row in rows:
-            deriving.derive(row)
-        inherited = deriving.INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
-        names = {*fields, *inherited, *deriving.DERIVED_FIELDS}
+            derived.derive(row)
+        inherited = derived.INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
+        names = {*fields, *inherited, *derived.DERIVED_FIELDS}
         with transaction.atomic():
             versions.bump()
             update_rows(AIModel, rows, sorted(names))
-            deriving.hand_down([row.pk for row in rows])
+            derived.hand_down([row.pk for row in rows])
         return len(rows)
 
 
@@ -205,7 +207,7 @@ class AIModel(models.Model):
         CATALOG = "catalog", "Catalog entry"
         CUSTOM = "custom", "Custom model"
 
-    model_id = ExactCharField("model id", max_length=modelids.MAX_LENGTH, unique=True, validators=[modelids.validate])
+    model_id = ExactCharField("model id", max_length=model_ids.MAX_LENGTH, unique=True, validators=[model_ids.validate])
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.CATALOG, editable=False)
     author = ExactCharField(max_length=255, blank=True, editable=False, db_index=True)
     name = models.CharField(max_length=255, validators=[validate_line])
@@ -248,9 +250,9 @@ class AIModel(models.Model):
     released_at = models.DateTimeField(null=True, blank=True)
     retires_at = models.DateField(null=True, blank=True)
     knowledge_cutoff = models.DateField(null=True, blank=True)
-    alias_of = ExactCharField(max_length=modelids.MAX_LENGTH, blank=True, validators=[modelids.validate])
+    alias_of = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
 
-    # What follows from the providers' offers; written by syncs and by `providers.merging`.
+    # What follows from the providers' offers; written by syncs and by `providers.sync.merge`.
     pricing = StoredJSON(
         default=dict,
         shape=shapes.prices,
@@ -312,7 +314,7 @@ class AIModel(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # What catalog/deriving.py keeps, for lists.
+    # What catalog/derived.py keeps, for lists.
     search_text = models.TextField(editable=False, default="", help_text="Folded: what a search looks through.")
     name_key = ExactCharField(max_length=255, editable=False, default="", help_text="Folded: what lists sort by.")
     facets = models.TextField(editable=False, default="", help_text="A line for each word that a filter may name.")
@@ -362,15 +364,15 @@ class AIModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         is_new = self._state.adding
-        deriving.derive(self)
+        derived.derive(self)
         fields = kwargs.get("update_fields")
         if fields is not None:
-            inherited = deriving.INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
-            kwargs["update_fields"] = {*fields, *inherited, *deriving.DERIVED_FIELDS}
+            inherited = derived.INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
+            kwargs["update_fields"] = {*fields, *inherited, *derived.DERIVED_FIELDS}
         with transaction.atomic():
             super().save(*args, **kwargs)
             if not is_new:
-                deriving.hand_down([self.pk])
+                derived.hand_down([self.pk])
 
     def clean(self) -> None:
         self._check_picture()
@@ -391,18 +393,18 @@ class AIModel(models.Model):
         if self.base_model is None:
             return
         chain = [self.base_model]
-        while chain[-1].base_model is not None and len(chain) < access.MAX_CHAIN:
+        while chain[-1].base_model is not None and len(chain) < rules.MAX_CHAIN:
             chain.append(chain[-1].base_model)
         if self.pk is not None and self.pk in (link.pk for link in chain):
             raise ValidationError({"base_model": "A custom model cannot be built on itself."}, code="circle")
         above, upon = 0, [self.pk] if self.pk is not None else []
-        while above < access.MAX_CHAIN:
+        while above < rules.MAX_CHAIN:
             upon = list(AIModel.objects.filter(base_model__in=upon).values_list("pk", flat=True))
             if not upon:
                 break
             above += 1
-        if above + 1 + len(chain) > access.MAX_CHAIN:
-            links = f"A chain of custom models and their catalog entry has at most {access.MAX_CHAIN} links."
+        if above + 1 + len(chain) > rules.MAX_CHAIN:
+            links = f"A chain of custom models and their catalog entry has at most {rules.MAX_CHAIN} links."
             raise ValidationError({"base_model": links}, code="chain_too_long")
 
     @property

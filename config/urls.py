@@ -7,8 +7,8 @@ from config.accounts import SignIn, SignOut
 from config.icon import favicon
 
 urlpatterns = [
-    path("", include("catalog.urls")),
-    path("", include("catalog.openai_urls")),
+    path("", include("catalog.api.urls")),
+    path("", include("catalog.dialects.urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
     path("", include("apikeys.urls")),
@@ -18,7 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon, name="favicon"),
     # Last: it takes every id that no other route has taken.
-    path("", include("catalog.detail_urls")),
+    path("", include("catalog.api.detail_urls")),
 ]
 
 handler400 = "config.api.errors.bad_request"

@@ -7,11 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from catalog.admin import viewing
+from catalog.admin import view_as
 from catalog.admin.audited import AuditedAdmin
-from catalog.admin.people import GroupAdmin
-from catalog.serving import catalog_lists, cli_rows
-from catalog.snapshot import View
+from catalog.admin.users import GroupAdmin
+from catalog.api.rendering import catalog_lists, cli_rows
+from catalog.api.snapshot import View
 from preferences import defaults
 from preferences.models import DefaultModel
 
@@ -20,8 +20,8 @@ def _default(view: View) -> int | None:
     return defaults.resolve(view).pk
 
 
-viewing.dialects["/api/models"] = lambda view: catalog_lists(view, _default(view))
-viewing.dialects["/api/models?format=cli"] = lambda view: cli_rows(view, _default(view))
+view_as.dialects["/api/models"] = lambda view: catalog_lists(view, _default(view))
+view_as.dialects["/api/models?format=cli"] = lambda view: cli_rows(view, _default(view))
 
 
 class DefaultModelInline(admin.StackedInline):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.snapshot import View
+from catalog.api.snapshot import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.api.fields import StrictSerializer, Switch, Text
 from catalog.capabilities import CAPABILITIES
-from catalog.jsonfields import StrictSerializer, Switch, Text
-from catalog.modelids import MAX_LENGTH
+from catalog.validation.model_ids import MAX_LENGTH
 from preferences.models import Profile
 from preferences.writing import MAX_SWITCHES
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from preferences.viewsets import ModelsViewSet, SettingsViewSet
+from preferences.views import ModelsViewSet, SettingsViewSet
 
 urlpatterns = [
     path("api/models", ModelsViewSet.as_view({"get": "list", "patch": "partial_update"}), name="models"),

@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
 from catalog import versions
-from catalog.access import Viewer
+from catalog.access.rules import Viewer
 from catalog.models import AIModel
 from preferences.models import DefaultModel, ModelPreference, Profile
 

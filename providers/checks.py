@@ -7,8 +7,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DatabaseError
 
-from providers import credentials
-from providers.credentials import CredentialError
+from providers.connection import credentials
+from providers.connection.credentials import CredentialError
 from providers.models import Provider
 
 

@@ -6,12 +6,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.changes import Author, change_row
+from catalog.editing.entries import Author, change_row
 from catalog.models import AIModel, AuditEntry
-from providers import curated
-from providers.merging import Merger
 from providers.models import Provider
-from providers.writing import Plan, batches, merge_existing, write
+from providers.reading import curated
+from providers.sync.merge import Merger
+from providers.sync.write import Plan, batches, merge_existing, write
 
 # Slug (and kind), name, precedence. OpenRouter first: it alone names prices and limits.
 _ALWAYS = (("openrouter", "OpenRouter", 50), ("openai", "OpenAI", 60), ("ollama", "Ollama", 70))

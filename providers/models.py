@@ -8,10 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog import shapes
-from catalog.fields import ExactCharField, StoredJSON
+from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.models import AIModel, FieldChange
-from catalog.textvalues import MAX_INTEGER, validate_json, validate_line
+from catalog.validation import shapes
+from catalog.validation.values import MAX_INTEGER, validate_json, validate_line
 
 
 class Provider(models.Model):

@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from providers.lists.views import ProviderListViewSet
 from providers.views import home
-from providers.viewsets import ProviderListViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),

@@ -7,10 +7,10 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from catalog import access
+from catalog.access import rules
+from catalog.access.callers import standing_of
 from catalog.models import AIModel
-from catalog.viewers import standing_of
-from providers.freshness import sources
+from providers.reports.freshness import sources
 
 
 @require_safe
@@ -24,7 +24,7 @@ def home(request: HttpRequest) -> HttpResponse:
         viewer = standing_of(request.user).viewer
         context |= (
             AIModel.objects.visible_to(viewer)
-            .filter(access.available())
+            .filter(rules.available())
             .aggregate(models=Count("pk"), authors=Count("author", distinct=True, filter=~Q(author="")))
         )
         context["sources"] = sources()

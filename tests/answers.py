@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers.adapters import ADAPTERS, Adapter, Listing
-from providers.http import UpstreamError, strict_loads
+from providers.client.http import UpstreamError, strict_loads
 
 DATA = Path(__file__).parent / "data"
 RECORDED = [

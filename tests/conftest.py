@@ -14,10 +14,10 @@ from django.db import connection, connections
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
 
-from apikeys import issuing
+from apikeys import keys
 from apikeys.models import ApiKey
 from apikeys.policy import KeyPolicy
-from catalog.changes import Author
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel, Tag
 
 pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
@@ -181,15 +181,15 @@ def hold_flag(db: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def make_key(db: None) -> Callable[..., issuing.Issued]:
+def make_key(db: None) -> Callable[..., keys.Issued]:
     """`make_key(alice, allow=["acme/*"], per_minute=20)`: the key in `.key`, its text in `.token`.
 
     Fields that nobody can send, such as `expires_at` in the past or `made_with`, are written as they are.
     """
 
     def make(user: Any, *, allow: Iterable[str] | None = None, deny: Iterable[str] | None = None, **fields: Any) -> Any:
-        actor = issuing.Actor(Author.person(user), is_staff=True)
-        issued = issuing.create(user, {"name": "a key"}, KeyPolicy("all"), actor)
+        actor = keys.Actor(Author.person(user), is_staff=True)
+        issued = keys.create(user, {"name": "a key"}, KeyPolicy("all"), actor)
         if allow is not None:
             fields |= {"mode": "allow_list", "patterns": list(allow)}
         if deny is not None:

@@ -11,8 +11,8 @@ from django.conf import settings
 
 from catalog.models import AIModel
 from providers.models import Provider
-from providers.reading import Reader
-from providers.records import Reading
+from providers.reading.reader import Reader
+from providers.reading.records import Reading
 
 DATA = Path(settings.BASE_DIR) / "tests" / "data"
 OPENROUTER = DATA / "openrouter"

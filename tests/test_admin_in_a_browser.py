@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from apikeys.models import ApiKey
 from catalog.models import AIModel
 from providers.models import Provider, ProviderModel, SyncRun
-from providers.sync import sync
+from providers.sync.run import sync
 from tests.browser import NARROW, WIDE, overflows
 from tests.feeds import feed, record
 from tests.servers import Server, running

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from apikeys.models import ApiKey
-from catalog.changes import Author, edit
+from catalog.editing.entries import Author, edit
 from catalog.models import AIModel
 from tests.servers import Server, running
 

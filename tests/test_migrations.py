@@ -13,8 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import QuerySet
 
 from apikeys.models import ApiKey, RequestCount
-from catalog import deriving
-from catalog.changes import Author, audit, edit
+from catalog import derived
+from catalog.editing.entries import Author, audit, edit
 from catalog.models import SYNCED_FIELDS, AIModel, SentForm
 from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
@@ -119,17 +119,17 @@ def before_tasks(transactional_db, make_user):
     to_head()
 
 
-def derived() -> dict[str, tuple[str, str, float | None]]:
+def derived_values() -> dict[str, tuple[str, str, float | None]]:
     return {row.model_id: (row.task, row.facets, row.prompt_price) for row in AIModel.objects.all()}
 
 
 def test_stored_models_get_the_words_and_prices_of_models_saved_anew(before_tasks):
     to_head()
-    migrated = derived()
+    migrated = derived_values()
     for row in AIModel.objects.order_by("pk"):
         row.prompt_price = prompt_per_million(row.pricing)
         row.save()
-    assert derived() == migrated
+    assert derived_values() == migrated
     assert {model_id: row.capabilities for model_id, row in AIModel.objects.in_bulk(field_name="model_id").items()} == {
         "openai/whisper-1": ["transcription"],
         "ears": ["transcription"],
@@ -174,9 +174,9 @@ def upgraded(transactional_db, make_user, make_model) -> None:
     # Not by AIModel's own queryset, which would derive them.
     rows = QuerySet(AIModel)
     rows.filter(kind="custom").update(
-        **{name: blank(AIModel._meta.get_field(name)) for name in deriving.INHERITED_FIELDS}
+        **{name: blank(AIModel._meta.get_field(name)) for name in derived.INHERITED_FIELDS}
     )
-    rows.update(**{name: "" for name in deriving.DERIVED_FIELDS})
+    rows.update(**{name: "" for name in derived.DERIVED_FIELDS})
     try:
         migrate("catalog", "0001_initial")
     finally:
@@ -192,7 +192,7 @@ def test_a_migrated_row_equals_one_that_is_saved_anew():
     saved = {row["model_id"]: row for row in AIModel.objects.values(*fields)}
     assert migrated == saved
     # Each rule says something of these rows, so that none was compared by two empty values.
-    for name in (*deriving.DERIVED_FIELDS, *deriving.INHERITED_FIELDS):
+    for name in (*derived.DERIVED_FIELDS, *derived.INHERITED_FIELDS):
         assert migrated["upon-mine"][name] != blank(AIModel._meta.get_field(name)) or name == "author", name
 
 

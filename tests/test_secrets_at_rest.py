@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
-from providers import credentials
+from providers.connection import credentials
 from providers.models import Provider
 
 CREDENTIAL = "sk-or-v1-what-only-upstream-may-see"

@@ -1,7 +1,7 @@
 """No key sees or changes a model outside its policy and its owner's sight, on any route that can name a model.
 
 Random worlds, each asked through the API and compared with the rule as it is written in DESIGN.md, section 4, and
-told again here, model by model, without a line of catalog/access.py. One example is one route's word on one model for
+told again here, model by model, without a line of catalog/access/rules.py. One example is one route's word on one model for
 one key; the worlds below give more than 100,000 on each database. SIGHT_WORLDS=N asks N worlds.
 """
 
@@ -26,7 +26,7 @@ from apikeys import tokens
 from apikeys.models import ApiKey
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference, Profile
-from providers import copies, lists
+from providers.lists import cache, lists
 from providers.models import Provider
 
 WORLDS = int(os.environ.get("SIGHT_WORLDS", "20"))
@@ -163,7 +163,7 @@ def list_upstream(world: World) -> None:
     """As if OpenRouter had listed every catalog entry of the world a moment ago, and one more."""
     provider = Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter")
     ids = [UNLISTED, *(model.model_id for model in world.models if model.kind == "catalog")]
-    copies.store(provider, "language", [lists.item(id_, id_, name=id_, facts={}, pricing={}) for id_ in ids])
+    cache.store(provider, "language", [lists.item(id_, id_, name=id_, facts={}, pricing={}) for id_ in ids])
 
 
 def matched(pattern: str, model_id: str) -> bool:

@@ -6,8 +6,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import catalog.fields
-import catalog.textvalues
+import catalog.db.fields
+import catalog.validation.values
 
 
 class Migration(migrations.Migration):
@@ -22,8 +22,8 @@ class Migration(migrations.Migration):
             name="ApiKey",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key_id", catalog.fields.ExactCharField(editable=False, max_length=32, unique=True)),
-                ("name", models.CharField(max_length=128, validators=[catalog.textvalues.validate_line])),
+                ("key_id", catalog.db.fields.ExactCharField(editable=False, max_length=32, unique=True)),
+                ("name", models.CharField(max_length=128, validators=[catalog.validation.values.validate_line])),
                 ("hint", models.CharField(editable=False, help_text="Prefix and last four characters.", max_length=32)),
                 ("secret_hash", models.CharField(editable=False, max_length=128)),
                 ("pepper_id", models.CharField(editable=False, max_length=64)),

@@ -1,5 +1,5 @@
 """The admin of the catalog, a module a noun. Importing this package registers all of it."""
 
-from catalog.admin import custom, entries, flags, grants, history, people, tags
+from catalog.admin import custom_models, entries, flags, grants, history, tags, users
 
-__all__ = ["custom", "entries", "flags", "grants", "history", "people", "tags"]
+__all__ = ["custom_models", "entries", "flags", "grants", "history", "tags", "users"]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from catalog.admin.once import MadeOnce
-from catalog.changes import Author, audit, stored
+from catalog.editing.entries import Author, audit, stored
 
 # Never in a log, whatever a form calls them.
 _SECRET = {"password", "password1", "password2", "usable_password"}
@@ -69,7 +69,7 @@ class AuditedAdmin(MadeOnce):
 
 
 class BoundedAdmin(admin.ModelAdmin):
-    """An admin whose rows are only looked at, not changed, by who has less than they give (see catalog/rights.py)."""
+    """An admin whose rows who has less than they give looks at and does not change (catalog/access/rights.py)."""
 
     def why_not(self, request: HttpRequest, obj: Any) -> str:
         """A sentence on why this person may not change or delete the row; "" where they may."""

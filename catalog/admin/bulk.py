@@ -19,12 +19,14 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from catalog import audience, changes, custom, flags, grants, rights
+from catalog import flags
+from catalog.access import audience, rights
 from catalog.admin import previews
 from catalog.admin.audited import author_of
 from catalog.admin.inputs import TagNames
 from catalog.admin.wording import tell
-from catalog.changes import Author
+from catalog.editing import custom_models, entries, grants
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 # How many models a preview names; it counts them all.
@@ -115,7 +117,7 @@ class Bulk:
 
 
 def _switch(field: str, value: Any) -> Callable[[Any, Mapping[str, Any], Author], int]:
-    return lambda rows, values, author: changes.switch(rows, field, value, author)
+    return lambda rows, values, author: entries.switch(rows, field, value, author)
 
 
 ENTRY_ACTIONS: tuple[Bulk, ...] = (
@@ -127,21 +129,21 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "tag",
         "Tag…",
         "tagged",
-        lambda rows, values, author: changes.retag(rows, author, add=values["tags"]),
+        lambda rows, values, author: entries.retag(rows, author, add=values["tags"]),
         TagsForm,
     ),
     Bulk(
         "untag",
         "Untag…",
         "untagged",
-        lambda rows, values, author: changes.retag(rows, author, remove=values["tags"]),
+        lambda rows, values, author: entries.retag(rows, author, remove=values["tags"]),
         TagsForm,
     ),
     Bulk(
         "grant",
         "Grant to a group…",
         "granted",
-        lambda rows, values, author: changes.grant_group(rows, values["group"], values["permission"], author),
+        lambda rows, values, author: entries.grant_group(rows, values["group"], values["permission"], author),
         GroupForm,
         narrows=True,
         opens=True,
@@ -151,7 +153,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "require_flag",
         "Require a flag…",
         "given this requirement",
-        lambda rows, values, author: changes.switch(rows, "requires_feature_flag", values["flag"], author),
+        lambda rows, values, author: entries.switch(rows, "requires_feature_flag", values["flag"], author),
         FlagForm,
         narrows=True,
         opens=True,
@@ -160,7 +162,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "release",
         "Release pins…",
         "released",
-        lambda rows, values, author: changes.release_all(rows, author),
+        lambda rows, values, author: entries.release_all(rows, author),
     ),
 )
 
@@ -171,7 +173,7 @@ CUSTOM_ACTIONS: tuple[Bulk, ...] = (
         "rebase",
         "Build upon another base…",
         "built upon it",
-        lambda rows, values, author: custom.repoint(rows.order_by("pk"), values["base"], author),
+        lambda rows, values, author: custom_models.repoint(rows.order_by("pk"), values["base"], author),
         BaseForm,
         narrows=True,
     ),

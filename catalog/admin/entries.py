@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 
-from catalog import audience, changes, rights
-from catalog.admin import bulk, grants, previews, viewing
+from catalog.access import audience, rights
+from catalog.admin import bulk, grants, previews, view_as
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import RELEASE, EntryForm, OpenedForm, formfield_for, provenance
 from catalog.admin.filters import ENTRY_FILTERS
@@ -25,11 +25,12 @@ from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
 from catalog.admin.sources import beside
 from catalog.admin.wording import shown, tell
-from catalog.changes import stored
-from catalog.folding import fold
+from catalog.editing import entries as changes
+from catalog.editing.entries import stored
 from catalog.models import SYNCED_FIELDS, AIModel, FieldChange
 from catalog.pricing import certain
-from catalog.variants import variant_of
+from catalog.validation.text import fold
+from catalog.validation.variants import variant_of
 
 
 def price(pricing: dict[str, Any], word: str) -> str:
@@ -42,7 +43,7 @@ def price(pricing: dict[str, Any], word: str) -> str:
 
 
 class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
-    """What catalog entries and custom models share: every change goes through catalog/changes.py."""
+    """What catalog entries and custom models share: every change goes through catalog/editing/entries.py."""
 
     change_form_template = "admin/catalog/aimodel/change_form.html"
     change_list_template = "admin/catalog/aimodel/change_list.html"
@@ -350,7 +351,7 @@ class CatalogEntryAdmin(AIModelAdmin):
         return [
             path(
                 "view-as/",
-                self.admin_site.admin_view(lambda request: viewing.view_as(self, request)),
+                self.admin_site.admin_view(lambda request: view_as.view_as(self, request)),
                 name="catalog_aimodel_view_as",
             ),
             *super().get_urls(),

@@ -15,10 +15,11 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django.utils.timesince import timesince
 
-from catalog import flags, rights
+from catalog import flags
+from catalog.access import rights
 from catalog.admin import inputs
 from catalog.admin.wording import shown
-from catalog.changes import restored, stored
+from catalog.editing.entries import restored, stored
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
 
 # The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.

@@ -9,12 +9,13 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from catalog import custom, flags
+from catalog import flags
 from catalog.admin.inputs import MODALITIES
 from catalog.capabilities import CAPABILITIES
-from catalog.deriving import facet
+from catalog.derived import facet
+from catalog.editing import custom_models
 from catalog.models import AIModel, Tag
-from catalog.textvalues import MAX_INTEGER
+from catalog.validation.values import MAX_INTEGER
 
 STATUSES = {
     "init": ("init: only poor sources so far", Q(manually_updated=False, rich_source=False)),
@@ -273,5 +274,5 @@ class BaseFilter(MenuFilter):
         return [("gone", "gone, or of no use now"), ("there", "there")]
 
     def condition(self, value: str) -> Q:
-        gone = Q(pk__in=custom.baseless().order_by().values("pk"))
+        gone = Q(pk__in=custom_models.baseless().order_by().values("pk"))
         return {"gone": gone, "there": ~gone}.get(value, Q())

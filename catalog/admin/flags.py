@@ -17,9 +17,10 @@ from waffle import admin as waffle_admin
 from waffle import get_waffle_flag_model
 from waffle.models import Sample, Switch
 
-from catalog import flags, rights
+from catalog import flags
+from catalog.access import rights
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
-from catalog.changes import audit
+from catalog.editing.entries import audit
 
 # Any: its stubs know the abstract class alone.
 Flag: Any = get_waffle_flag_model()

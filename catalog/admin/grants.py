@@ -12,11 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from catalog import grants, rights
+from catalog.access import rights
 from catalog.admin import bulk
 from catalog.admin.audited import author_of
 from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
+from catalog.editing import grants
 from catalog.models import AccessGrant, AIModel
 
 # The parameter of the list that names the model whose grants it shows.

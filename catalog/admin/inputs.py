@@ -9,10 +9,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from catalog import strictjson
-from catalog.changes import differs
+from catalog.editing.entries import differs
 from catalog.models import Tag
-from catalog.textvalues import validate_line
+from catalog.validation import strict_json
+from catalog.validation.values import validate_line
 
 UNKNOWN = "unknown"
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
@@ -65,7 +65,7 @@ class StrictJSON(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        value = type(self.empty)() if not text else strictjson.parse(text)
+        value = type(self.empty)() if not text else strict_json.parse(text)
         if not isinstance(value, type(self.empty)):
             kind = "object, such as {}" if isinstance(self.empty, dict) else "list, such as []"
             raise ValidationError(f"This is a JSON {kind}.", code="wrong_kind")

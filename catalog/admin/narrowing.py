@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from catalog import audience
+from catalog.access import audience
 from catalog.admin import previews
 
 # The button that confirms, and what is sent besides the form's own fields.

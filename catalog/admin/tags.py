@@ -11,8 +11,8 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from catalog.admin.audited import AuditedAdmin
-from catalog.folding import fold
 from catalog.models import Tag
+from catalog.validation.text import fold
 
 
 class TagForm(ModelForm):

@@ -6,9 +6,9 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import catalog.fields
-import catalog.modelids
-import catalog.textvalues
+import catalog.db.fields
+import catalog.validation.model_ids
+import catalog.validation.values
 
 
 class Migration(migrations.Migration):
@@ -31,8 +31,8 @@ class Migration(migrations.Migration):
             name="Tag",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=64, validators=[catalog.textvalues.validate_line])),
-                ("key", catalog.fields.ExactCharField(editable=False, max_length=128, unique=True)),
+                ("name", models.CharField(max_length=64, validators=[catalog.validation.values.validate_line])),
+                ("key", catalog.db.fields.ExactCharField(editable=False, max_length=128, unique=True)),
             ],
             options={
                 "ordering": ("key",),
@@ -44,8 +44,11 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "model_id",
-                    catalog.fields.ExactCharField(
-                        max_length=255, unique=True, validators=[catalog.modelids.validate], verbose_name="model id"
+                    catalog.db.fields.ExactCharField(
+                        max_length=255,
+                        unique=True,
+                        validators=[catalog.validation.model_ids.validate],
+                        verbose_name="model id",
                     ),
                 ),
                 (
@@ -57,12 +60,17 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
-                ("author", catalog.fields.ExactCharField(blank=True, db_index=True, editable=False, max_length=255)),
-                ("name", models.CharField(max_length=255, validators=[catalog.textvalues.validate_line])),
-                ("family", models.CharField(blank=True, max_length=128, validators=[catalog.textvalues.validate_line])),
+                ("author", catalog.db.fields.ExactCharField(blank=True, db_index=True, editable=False, max_length=255)),
+                ("name", models.CharField(max_length=255, validators=[catalog.validation.values.validate_line])),
+                (
+                    "family",
+                    models.CharField(blank=True, max_length=128, validators=[catalog.validation.values.validate_line]),
+                ),
                 (
                     "description",
-                    models.TextField(blank=True, max_length=20000, validators=[catalog.textvalues.validate_text]),
+                    models.TextField(
+                        blank=True, max_length=20000, validators=[catalog.validation.values.validate_text]
+                    ),
                 ),
                 (
                     "context_length",
@@ -102,19 +110,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "input_modalities",
-                    models.JSONField(blank=True, default=list, validators=[catalog.textvalues.validate_words]),
+                    models.JSONField(blank=True, default=list, validators=[catalog.validation.values.validate_words]),
                 ),
                 (
                     "output_modalities",
-                    models.JSONField(blank=True, default=list, validators=[catalog.textvalues.validate_words]),
+                    models.JSONField(blank=True, default=list, validators=[catalog.validation.values.validate_words]),
                 ),
                 (
                     "tokenizer",
-                    models.CharField(blank=True, max_length=64, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=64, validators=[catalog.validation.values.validate_line]),
                 ),
                 (
                     "instruct_type",
-                    models.CharField(blank=True, max_length=64, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=64, validators=[catalog.validation.values.validate_line]),
                 ),
                 ("supports_images", models.BooleanField(blank=True, help_text="Blank: unknown.", null=True)),
                 ("supports_audio", models.BooleanField(blank=True, help_text="Blank: unknown.", null=True)),
@@ -136,35 +144,38 @@ class Migration(migrations.Migration):
                 ("supports_verbosity", models.BooleanField(blank=True, help_text="Blank: unknown.", null=True)),
                 (
                     "default_verbosity",
-                    models.CharField(blank=True, max_length=32, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=32, validators=[catalog.validation.values.validate_line]),
                 ),
                 (
                     "reasoning_levels",
                     models.JSONField(
-                        blank=True, default=list, validators=[catalog.textvalues.validate_reasoning_levels]
+                        blank=True, default=list, validators=[catalog.validation.values.validate_reasoning_levels]
                     ),
                 ),
                 (
                     "default_reasoning_level",
-                    models.CharField(blank=True, max_length=32, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=32, validators=[catalog.validation.values.validate_line]),
                 ),
                 ("prefer_websockets", models.BooleanField(blank=True, help_text="Blank: unknown.", null=True)),
                 (
                     "minimal_client_version",
-                    models.CharField(blank=True, max_length=32, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=32, validators=[catalog.validation.values.validate_line]),
                 ),
                 (
                     "supported_parameters",
                     models.JSONField(
-                        blank=True, default=dict, validators=[catalog.textvalues.validate_supported_parameters]
+                        blank=True, default=dict, validators=[catalog.validation.values.validate_supported_parameters]
                     ),
                 ),
                 ("is_moderated", models.BooleanField(blank=True, help_text="Blank: unknown.", null=True)),
-                ("extras", models.JSONField(blank=True, default=dict, validators=[catalog.textvalues.validate_object])),
+                (
+                    "extras",
+                    models.JSONField(blank=True, default=dict, validators=[catalog.validation.values.validate_object]),
+                ),
                 ("released_at", models.DateTimeField(blank=True, null=True)),
                 ("retires_at", models.DateField(blank=True, null=True)),
                 ("knowledge_cutoff", models.DateField(blank=True, null=True)),
-                ("alias_of", catalog.fields.ExactCharField(blank=True, max_length=255)),
+                ("alias_of", catalog.db.fields.ExactCharField(blank=True, max_length=255)),
                 (
                     "pricing",
                     models.JSONField(
@@ -192,7 +203,7 @@ class Migration(migrations.Migration):
                 ("active", models.BooleanField(default=True)),
                 ("hidden", models.BooleanField(default=False)),
                 ("experimental", models.BooleanField(default=False)),
-                ("requires_feature_flag", catalog.fields.ExactCharField(blank=True, max_length=100)),
+                ("requires_feature_flag", catalog.db.fields.ExactCharField(blank=True, max_length=100)),
                 (
                     "restricted",
                     models.BooleanField(
@@ -215,7 +226,7 @@ class Migration(migrations.Migration):
                 ("recommended", models.BooleanField(default=False)),
                 (
                     "recommendation_note",
-                    models.CharField(blank=True, max_length=255, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=255, validators=[catalog.validation.values.validate_line]),
                 ),
                 ("supported_in_api", models.BooleanField(default=True)),
                 (
@@ -224,7 +235,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "notes",
-                    models.TextField(blank=True, max_length=20000, validators=[catalog.textvalues.validate_text]),
+                    models.TextField(
+                        blank=True, max_length=20000, validators=[catalog.validation.values.validate_text]
+                    ),
                 ),
                 (
                     "delegated",
@@ -232,8 +245,14 @@ class Migration(migrations.Migration):
                         default=False, help_text="Those who may read it may use it without sight of its base model."
                     ),
                 ),
-                ("params", models.JSONField(blank=True, default=dict, validators=[catalog.textvalues.validate_object])),
-                ("meta", models.JSONField(blank=True, default=dict, validators=[catalog.textvalues.validate_object])),
+                (
+                    "params",
+                    models.JSONField(blank=True, default=dict, validators=[catalog.validation.values.validate_object]),
+                ),
+                (
+                    "meta",
+                    models.JSONField(blank=True, default=dict, validators=[catalog.validation.values.validate_object]),
+                ),
                 ("manually_updated", models.BooleanField(default=False, editable=False)),
                 (
                     "frozen",
@@ -405,10 +424,10 @@ class Migration(migrations.Migration):
             name="FieldChange",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("subject", catalog.fields.ExactCharField(max_length=255)),
+                ("subject", catalog.db.fields.ExactCharField(max_length=255)),
                 (
                     "offered_by",
-                    catalog.fields.ExactCharField(
+                    catalog.db.fields.ExactCharField(
                         blank=True, help_text="The provider whose offer changed, or blank.", max_length=64
                     ),
                 ),

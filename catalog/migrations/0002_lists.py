@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.db import migrations, models
 
-import catalog.fields
-from catalog import postgresql
+import catalog.db.fields
+from catalog.db import postgresql
 
 
 class Migration(migrations.Migration):
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="aimodel",
             name="name_key",
-            field=catalog.fields.ExactCharField(
+            field=catalog.db.fields.ExactCharField(
                 default="", editable=False, help_text="Folded: what lists sort by.", max_length=255
             ),
         ),

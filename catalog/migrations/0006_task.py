@@ -3,12 +3,12 @@
 from django.db import migrations, models
 from django.db.models import F
 
-from catalog import modelids
 from catalog.capabilities import ABILITIES, OTHER, TASKS
-from catalog.deriving import facet
-from catalog.fields import ExactCharField
+from catalog.db.bulk import update_rows
+from catalog.db.fields import ExactCharField
+from catalog.derived import facet
 from catalog.pricing import prompt_per_million
-from catalog.rows import update_rows
+from catalog.validation import model_ids
 
 BATCH = 500
 WRITTEN = ("task", "facets", "prompt_price")
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="aimodel",
             name="alias_of",
-            field=ExactCharField(blank=True, max_length=modelids.MAX_LENGTH, validators=[modelids.validate]),
+            field=ExactCharField(blank=True, max_length=model_ids.MAX_LENGTH, validators=[model_ids.validate]),
         ),
         migrations.RunPython(forwards, backwards),
     ]

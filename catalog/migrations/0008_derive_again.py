@@ -2,11 +2,11 @@
 
 from django.db import migrations
 
-from catalog import deriving, versions
+from catalog import derived, versions
 
 
 def derive_again(apps, schema_editor):
-    if deriving.fill(apps.get_model("catalog", "AIModel")):
+    if derived.fill(apps.get_model("catalog", "AIModel")):
         # Processes that run meanwhile must not go on answering from what they have read.
         apps.get_model("catalog", "CatalogVersion").objects.update(number=versions.after("number"))
 

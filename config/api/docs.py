@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.requests import CallerMixin, answer, etag
+from catalog.api.base import CallerMixin, answer, etag
 from config.api.renderers import JSONRenderer
 from config.api.security import policy
 

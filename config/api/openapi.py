@@ -33,7 +33,7 @@ _REFUSALS: dict[int, tuple[str, str | None, str]] = {
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _EXAMPLE_ID = "0d4f6a1e8b5c4f0fa1c2e3d4b5a69788"
 
-# By dialect: the components of the serializers in catalog/schema.py.
+# By dialect: the components of the serializers in catalog/api/schema.py.
 _ENVELOPES = {"": "Error", "OpenAI": "OpenAIRefusal"}
 
 _TEXT = {"type": "string"}

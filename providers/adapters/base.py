@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from catalog import capabilities
 from providers.adapters import values
 from providers.adapters.values import Unstorable, Unusable
-from providers.http import Door, UpstreamError, origin_of
+from providers.client.http import Door, UpstreamError, origin_of
 
 MAX_PAGES = 50
 EFFORTS = {

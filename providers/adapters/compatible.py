@@ -11,7 +11,7 @@ from catalog import capabilities as words
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, mapping
 from providers.adapters.openrouter import PRICES
-from providers.http import UpstreamError
+from providers.client.http import UpstreamError
 
 _CONTEXT = (
     "max_model_len", "context_window", "loaded_context_length", "max_context_length", "context_length", "context_size",

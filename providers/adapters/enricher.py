@@ -1,7 +1,7 @@
 """What the sources share that add facts to models which others list."""
 
 from providers.adapters.base import Adapter
-from providers.http import Door
+from providers.client.http import Door
 
 
 class Enricher(Adapter):

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, mapping
-from providers.http import Door, UpstreamError
+from providers.client.http import Door, UpstreamError
 
 _PREFIX = "models/"
 _TASKS = (

@@ -21,7 +21,7 @@ from providers.adapters import values
 from providers.adapters.authors import our_ids
 from providers.adapters.base import Draft, mapping
 from providers.adapters.enricher import Enricher
-from providers.http import UpstreamError
+from providers.client.http import UpstreamError
 
 # Clouds sell the same models under other prices and limits; only the authors' own rows speak about the model.
 FIRST_PARTY = frozenset(

@@ -7,7 +7,7 @@ from providers.adapters import values
 from providers.adapters.authors import our_ids
 from providers.adapters.base import Draft, mapping
 from providers.adapters.enricher import Enricher
-from providers.http import UpstreamError
+from providers.client.http import UpstreamError
 
 # First-party lists only: what a reseller charges or serves says nothing about the model itself.
 FIRST_PARTY = (

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, task_of_name
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, count, mapping
-from providers.http import Door, UpstreamError
+from providers.client.http import Door, UpstreamError
 
 # Servers before 0.30 list no capabilities and need one call per model; beyond this many the names decide.
 MAX_SHOWS = 200

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from providers.adapters import values
 from providers.adapters.base import Adapter, Draft, Rejected, mapping
 from providers.adapters.values import Unusable
-from providers.http import Door, UpstreamError
+from providers.client.http import Door, UpstreamError
 
 PRICES = (
     "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",

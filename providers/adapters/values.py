@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from catalog import modelids
-from catalog.textvalues import fits_64_bits
+from catalog.validation import model_ids
+from catalog.validation.values import fits_64_bits
 
-MAX_ID = modelids.MAX_LENGTH
+MAX_ID = model_ids.MAX_LENGTH
 MAX_SHOWN_ID = 200
 MAX_NAME = 255
 MAX_DESCRIPTION = 20_000
@@ -55,9 +55,9 @@ def model_id(value: Any, *, any_script: bool = False) -> str:
         value = unicodedata.normalize("NFC", value)
     if len(value) > MAX_ID:
         raise Unusable(f"is longer than {MAX_ID} characters")
-    if modelids.WILDCARD in value:
-        raise Unusable(f"holds a {modelids.WILDCARD}, which in the policy of a key stands for any characters")
-    if any_script and (problem := modelids.problem_of(value)):
+    if model_ids.WILDCARD in value:
+        raise Unusable(f"holds a {model_ids.WILDCARD}, which in the policy of a key stands for any characters")
+    if any_script and (problem := model_ids.problem_of(value)):
         raise Unusable(f"cannot be accepted: {problem}")
     if not any_script and not _PLAIN_ID.match(value):
         raise Unusable("holds blanks, control characters or letters beyond ASCII")

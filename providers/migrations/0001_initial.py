@@ -5,8 +5,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import catalog.fields
-import catalog.textvalues
+import catalog.db.fields
+import catalog.validation.values
 
 
 class Migration(migrations.Migration):
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "slug",
-                    catalog.fields.ExactCharField(
+                    catalog.db.fields.ExactCharField(
                         help_text="The beginning of its models' ids (but OpenRouter's, which bring their authors).",
                         max_length=64,
                         unique=True,
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
-                ("name", models.CharField(max_length=128, validators=[catalog.textvalues.validate_line])),
+                ("name", models.CharField(max_length=128, validators=[catalog.validation.values.validate_line])),
                 ("kind", models.CharField(help_text="Which adapter reads it.", max_length=32)),
                 (
                     "base_url",
@@ -96,18 +96,18 @@ class Migration(migrations.Migration):
             name="ProviderModel",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("upstream_id", catalog.fields.ExactCharField(max_length=255, verbose_name="upstream id")),
+                ("upstream_id", catalog.db.fields.ExactCharField(max_length=255, verbose_name="upstream id")),
                 (
                     "listing",
                     models.CharField(help_text="Which of the provider's listings it stands in.", max_length=32),
                 ),
                 (
                     "display_name",
-                    models.CharField(blank=True, max_length=255, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=255, validators=[catalog.validation.values.validate_line]),
                 ),
                 (
                     "category",
-                    models.CharField(blank=True, max_length=64, validators=[catalog.textvalues.validate_line]),
+                    models.CharField(blank=True, max_length=64, validators=[catalog.validation.values.validate_line]),
                 ),
                 (
                     "order",
@@ -151,7 +151,10 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
-                ("flags", models.JSONField(blank=True, default=dict, validators=[catalog.textvalues.validate_json])),
+                (
+                    "flags",
+                    models.JSONField(blank=True, default=dict, validators=[catalog.validation.values.validate_json]),
+                ),
                 ("active", models.BooleanField(default=True, help_text="Without it the offer counts for nothing.")),
                 ("is_listed", models.BooleanField(default=True, editable=False)),
                 ("pinned_fields", models.JSONField(blank=True, default=list, editable=False)),

@@ -5,8 +5,8 @@ from typing import Any
 from django import template
 from django.template import RequestContext
 
-from providers.freshness import sources
-from providers.held import waiting
+from providers.reports.freshness import sources
+from providers.sync.held_runs import waiting
 
 register = template.Library()
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
-from apikeys import issuing, tokens
+from apikeys import keys, tokens
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import ApiKey
 from catalog.models import AuditEntry
@@ -248,7 +248,7 @@ def test_a_key_that_somebody_holds_locked_is_not_waited_for(api, alice, make_key
 
 def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
     issued = make_key(alice)
-    new = issuing.rotate(issued.key, 60, issuing.Actor(issuing.Author.person(alice)))
+    new = keys.rotate(issued.key, 60, keys.Actor(keys.Author.person(alice)))
     for token in (issued.token, new.token):
         assert api.with_key(token).get(CURRENT).status_code == 200
     ApiKey.objects.filter(pk=issued.key.pk).update(previous_until=ago(seconds=1))

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apikeys import issuing, tokens
+from apikeys import keys, tokens
 from apikeys.models import ApiKey
 from catalog.models import AuditEntry
 
@@ -111,9 +111,9 @@ def test_an_unknown_key_is_refused_without_an_echo(capsys, alice):
 )
 def test_an_expiry_is_a_date_or_days(text, days):
     now = timezone.datetime(2026, 1, 1, tzinfo=timezone.get_default_timezone())
-    assert issuing.expiry(text, now) == now + timedelta(days=days)
+    assert keys.expiry(text, now) == now + timedelta(days=days)
 
 
 @pytest.mark.parametrize("text", ["", "d", "90", "1.5d", "-1d", "٣d", "9999999d", "soon", "2026-13-01"])
 def test_anything_else_is_no_expiry(text):
-    assert issuing.expiry(text, timezone.now()) is None
+    assert keys.expiry(text, timezone.now()) is None

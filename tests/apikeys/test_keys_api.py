@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apikeys import issuing, tokens
+from apikeys import keys, tokens
 from apikeys.models import ApiKey
-from catalog.changes import Author
+from catalog.editing.entries import Author
 from catalog.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -223,7 +223,7 @@ def test_a_key_that_does_not_work_gets_no_new_secret(api, alice, make_key, field
 @pytest.mark.parametrize(("tail", "sent", "done"), [("/rotate", {}, 200), (None, {"name": "outlives it"}, 201)])
 def test_the_secret_before_a_rotation_gets_no_other_secret(api, alice, make_key, tail, sent, done):
     issued = make_key(alice, scopes=["models:read", "keys:write"])
-    new = issuing.rotate(issued.key, 60, issuing.Actor(Author.person(alice)))
+    new = keys.rotate(issued.key, 60, keys.Actor(Author.person(alice)))
     path = KEYS if tail is None else at(issued.key, tail)
     assert api.with_key(issued.token).post(path, sent).status_code == 403
     assert api.with_key(new.token).post(path, sent).status_code == done
@@ -234,13 +234,13 @@ def test_the_secret_before_a_rotation_gets_no_other_secret(api, alice, make_key,
 def test_of_two_rotations_at_once_one_is_409(api, alice, make_key, overlap, monkeypatch):
     issued = make_key(alice)
     path, answers, both_read = at(issued.key, "/rotate"), [], threading.Barrier(2, timeout=10)
-    rotate = issuing.rotate
+    rotate = keys.rotate
 
     def after_both_read(*args):
         both_read.wait()
         return rotate(*args)
 
-    monkeypatch.setattr(issuing, "rotate", after_both_read)
+    monkeypatch.setattr(keys, "rotate", after_both_read)
 
     def call(caller):
         answers.append(caller.post(path, {"overlap_seconds": overlap}))
@@ -345,11 +345,11 @@ def test_a_key_narrows_itself_and_never_widens(api, alice, make_key, sent, statu
 
 def test_a_key_that_lost_its_right_meanwhile_changes_nothing(alice, make_key):
     issued = make_key(alice, scopes=["models:read", "keys:write"])
-    actor = issuing.Actor(Author.person(alice), key=issued.key, scopes=frozenset(issued.key.scopes))
+    actor = keys.Actor(Author.person(alice), key=issued.key, scopes=frozenset(issued.key.scopes))
     for fields in ({"scopes": ["models:read"]}, {"is_active": False}, {"revoked_at": timezone.now()}):
         ApiKey.objects.filter(pk=issued.key.pk).update(**fields)
-        with pytest.raises(issuing.PermissionDenied):
-            issuing.change(issued.key, {"name": "x"}, lambda present: present, actor)
+        with pytest.raises(keys.PermissionDenied):
+            keys.change(issued.key, {"name": "x"}, lambda present: present, actor)
     assert ApiKey.objects.get(pk=issued.key.pk).name == "a key"
 
 

@@ -9,11 +9,11 @@ from hypothesis.extra.django import TestCase
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.test import APIClient
 
-from apikeys import issuing, tokens
+from apikeys import keys, tokens
 from apikeys.authentication import identified, policy_of, scopes_of
 from apikeys.models import ApiKey, Scope
 from apikeys.policy import KeyPolicy
-from catalog.changes import Author
+from catalog.editing.entries import Author
 from catalog.models import AIModel
 
 IDS = ["a/x", "a/y", "a/xy", "b/x", "b/y", "c"]
@@ -79,8 +79,8 @@ class NoWidening(TestCase):
     @given(policies, strategies.sets(strategies.sampled_from(Scope.values)), calls)
     def test_no_sequence_of_calls_by_a_key_widens_it_or_makes_a_wider_one(self, policy, scopes, sequence):
         until = timezone.now() + timedelta(5)
-        issued = issuing.create(
-            self.alice, {"name": "k"}, KeyPolicy("all"), issuing.Actor(Author.person(self.alice), is_staff=True)
+        issued = keys.create(
+            self.alice, {"name": "k"}, KeyPolicy("all"), keys.Actor(Author.person(self.alice), is_staff=True)
         )
         ApiKey.objects.filter(pk=issued.key.pk).update(
             mode=policy.mode, patterns=list(policy.patterns), scopes=[*scopes, "keys:write"], per_minute=LONG,

@@ -6,8 +6,8 @@ from hypothesis import given, settings, strategies
 from hypothesis.extra.django import TestCase
 
 from apikeys.policy import MAX_STARS, MAX_WILD, Conjunction, KeyPolicy, chosen, problems_of
-from catalog import modelids
 from catalog.models import AIModel
+from catalog.validation import model_ids
 
 # Few characters, so that patterns meet ids: every sign that GLOB, LIKE or a regular expression gives a meaning.
 SIGNS = "aAbé/?[]^-_%\\.:(+$|'"
@@ -150,4 +150,4 @@ def test_what_is_unclear_or_would_give_a_list_up_unsaid_is_refused(current, sent
 def test_thirty_stars_are_refused_and_the_most_that_may_stand_answer_soon():
     assert problems_of(["*a" * 30])
     slow = KeyPolicy("allow_list", ("a*" * MAX_STARS + "b",))
-    assert not slow.allows("a" * modelids.MAX_LENGTH)
+    assert not slow.allows("a" * model_ids.MAX_LENGTH)

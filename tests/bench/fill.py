@@ -9,9 +9,9 @@ django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402 - after setup()
 
-from apikeys import issuing  # noqa: E402
+from apikeys import keys  # noqa: E402
 from apikeys.policy import KeyPolicy  # noqa: E402
-from catalog.changes import Author  # noqa: E402
+from catalog.editing.entries import Author  # noqa: E402
 from catalog.models import AIModel, Tag  # noqa: E402
 
 WORDS = ("reads", "long", "documents", "writes", "code", "answers", "in", "many", "languages", "and", "calls", "tools")
@@ -45,7 +45,7 @@ def fill(count: int) -> str:
     for row in rows[::4]:
         row.tags.add(tag)
     user = get_user_model().objects.create_user("bench")
-    return issuing.create(user, {"name": "bench"}, KeyPolicy("all"), issuing.Actor(Author.person(user))).token
+    return keys.create(user, {"name": "bench"}, KeyPolicy("all"), keys.Actor(Author.person(user))).token
 
 
 if __name__ == "__main__":

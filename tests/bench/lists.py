@@ -36,7 +36,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
-from catalog import paging  # noqa: E402
+from catalog.api import pagination  # noqa: E402
 from catalog.models import AccessGrant, AIModel, Tag  # noqa: E402
 
 FEW = 1000
@@ -143,7 +143,7 @@ def timed(client: Any, variants: list[dict[str, Any]], rounds: int, forget: bool
     taken = []
     for n in range(-len(variants), rounds):
         if forget:
-            paging._totals.clear()
+            pagination._totals.clear()
         began = time.perf_counter()
         response = client.get("/api/models/list", variants[n % len(variants)])
         elapsed = (time.perf_counter() - began) * 1000
@@ -159,7 +159,7 @@ def measured(client: Any, rounds: int) -> dict[str, dict[str, list[float]]]:
     for name, variants in REQUESTS.items():
         # The last page but one is the deepest full one: page 3,000 and more of 100,000 models.
         variants = [{**each, "page": max(1, total // 30)} if each.get("page") == -1 else each for each in variants]
-        paging._totals.clear()
+        pagination._totals.clear()
         with CaptureQueriesContext(connection) as queries:
             client.get("/api/models/list", variants[0])
         assert len(queries) <= MOST_QUERIES, f"{name}: {len(queries)} queries"
@@ -175,7 +175,7 @@ def p95(times: list[float]) -> float:
 def explain(client: Any) -> None:
     """The plans of the slowest request's statements."""
     for name, variants in REQUESTS.items():
-        paging._totals.clear()
+        pagination._totals.clear()
         with CaptureQueriesContext(connection) as queries:
             client.get("/api/models/list", variants[0] if variants[0].get("page") != -1 else {"page": 3000})
         for each in queries:

@@ -8,8 +8,8 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 
+from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
-from catalog.snapshot import snapshot
 
 _bytes: list[bytes] = []
 

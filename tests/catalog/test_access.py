@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from apikeys.policy import Conjunction, KeyPolicy
-from catalog import access
-from catalog.access import ANONYMOUS, Viewer
+from catalog.access import rules
+from catalog.access.rules import ANONYMOUS, Viewer
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference
 
 NOW = timezone.now()
-FLAGS = ("beta", access.EXPERIMENTAL_FLAG)
+FLAGS = ("beta", rules.EXPERIMENTAL_FLAG)
 PATTERNS = ("acme/*", "acme/0", "acme/1", "mine-*", "mine-0", "*1*", "nothing")
 
 chance = st.floats(0, 1)
@@ -71,14 +71,14 @@ class Worlds(TestCase):
         for model in fresh.values():
             model.base_model = fresh.get(model.base_model_id)  # one row, one object: quicker than asking again
         for viewer in viewers:
-            seen = {pk for pk, model in fresh.items() if access.sees(viewer, model)}
-            assert seen == keys(access.visible(viewer))
+            seen = {pk for pk, model in fresh.items() if rules.sees(viewer, model)}
+            assert seen == keys(rules.visible(viewer))
             assert seen == {pk for pk, model in fresh.items() if told_again(viewer, model)}
-            used = {pk for pk, model in fresh.items() if all(check.ok for check in access.explain(viewer, model))}
-            assert used == keys(access.usable(viewer)) <= seen
-            writable = keys(access.writable(viewer))
+            used = {pk for pk, model in fresh.items() if all(check.ok for check in rules.explain(viewer, model))}
+            assert used == keys(rules.usable(viewer)) <= seen
+            writable = keys(rules.writable(viewer))
             found = {pk for pk, model in fresh.items() if told_again(viewer, model, may_be_off=pk in writable)}
-            assert found == keys(access.findable(viewer)) >= seen
+            assert found == keys(rules.findable(viewer)) >= seen
         assert len(models) == len(fresh)
 
     def catalog(self, data):
@@ -134,7 +134,7 @@ def keys(condition):
 
 
 def told_again(viewer, model, may_be_off=False, include=None):
-    """Section 4, sentence by sentence, without a line of catalog/access.py."""
+    """Section 4, sentence by sentence, without a line of catalog/access/rules.py."""
     include = viewer.include if include is None else include
     if not model.active and "inactive" not in include and not may_be_off:
         return False
@@ -174,12 +174,12 @@ def depth(model):
 def test_only_staff_are_shown_what_is_hidden(make_model, staff):
     make_model("acme/hidden", hidden=True)
     viewer = Viewer(user_id=1, is_staff=staff).including(["hidden"])
-    assert keys(access.visible(viewer)) == (keys(access.EVERYTHING) if staff else set())
+    assert keys(rules.visible(viewer)) == (keys(rules.EVERYTHING) if staff else set())
 
 
 def test_the_explanation_has_every_condition_in_its_order(make_model, alice):
     model = make_model("acme/off", active=False, hidden=True, is_available=False)
-    checks = access.explain(Viewer(user_id=alice.pk), model)
+    checks = rules.explain(Viewer(user_id=alice.pk), model)
     assert [check.check for check in checks] == [
         "active", "not_hidden", "feature_flag", "experimental", "readable", "key_policy", "base_model", "available",
         "enabled",
@@ -192,21 +192,21 @@ def test_a_grant_that_goes_closes_and_never_opens(make_model, alice, via_group, 
     group = Group.objects.create(name="research")
     model = make_model("acme/secret", granted_to=group if via_group else alice, permission=permission)
     viewer = Viewer(user_id=alice.pk, groups=frozenset({group.pk}))
-    assert access.sees(viewer, model)
+    assert rules.sees(viewer, model)
     (group if via_group else model.grants.get()).delete()
     model.refresh_from_db()
-    assert not access.sees(viewer, model)
-    assert keys(access.visible(viewer)) == set()
-    assert keys(access.visible(ANONYMOUS)) == set()
+    assert not rules.sees(viewer, model)
+    assert keys(rules.visible(viewer)) == set()
+    assert keys(rules.visible(ANONYMOUS)) == set()
 
 
 def test_a_custom_model_is_available_while_its_catalog_entry_is(make_model, alice):
     base = make_model("acme/large")
     middle = make_model("middle", owner=alice, base_model=base)
     top = make_model("top", owner=alice, base_model=middle)
-    assert {m.model_id for m in AIModel.objects.filter(access.available())} == {"acme/large", "middle", "top"}
+    assert {m.model_id for m in AIModel.objects.filter(rules.available())} == {"acme/large", "middle", "top"}
     AIModel.objects.filter(pk=base.pk).update(is_available=False)
-    assert not AIModel.objects.filter(access.available()).exists()
+    assert not AIModel.objects.filter(rules.available()).exists()
     base.refresh_from_db()
     base.is_available = True
     AIModel.objects.bulk_update([base], ["is_available"])
@@ -215,4 +215,4 @@ def test_a_custom_model_is_available_while_its_catalog_entry_is(make_model, alic
     middle.delete()
     top.refresh_from_db()
     assert not top.is_available
-    assert not access.sees(Viewer(user_id=alice.pk), top)
+    assert not rules.sees(Viewer(user_id=alice.pk), top)

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from catalog import changes
-from catalog.changes import Author
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AIModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -141,7 +141,7 @@ def test_each_field_can_be_set_cleared_stored_empty_and_zero(model, open_form, s
     assert response.status_code == 302, errors_of(response)
     assert getattr(model, field) == value
     assert FieldChange.objects.get().field == field
-    assert model.pinned_fields == ([field] if field in changes.SYNCED_FIELDS else [])
+    assert model.pinned_fields == ([field] if field in entries.SYNCED_FIELDS else [])
     assert model.manually_updated
 
 
@@ -344,7 +344,7 @@ def test_a_damaged_form_is_refused(model, open_form, save):
 
 def test_edits_by_others_in_between_are_not_taken_for_ones_own(model, open_form, save):
     form = open_form(model)
-    changes.edit(model, {"family": "by-command"}, Author.person(None, "command line"))
+    entries.edit(model, {"family": "by-command"}, Author.person(None, "command line"))
     save(model, form, name="Ours")
     assert FieldChange.objects.filter(actor="ops").values_list("field", flat=True).get() == "name"
 

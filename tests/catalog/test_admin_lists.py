@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog import changes
-from catalog.changes import Author
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -239,9 +239,9 @@ def test_an_action_on_2000_models_asks_little(desk, ops):
 
 def test_a_flag_that_does_not_exist_is_refused_by_every_door(four):
     with pytest.raises(ValidationError, match="no feature flag"):
-        changes.switch(AIModel.objects.all(), "requires_feature_flag", "nope", Author.person(None, "x"))
+        entries.switch(AIModel.objects.all(), "requires_feature_flag", "nope", Author.person(None, "x"))
     with pytest.raises(ValidationError, match="no feature flag"):
-        changes.edit(four[0], {"requires_feature_flag": "nope"}, Author.person(None, "x"))
+        entries.edit(four[0], {"requires_feature_flag": "nope"}, Author.person(None, "x"))
 
 
 # A single save that narrows.
@@ -289,7 +289,7 @@ def test_a_narrowing_is_confirmed_only_as_it_was_shown(desk, ops, four, make_use
 
 def test_who_sees_an_entry_is_asked_only_where_the_rule_could_answer_otherwise(desk, ops, four, monkeypatch):
     asked = []
-    monkeypatch.setattr("catalog.audience.of", lambda models: asked.append(models) or pytest.fail("asked"))
+    monkeypatch.setattr("catalog.access.audience.of", lambda models: asked.append(models) or pytest.fail("asked"))
     client = desk(ops)
     sent = {**form_of(client, four[0]), "notes": "x", "name": "New", "priority": "3", "tags": "a", "_save": "Save"}
     assert client.post(f"{LIST}{four[0].pk}/change/", sent).status_code == 302

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from waffle import get_waffle_flag_model
 
-from catalog import changes
-from catalog.changes import Author
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AIModel, AuditEntry, CustomModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -45,11 +45,11 @@ def rows(make_model, alice, bob, make_key, hold_flag):
     def more(begin):
         for n in range(begin, begin + 5):
             base = make_model(f"acme/m{n}", tags=[f"tag{n}", "all"], granted_to=[alice, bob])
-            changes.edit(base, {"name": f"New {n}"}, Author.person(alice))
+            entries.edit(base, {"name": f"New {n}"}, Author.person(alice))
             make_model(f"preset{n}", owner=alice, base_model=base, granted_to=bob)
             make_key(alice)
             hold_flag(f"flag{n}", alice)
-            changes.audit(Author.person(alice), base, "tested", {"x": [1, 2]})
+            entries.audit(Author.person(alice), base, "tested", {"x": [1, 2]})
             Group.objects.get_or_create(name=f"group{n}")[0].user_set.add(alice)
             make_many(n, alice, base)
         return AIModel.objects.order_by("pk").first()
@@ -170,8 +170,8 @@ def test_hostile_text_is_shown_as_text_on_every_page(desk, ops, make_model, hold
                        upstream={"name": {"value": text, "source": text, "since": text}},
                        pinned_fields=["name"])  # fmt: skip
     preset = make_model("preset", name=text, owner=alice, base_model=model)
-    changes.edit(model, {"notes": text}, Author.person(None, text))
-    changes.audit(Author.person(None, text), model, text[:64], {text: [text, text]})
+    entries.edit(model, {"notes": text}, Author.person(None, text))
+    entries.audit(Author.person(None, text), model, text[:64], {text: [text, text]})
     client, base = desk(ops), "/admin/catalog/aimodel/"
     pages = [
         client.get(base), client.get(f"{base}?q={text}"), client.get(f"{base}?context_min={text}", follow=True),
@@ -211,7 +211,7 @@ def test_pages_run_under_the_strict_policy_and_hold_no_inline_script_or_style(de
 
 def test_history_reads_as_a_timeline_of_who_and_what(desk, ops, make_model):
     model = make_model("acme/x", context_length=1)
-    changes.edit(model, {"context_length": 2}, Author.person(ops))
+    entries.edit(model, {"context_length": 2}, Author.person(ops))
     FieldChange.objects.create(
         model=model,
         subject="acme/x",

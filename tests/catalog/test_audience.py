@@ -1,4 +1,4 @@
-"""Who sees given models, and who would lose sight of them: catalog/audience.py."""
+"""Who sees given models, and who would lose sight of them: catalog/access/audience.py."""
 
 import random
 
@@ -9,9 +9,10 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
-from catalog import access, audience, changes, viewers
-from catalog.access import Viewer
-from catalog.changes import Author
+from catalog.access import audience, callers, rules
+from catalog.access.rules import Viewer
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ def crowd(make_user, hold_flag):
     """Users in overlapping groups, some of them with flags."""
     users = [make_user(f"u{n}", groups=[f"g{n % 3}", f"g{n % 2}"]) for n in range(6)]
     hold_flag("beta", users[0], users[3])
-    hold_flag(access.EXPERIMENTAL_FLAG, users[1], users[3])
+    hold_flag(rules.EXPERIMENTAL_FLAG, users[1], users[3])
     return users
 
 
@@ -57,9 +58,9 @@ def test_everybodys_sight_is_what_the_rule_answers_each_of_them(make_model, crow
     keys = set(AIModel.objects.values_list("pk", flat=True))
     seen = audience.of(keys)
     for user in get_user_model().objects.all():
-        viewer = viewers.standing_of(user).viewer
+        viewer = callers.standing_of(user).viewer
         assert seen.seen[user.pk] == set(AIModel.objects.visible_to(viewer).values_list("pk", flat=True)), user
-    nobody = viewers.standing_of(None).viewer
+    nobody = callers.standing_of(None).viewer
     assert seen.seen[audience.ANYBODY] == set(AIModel.objects.visible_to(nobody).values_list("pk", flat=True))
     assert seen.is_whole
     for key in random.Random(seed).sample(sorted(keys), 5):
@@ -82,7 +83,7 @@ def _fields(condition):
 
 def test_every_field_that_the_rule_reads_is_one_whose_change_asks_who_loses_sight():
     viewer = Viewer(user_id=1)
-    parts = [access._own_sight(viewer, ""), access._base_seen(viewer, "", access.MAX_CHAIN - 1)]
+    parts = [rules._own_sight(viewer, ""), rules._base_seen(viewer, "", rules.MAX_CHAIN - 1)]
     read = {name for part in parts for name in _fields(part)} - {"pk"}
     assert read == set(audience.SIGHT_FIELDS)
 
@@ -128,7 +129,7 @@ def test_what_is_too_much_to_ask_is_said_to_be_left_out(make_user, make_model, m
 
 def losing(model, **values):
     before = audience.of([model.pk])
-    changes.edit(model, values, Author.person(None, "test"))
+    entries.edit(model, values, Author.person(None, "test"))
     return audience.loss(before, audience.of([model.pk]))
 
 

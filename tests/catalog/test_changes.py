@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from catalog import versions
-from catalog.changes import Author, edit, release
+from catalog.editing.entries import Author, edit, release
 from catalog.models import FieldChange
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
-from catalog.compiled import CompiledQuery
+from catalog.db.prepared import CompiledQuery
 from catalog.models import AIModel
 
 

@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from rest_framework.test import APIClient
 
-from catalog import changes, custom
-from catalog.changes import Author
+from catalog.editing import custom_models, entries
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 ROOT = "/api/models/custom"
@@ -115,7 +115,7 @@ def test_the_id_of_a_deleted_one_goes_to_nobody_else(make, mine, api, alice, bob
     if deleted_by_owner:
         assert mine.delete(f"{ROOT}/helper").status_code == 204
     else:
-        custom.remove(AIModel.objects.get(model_id="helper"), Author.person(bob))
+        custom_models.remove(AIModel.objects.get(model_id="helper"), Author.person(bob))
     taken = api.as_(bob).post(ROOT, {"id": "helper", "name": "Mine", "base_model_id": "acme/large"})
     assert errors(taken) == {"id": ["This id is taken."]}
     again = make(params={})
@@ -180,7 +180,7 @@ def test_a_base_that_the_creator_may_not_use_is_as_unknown(make, make_model, bas
     make_model("acme/gone", is_available=False)
     make_model("acme/disabled", enabled_by_default=False)
     make_model("bobs", owner=bob, base_model=base)
-    assert errors(make(base_model_id=base_id)) == {"base_model_id": [custom.UNKNOWN_BASE]}
+    assert errors(make(base_model_id=base_id)) == {"base_model_id": [custom_models.UNKNOWN_BASE]}
 
 
 def test_a_chain_has_three_links_and_no_circle(make, mine):
@@ -343,7 +343,7 @@ def test_a_preset_is_seen_with_its_base_only(api, make, mine, bob, base, ops):
     AIModel.objects.filter(pk=base.pk).update(hidden=True)
     assert caller.get("/api/models/helper").status_code == 404
     assert api.as_(ops).patch(f"{ROOT}/helper", {"delegated": True}).status_code == 404
-    custom.AIModel.objects.filter(model_id="helper").update(delegated=True)
+    custom_models.AIModel.objects.filter(model_id="helper").update(delegated=True)
     item = caller.get("/api/models/helper").json()
     assert (item["id"], item["base_model_id"]) == ("helper", None)
 
@@ -389,7 +389,7 @@ def test_a_picture_that_is_none_is_refused(make, url):
 def test_staff_set_no_other_link_to_a_picture_either(make_model, alice, base, ops, link):
     preset = make_model("helper", owner=alice, base_model=base)
     with pytest.raises(ValidationError) as refusal:
-        changes.edit(preset, {"meta": {"profile_image_url": link}}, Author.person(ops))
+        entries.edit(preset, {"meta": {"profile_image_url": link}}, Author.person(ops))
     assert list(refusal.value.error_dict) == ["meta"]
 
 
@@ -449,20 +449,20 @@ def test_without_its_base_nobody_uses_it_and_staff_find_another(api, make, mine,
         base.delete()
     else:
         AIModel.objects.filter(pk=base.pk).update(**({"hidden": True} if fate == "hidden" else {"is_available": False}))
-    assert [model.model_id for model in custom.baseless()] == ["helper"]
+    assert [model.model_id for model in custom_models.baseless()] == ["helper"]
     shown = mine.get("/api/models/helper")
     assert shown.status_code == (200 if fate == "retired" else 404)
     assert fate != "retired" or shown.json()["is_available"] is False
     other = make_model("acme/other", context_length=5)
-    assert custom.repoint(custom.baseless(), other, Author.person(ops)) == 1
-    assert not custom.baseless().exists()
+    assert custom_models.repoint(custom_models.baseless(), other, Author.person(ops)) == 1
+    assert not custom_models.baseless().exists()
     item = mine.get("/api/models/helper").json()
     assert (item["base_model_id"], item["context_length"], item["is_available"]) == ("acme/other", 5, True)
 
 
 def test_staff_move_it_to_another_owner(api, make, mine, bob, ops):
     make(params={"a": 1})
-    assert custom.hand_over(AIModel.objects.custom(), bob, Author.person(ops)) == 1
+    assert custom_models.hand_over(AIModel.objects.custom(), bob, Author.person(ops)) == 1
     assert mine.get("/api/models/helper").status_code == 404
     assert api.as_(bob).get("/api/models/helper").json()["params"] == {"a": 1}
     row = FieldChange.objects.get(subject="helper", field="owner")
@@ -488,7 +488,7 @@ def test_a_key_writes_with_its_scope_and_within_its_policy(api, alice, base, mak
 
     assert post(scopes=["models:read"]).status_code == 403
     assert "id" in errors(post(allow=["acme/large"]))
-    assert errors(post(allow=["helper"])) == {"base_model_id": [custom.UNKNOWN_BASE]}
+    assert errors(post(allow=["helper"])) == {"base_model_id": [custom_models.UNKNOWN_BASE]}
     assert post(allow=["helper", "acme/*"]).status_code == 201
 
 

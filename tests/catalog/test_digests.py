@@ -1,4 +1,4 @@
-"""catalog/digests.py: what an ETag tells beyond its answer."""
+"""catalog/api/digests.py: what an ETag tells beyond its answer."""
 
 import hashlib
 
@@ -6,9 +6,9 @@ import orjson
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog import listing
-from catalog.access import Viewer
-from catalog.changes import Author, switch
+from catalog.access.rules import Viewer
+from catalog.api.serializers import list_items
+from catalog.editing.entries import Author, switch
 from catalog.models import AccessGrant, AIModel, ModelImage
 
 KEYED = [
@@ -75,7 +75,7 @@ def test_a_readers_tag_does_not_move_with_what_the_answer_hides(api, bob, ops, d
 def test_what_a_writers_tag_hides_cannot_be_guessed_without_the_secret(api, alice, bob, delegated):
     delegated.grants.update(permission="write")
     told = api.as_(bob).get("/api/models/preset").headers["ETag"].strip('"').partition(".")[0]
-    row = listing.find(Viewer(user_id=bob.pk), "preset")
+    row = list_items.find(Viewer(user_id=bob.pk), "preset")
     guess = [
         row.pk, row.model_id, row.name, row.shown_base, row.params, row.meta, row.description, row.active,
         row.delegated, row.owner_id, row.shown_image, [], [("user", str(bob.pk), "write")],
@@ -85,5 +85,5 @@ def test_what_a_writers_tag_hides_cannot_be_guessed_without_the_secret(api, alic
         digest(data, **size).hexdigest()[: len(told)]
         for digest, size in ((hashlib.blake2b, {"digest_size": len(told) // 2}), (hashlib.sha256, {}))
     }
-    assert listing.state(row) == told
+    assert list_items.state(row) == told
     assert told not in guesses

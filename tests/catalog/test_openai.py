@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog.changes import Author, edit
+from catalog.editing.entries import Author, edit
 from catalog.models import AIModel
 
 LARGE = {
@@ -262,7 +262,7 @@ def test_a_key_over_its_limit_is_429_in_the_envelope(api, alice, make_key):
 
 
 def test_a_fault_of_ours_is_500_in_the_envelope(caller, monkeypatch):
-    monkeypatch.setattr("catalog.viewsets.openai.OpenAIModelViewSet.served", lambda *_: 1 / 0)
+    monkeypatch.setattr("catalog.dialects.views.OpenAIModelViewSet.served", lambda *_: 1 / 0)
     answer = caller.get("/v1/models")
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
     assert "ZeroDivision" not in answer.content.decode()

@@ -1,4 +1,4 @@
-"""catalog/rights.py: no page of the admin lets staff raise anybody, or themselves, beyond what they have."""
+"""catalog/access/rights.py: no page of the admin lets staff raise anybody, or themselves, beyond what they have."""
 
 from datetime import timedelta
 
@@ -13,8 +13,8 @@ from waffle import get_waffle_flag_model
 
 from apikeys.authentication import standing_of_key
 from apikeys.models import ApiKey, Scope
+from catalog.access.callers import standing_of
 from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
-from catalog.viewers import standing_of
 from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db

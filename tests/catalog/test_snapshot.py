@@ -7,11 +7,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog import snapshot as snapshots
-from catalog import viewers
+from catalog.access import callers
+from catalog.access.callers import standing_of
+from catalog.api import snapshot as snapshots
+from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
-from catalog.snapshot import snapshot
-from catalog.viewers import standing_of
 from preferences.models import ModelPreference
 
 READS = ["/v1/models", "/v1/models/acme%2F1", "/api/models", "/api/models?format=cli", "/api/settings"]
@@ -158,7 +158,7 @@ def test_a_catalog_that_changes_while_it_is_read_is_read_again(api, key, make_mo
 def test_a_viewer_whose_sight_changes_with_the_catalog_gets_one_state(api, alice, make_key, make_model, monkeypatch):
     """Alice loses her flag in the transaction that shows a hidden model to its holders: she never sees it."""
     model = make_model("acme/secret", hidden=True, requires_feature_flag="beta")
-    flag = viewers.get_waffle_flag_model().objects.create(name="beta", everyone=None, superusers=False)
+    flag = callers.get_waffle_flag_model().objects.create(name="beta", everyone=None, superusers=False)
     flag.users.add(alice)
     caller, read = api.with_key(make_key(alice).token), snapshots._read_all
     snapshot.clear()

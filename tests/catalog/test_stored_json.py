@@ -1,4 +1,4 @@
-"""catalog/fields.py and catalog/items.py: no stored JSON, whoever wrote it, breaks a read."""
+"""catalog/db/fields.py and catalog/api/serializers/items.py: no stored JSON, whoever wrote it, breaks a read."""
 
 import json
 import logging
@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.urls import reverse
 
-from catalog import custom, listing, strictjson
-from catalog.fields import StoredJSON
+from catalog.api.serializers import list_items
+from catalog.api.snapshot import snapshot
+from catalog.db.fields import StoredJSON
+from catalog.editing import custom_models
 from catalog.models import AIModel, FieldChange
-from catalog.snapshot import snapshot
+from catalog.validation import strict_json
 from providers.models import Provider, ProviderCopy, ProviderModel
 from tests.admin_forms import fields_of
 
@@ -104,7 +106,7 @@ def test_a_form_of_the_admin_refuses_a_number_beyond_64_bits(desk, ops, alice, m
 
 @pytest.mark.parametrize("text", ["9223372036854775807", "-9223372036854775808", "9.2e18", '"1e200"', "5e-324"])
 def test_what_fits_64_bits_or_is_text_is_taken(text):
-    assert strictjson.parse(text) == json.loads(text)
+    assert strict_json.parse(text) == json.loads(text)
 
 
 def test_the_same_numbers_are_answered_from_both_databases(api, alice, make_model):
@@ -253,7 +255,7 @@ def test_what_cannot_be_answered_is_not_written(api, alice, make_model, monkeypa
         "put": ("/mine/access", {"access_grants": [{"principal_type": "everyone", "permission": "read"}]}),
     }[method]
     before = list(AIModel.objects.values("model_id", "name", "restricted"))
-    monkeypatch.setattr(listing, "item", lambda *_: {"x": 2**70})
+    monkeypatch.setattr(list_items, "item", lambda *_: {"x": 2**70})
     answer = getattr(api.as_(alice), method)(f"/api/models/custom{path}", body)
     assert answer.status_code == 500
     assert list(AIModel.objects.values("model_id", "name", "restricted")) == before
@@ -273,7 +275,7 @@ def test_every_json_column_of_ours_reads_alike_on_both_databases():
 
 def test_a_custom_model_is_held_to_the_same_whoever_makes_it(alice, make_model):
     make_model("acme/large")
-    viewer = listing.Viewer(user_id=alice.pk)
+    viewer = list_items.Viewer(user_id=alice.pk)
     sent = {"id": "mine", "name": "Mine", "base_model_id": "acme/large", "params": {"a": 1e200}}
     with pytest.raises(ValidationError, match="64 bits"):
-        custom.create(viewer, custom.Author.person(alice), sent)
+        custom_models.create(viewer, custom_models.Author.person(alice), sent)

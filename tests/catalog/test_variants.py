@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.variants import variant_of
+from catalog.validation.variants import variant_of
 
 
 @pytest.mark.parametrize(

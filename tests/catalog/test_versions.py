@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog import snapshot as snapshots
 from catalog import versions
+from catalog.access.callers import standing_of
+from catalog.api import snapshot as snapshots
+from catalog.api.snapshot import snapshot
 from catalog.models import AIModel, CatalogVersion
-from catalog.snapshot import snapshot
-from catalog.viewers import standing_of
 from preferences import writing
 from preferences.models import Profile
 

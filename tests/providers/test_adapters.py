@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.adapters import ADAPTERS, Answer, short_name
-from providers.http import UpstreamError
+from providers.client.http import UpstreamError
 from tests.answers import RECORDED, adapter, one, openrouter, parsed, reason_of, recorded
 
 

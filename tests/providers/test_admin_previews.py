@@ -1,11 +1,11 @@
-"""Wide acts of the providers' admin do exactly what was shown: providers/admin_offers.py and admin_runs.py."""
+"""Wide acts of the providers' admin do exactly what was shown: providers/admin/offers.py and admin_runs.py."""
 
 import pytest
 from django.urls import reverse
 
 from catalog.models import AIModel, AuditEntry
-from providers import held
 from providers.models import Provider, ProviderModel, SyncRun
+from providers.sync import held_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +160,7 @@ def test_accepting_all_first_says_what_would_go_and_does_nothing(staff, run):
 @pytest.mark.parametrize("form", [{"accept_all": "1", "confirmed": "1"}, {"accept_chosen": "1", "id": ["one/m1"]}])
 def test_a_held_run_of_which_a_part_was_accepted_meanwhile_is_shown_anew(staff, run, ops, form):
     asked = {True: decide(staff, run, accept_all="1"), False: page_of(staff, run)}["accept_all" in form]
-    held.apply_held(run, ops, ["one/m2"])
+    held_runs.apply_held(run, ops, ["one/m2"])
     answer = decide(staff, run, **form, _seal=asked.context["seal"])
     assert REFUSED in staff.get(answer["Location"]).content.decode()
     assert (retired(), run.decision) == ({"one/m2"}, "")

@@ -1,4 +1,4 @@
-"""Whose ids are whose (providers/claims.py), and the deletion of a provider (providers/deleting.py)."""
+"""Whose ids are whose (providers/reading/claims.py), and the deletion of a provider (providers/offers/deletion.py)."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -7,9 +7,11 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange
-from providers import defaults, held, sync
-from providers.history import availability, price_history
+from providers import defaults
 from providers.models import Provider, ProviderModel, SyncRun
+from providers.offers.history import availability, price_history
+from providers.sync import held_runs
+from providers.sync import run as sync
 from tests.feeds import DAYS, Meddling, day, feed, fingerprint, record
 
 ADD = "admin:providers_provider_add"
@@ -236,7 +238,7 @@ def test_a_held_run_of_a_deleted_provider_can_be_read_and_not_decided(staff, syn
     staff.post(reverse(DELETE, args=[run.provider_id]), {"confirmed": found.digest})
     run.refresh_from_db()
     assert (run.decision, run.decided_by, str(run)) == ("rejected", "ops", f"run {run.pk} of openrouter")
-    assert held.waiting() == []
+    assert held_runs.waiting() == []
     for url in (
         reverse("admin:providers_syncrun_changelist"),
         reverse("admin:providers_syncrun_change", args=[run.pk]),

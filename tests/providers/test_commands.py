@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from catalog.models import AIModel, FieldChange
 from providers.models import Provider, SyncRun
-from providers.sync import Outcome
+from providers.sync.run import Outcome
 from tests.feeds import available, feed, fingerprint, record
 
 EMBEDDING = record("acme/embed", produces="embeddings")
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_the_run_as_interrupted(openrouter, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("providers.reading.Reader.fetch", interrupt)
+    monkeypatch.setattr("providers.reading.reader.Reader.fetch", interrupt)
     with pytest.raises(SystemExit) as leaving:
         call_command("sync_catalog", "openrouter")
     assert leaving.value.code == 130
@@ -170,7 +170,7 @@ def test_a_database_that_is_gone_is_a_failure_in_words(openrouter, monkeypatch, 
     def fail(*args, **options):
         raise OperationalError("secret host")
 
-    monkeypatch.setattr("providers.sync.lease.acquire", fail)
+    monkeypatch.setattr("providers.sync.run.lease.acquire", fail)
     with pytest.raises(SystemExit) as leaving:
         call_command("sync_catalog", "openrouter")
     out = capsys.readouterr().out
@@ -189,7 +189,7 @@ def test_going_on_for_ever_survives_a_round_that_fails(openrouter, monkeypatch, 
     monkeypatch.setattr(f"{command}.time.sleep", sleep)
     # The test's own transaction lives in this connection.
     monkeypatch.setattr(f"{command}.close_old_connections", lambda: None)
-    monkeypatch.setattr("providers.endpoints.base_url", lambda provider: "http://127.0.0.1:9")
+    monkeypatch.setattr("providers.connection.endpoints.base_url", lambda provider: "http://127.0.0.1:9")
     with pytest.raises(SystemExit):
         call_command("sync_catalog", "openrouter", "--every", "15m")
     assert rounds == [900, 900]

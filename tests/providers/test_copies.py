@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from providers import copies
+from providers.lists import cache
 from providers.models import ProviderCopy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,8 +48,8 @@ def age(provider):
 
 
 def at_hand(provider, listing, fetch):
-    copy = copies.read(provider.slug, listing) or ProviderCopy(provider=provider, listing=listing)
-    return copies.at_hand(copy, fetch)
+    copy = cache.read(provider.slug, listing) or ProviderCopy(provider=provider, listing=listing)
+    return cache.at_hand(copy, fetch)
 
 
 def settled(check, seconds=3):
@@ -62,42 +62,42 @@ def settled(check, seconds=3):
 
 def test_the_first_caller_gets_what_upstream_lists(provider):
     copy = at_hand(provider, "language", Source())
-    assert copies.items_of(copy) == ITEMS
+    assert cache.items_of(copy) == ITEMS
 
 
 def test_a_fresh_copy_is_answered_without_asking_upstream(provider):
-    copies.store(provider, "language", ITEMS)
+    cache.store(provider, "language", ITEMS)
     source = Source()
     copy = at_hand(provider, "language", source)
-    assert (copies.items_of(copy), source.calls) == (ITEMS, 0)
+    assert (cache.items_of(copy), source.calls) == (ITEMS, 0)
 
 
 def test_the_caller_who_finds_an_old_copy_gets_the_new_one_where_upstream_is_quick(provider, age):
-    copies.store(provider, "language", [])
+    cache.store(provider, "language", [])
     age(seconds=400)
-    assert copies.items_of(at_hand(provider, "language", Source())) == ITEMS
+    assert cache.items_of(at_hand(provider, "language", Source())) == ITEMS
 
 
 def test_an_old_copy_is_answered_at_once_while_upstream_hangs(provider, age):
-    copies.store(provider, "language", ITEMS)
+    cache.store(provider, "language", ITEMS)
     age(seconds=400)
     source = Source([])
     source.go.clear()
     began = time.monotonic()
     copy = at_hand(provider, "language", source)
-    assert copies.items_of(copy) == ITEMS
+    assert cache.items_of(copy) == ITEMS
     assert time.monotonic() - began < 1
     source.go.set()
     assert settled(lambda: ProviderCopy.objects.get().items == [])
 
 
 def test_with_nothing_stored_a_caller_is_answered_within_three_seconds(provider, monkeypatch):
-    monkeypatch.setattr(copies, "LONGEST_WAIT", 0.5)
+    monkeypatch.setattr(cache, "LONGEST_WAIT", 0.5)
     source = Source()
     source.go.clear()
     began = time.monotonic()
     copy = at_hand(provider, "language", source)
-    assert (copy.fetched_at, copies.LONGEST_WAIT < 3) == (None, True)
+    assert (copy.fetched_at, cache.LONGEST_WAIT < 3) == (None, True)
     assert time.monotonic() - began < 1.5
     source.go.set()
     assert settled(lambda: ProviderCopy.objects.get().items == ITEMS)
@@ -106,7 +106,7 @@ def test_with_nothing_stored_a_caller_is_answered_within_three_seconds(provider,
 @pytest.mark.parametrize("stored", [True, False])
 def test_of_sixteen_callers_one_asks_upstream(provider, age, stored):
     if stored:
-        copies.store(provider, "language", ITEMS)
+        cache.store(provider, "language", ITEMS)
         age(seconds=400)
     source = Source()
     source.go.clear()
@@ -132,17 +132,17 @@ def test_of_sixteen_callers_one_asks_upstream(provider, age, stored):
 
 
 def test_after_a_failure_upstream_is_left_alone_for_a_while(provider):
-    source = Source(error=copies.Unreadable("The connection was refused."))
+    source = Source(error=cache.Unreadable("The connection was refused."))
     for _ in range(3):
         copy = at_hand(provider, "language", source)
-    assert (copy.error, copies.is_failing(copy), source.calls) == ("The connection was refused.", True, 1)
+    assert (copy.error, cache.is_failing(copy), source.calls) == ("The connection was refused.", True, 1)
 
 
 def test_upstream_is_asked_again_when_the_pause_is_over(provider):
-    at_hand(provider, "language", Source(error=copies.Unreadable("Down.")))
+    at_hand(provider, "language", Source(error=cache.Unreadable("Down.")))
     ProviderCopy.objects.update(renewing_until=timezone.now())
     copy = at_hand(provider, "language", Source())
-    assert (copies.items_of(copy), copy.error, copy.failed_at) == (ITEMS, "", None)
+    assert (cache.items_of(copy), copy.error, copy.failed_at) == (ITEMS, "", None)
 
 
 def test_an_answer_that_is_not_understood_is_a_failure_without_a_stack(provider, caplog):
@@ -153,7 +153,7 @@ def test_an_answer_that_is_not_understood_is_a_failure_without_a_stack(provider,
 
 def test_a_claim_that_nobody_finished_ends_by_itself(provider):
     ProviderCopy.objects.create(provider=provider, listing="language", renewing_until=timezone.now())
-    assert copies.items_of(at_hand(provider, "language", Source())) == ITEMS
+    assert cache.items_of(at_hand(provider, "language", Source())) == ITEMS
 
 
 def test_a_renewal_that_a_sync_has_overtaken_writes_nothing(provider):
@@ -162,13 +162,13 @@ def test_a_renewal_that_a_sync_has_overtaken_writes_nothing(provider):
     waiting = threading.Thread(target=at_hand, args=(provider, "language", source))
     waiting.start()
     assert settled(lambda: source.calls)
-    copies.store(provider, "language", ITEMS)
+    cache.store(provider, "language", ITEMS)
     source.go.set()
     waiting.join(5)
     assert ProviderCopy.objects.get().items == ITEMS
 
 
 def test_listings_of_a_provider_have_copies_of_their_own(provider):
-    copies.store(provider, "language", ITEMS)
-    assert copies.items_of(at_hand(provider, "embeddings", Source([]))) == []
+    cache.store(provider, "language", ITEMS)
+    assert cache.items_of(at_hand(provider, "embeddings", Source([]))) == []
     assert ProviderCopy.objects.count() == 2

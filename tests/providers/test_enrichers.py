@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 
 from catalog.models import AIModel
-from providers import coverage, sync
-from providers.conflicts import conflicts
 from providers.models import ProviderModel
+from providers.reports import coverage
+from providers.reports.conflicts import conflicts
 
 pytestmark = pytest.mark.django_db
 MODELSDEV = {
@@ -46,7 +46,7 @@ def listed(make_provider, tmp_path):
         provider = make_provider(slug, precedence=PRECEDENCE[slug])
         path = tmp_path / "answer.json"
         path.write_text(json.dumps(answer))
-        outcome = sync.sync(provider, path=path, allow_shrink=True)
+        outcome = run.sync(provider, path=path, allow_shrink=True)
         assert outcome.state == state, outcome
         return outcome
 
@@ -57,7 +57,7 @@ def listed(make_provider, tmp_path):
 def recorded(make_provider, project_dir):
     def run(slug, name):
         provider = make_provider(slug, precedence=PRECEDENCE[slug])
-        return sync.sync(provider, path=project_dir / "tests" / "data" / name)
+        return run.sync(provider, path=project_dir / "tests" / "data" / name)
 
     return run
 

@@ -7,8 +7,8 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from catalog.models import AIModel
-from providers import credentials
 from providers.adapters import ADAPTERS
+from providers.connection import credentials
 from providers.models import Provider, ProviderModel, SyncRun
 from tests import upstreams
 from tests.answers import DATA

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import FieldChange
-from providers.history import availability, normalised, price_history
 from providers.models import ProviderModel
+from providers.offers.history import availability, normalised, price_history
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers import addresses
-from providers.http import Door, Limits, UpstreamError, check_url, strict_loads
+from providers.client import addresses
+from providers.client.http import Door, Limits, UpstreamError, check_url, strict_loads
 from tests import upstreams
 from tests.upstreams import Upstream
 

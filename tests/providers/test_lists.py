@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from providers import copies, lists, live
+from providers.lists import cache, lists, upstream
 from providers.models import ProviderCopy
 
 GPT = lists.item(
@@ -39,15 +39,15 @@ def stored(make_provider, monkeypatch):
 
     def unreadable(provider, listing):
         def fetch():
-            raise copies.Unreadable("The connection was refused.")
+            raise cache.Unreadable("The connection was refused.")
 
         return fetch
 
-    monkeypatch.setattr(live, "source", unreadable)
+    monkeypatch.setattr(upstream, "source", unreadable)
 
     def store(name, items):
         listed = lists.LISTS[name]
-        copies.store(make_provider(listed.provider), listed.listing, items)
+        cache.store(make_provider(listed.provider), listed.listing, items)
 
     return store
 
@@ -164,7 +164,7 @@ def test_the_author_is_named_once(model_id, name, shown):
 @pytest.mark.parametrize(("name", "count"), [("openrouter", 23), ("embeddings", 21), ("openai", 9)])
 def test_without_a_key_the_curated_list_is_answered(make_provider, monkeypatch, data, name, count):
     make_provider(lists.LISTS[name].provider)
-    monkeypatch.setattr(live, "source", lambda provider, listing: None)
+    monkeypatch.setattr(upstream, "source", lambda provider, listing: None)
     found = data(name)
     assert (found["source"], len(found["models"]), "total" in found, "error" in found) == (
         "curated",

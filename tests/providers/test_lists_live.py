@@ -186,8 +186,8 @@ def test_an_upstream_that_does_not_answer_in_time_holds_nobody(served, upstream,
         "slow headers": upstreams.slow_headers(0.2),
         "slow": upstreams.delayed(5, upstreams.answer(200, MODELS)),
     }
-    monkeypatch.setattr("providers.copies.FETCH_DEADLINE", 0.6)
-    monkeypatch.setattr("providers.copies.LONGEST_WAIT", 0.9)
+    monkeypatch.setattr("providers.lists.cache.FETCH_DEADLINE", 0.6)
+    monkeypatch.setattr("providers.lists.cache.LONGEST_WAIT", 0.9)
     upstream.on("/api/v1/models", scenarios[scenario])
     began = time.monotonic()
     assert served("openrouter")["source"] == "curated_fallback"

@@ -5,11 +5,14 @@ import json
 import pytest
 from django.core.management import call_command
 
-from catalog import changes, versions
-from catalog.changes import Author
+from catalog import versions
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
-from providers import defaults, switching, sync
+from providers import defaults
 from providers.models import Provider, ProviderModel
+from providers.offers import bulk
+from providers.sync import run
 from tests.feeds import Meddling, available, feed, fingerprint, record
 
 
@@ -131,7 +134,7 @@ def test_a_pinned_field_stands_others_move_and_release_hands_it_back(sync_feed, 
 
 def test_upstreams_word_on_a_pinned_field_touches_neither_the_row_nor_its_time(sync_feed):
     sync_feed(feed([record("acme/m")]))
-    changes.edit(model("acme/m"), {"description": "ours"}, Author.person(None, "ops"))
+    entries.edit(model("acme/m"), {"description": "ours"}, Author.person(None, "ops"))
     before = model("acme/m")
     sync_feed(feed([record("acme/m", description="another")]))
     after = model("acme/m")
@@ -140,7 +143,7 @@ def test_upstreams_word_on_a_pinned_field_touches_neither_the_row_nor_its_time(s
 
 def test_a_frozen_entry_keeps_every_field_but_not_its_availability(sync_feed):
     sync_feed(feed([record("acme/m"), record("acme/n")]))
-    changes.edit(model("acme/m"), {"frozen": True}, Author.person(None, "ops"))
+    entries.edit(model("acme/m"), {"frozen": True}, Author.person(None, "ops"))
     moved = record("acme/m", description="new", context_length=5, prompt="0.000005")
     sync_feed(feed([moved, record("acme/n")]))
     found = model("acme/m")
@@ -155,9 +158,9 @@ def test_a_persons_edit_while_upstream_is_read_stands(sync_feed, openrouter):
     sent = feed([record("acme/m", description="new", context_length=5)])
 
     def edit():
-        changes.edit(model("acme/m"), {"description": "ours"}, Author.person(None, "ops"))
+        entries.edit(model("acme/m"), {"description": "ours"}, Author.person(None, "ops"))
 
-    outcome = sync.sync(openrouter, reader=Meddling(openrouter, sent, edit))
+    outcome = run.sync(openrouter, reader=Meddling(openrouter, sent, edit))
     assert (outcome.state, model("acme/m").description, model("acme/m").context_length) == ("ok", "ours", 5)
     assert model("acme/m").upstream["description"]["value"] == "new"
 
@@ -238,21 +241,21 @@ def test_the_price_of_the_curated_list_fills_in(sync_feed, openai):
 
 def test_an_entry_whose_offers_are_all_switched_off_is_unavailable(sync_feed):
     sync_feed(feed(5))
-    counts = switching.switch(False, exclude=["acme/m0002"])
+    counts = bulk.switch(False, exclude=["acme/m0002"])
     assert (counts.checked, counts.updated, counts.skipped) == (5, 4, 1)
     assert available() == {"acme/m0002"}
     sync_feed(feed(5, context_length=3))
     assert available() == {"acme/m0002"}, "a sync switched them on again"
-    assert switching.switch(True).updated == 4
+    assert bulk.switch(True).updated == 4
     assert len(available()) == 5
 
 
 def test_an_unknown_exception_is_refused_by_name(sync_feed):
     sync_feed(feed(2))
-    with pytest.raises(switching.UnknownIds, match="acme/M0001"):
-        switching.switch(False, exclude=["acme/M0001"])
+    with pytest.raises(bulk.UnknownIds, match="acme/M0001"):
+        bulk.switch(False, exclude=["acme/M0001"])
     assert len(available()) == 2
-    assert switching.switch(False, exclude=["acme/M0001"], ignore_unknown=True).updated == 2
+    assert bulk.switch(False, exclude=["acme/M0001"], ignore_unknown=True).updated == 2
 
 
 def test_a_dry_run_of_a_switch_writes_nothing(sync_feed, capsys):
@@ -269,7 +272,7 @@ def test_a_switched_off_offer_gives_way_to_the_next(sync_feed, make_provider):
     second = make_provider("openrouter2", kind="openrouter", precedence=90)
     sync_feed(feed([record("acme/m")]))
     sync_feed(feed([record("acme/m", prompt="0.000009")]), provider=second)
-    switching.switch(False, provider=Provider.objects.get(slug="openrouter"))
+    bulk.switch(False, provider=Provider.objects.get(slug="openrouter"))
     assert (model("acme/m").pricing["prompt"], model("acme/m").offered_by) == ("0.000009", ["openrouter2"])
 
 
@@ -277,7 +280,7 @@ def test_a_deactivated_provider_offers_nothing(sync_feed, openrouter):
     sync_feed(feed(2))
     Provider.objects.filter(pk=openrouter.pk).update(is_active=False)
     openrouter.refresh_from_db()
-    switching.recompute(openrouter)
+    bulk.recompute(openrouter)
     assert available() == set()
 
 

@@ -6,10 +6,10 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from catalog import modelids
 from catalog.models import AIModel
-from providers import curated
+from catalog.validation import model_ids
 from providers.adapters import ADAPTERS
+from providers.reading import curated
 from tests.answers import adapter
 from tests.feeds import record
 
@@ -36,8 +36,8 @@ def test_a_pattern_that_an_aggregator_lists_is_refused_too(sync_feed):
 
 @pytest.mark.parametrize(("text", "is_id"), [("acme/one", True), ("*", False), ("acme/*", False), ("a*b", False)])
 def test_no_id_has_a_star_and_patterns_may(text, is_id):
-    assert (modelids.problem_of(text) is None) is is_id
-    assert modelids.problem_of_pattern(text) is None
+    assert (model_ids.problem_of(text) is None) is is_id
+    assert model_ids.problem_of_pattern(text) is None
 
 
 def test_no_entry_is_made_by_hand_with_a_star(client, ops):

@@ -1,4 +1,4 @@
-"""What is taken for a release date of what upstreams call `created` (providers/release_dates.py)."""
+"""What is taken for a release date of what upstreams call `created` (providers/reading/release_dates.py)."""
 
 import json
 import time

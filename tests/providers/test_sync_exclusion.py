@@ -15,8 +15,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from catalog.models import AIModel, FieldChange
-from providers import lease, sync
 from providers.models import Provider, ProviderModel, SyncRun
+from providers.sync import lease
+from providers.sync import run as sync
 from tests.feeds import Meddling, available, feed, fingerprint, record, saved
 from tests.upstreams import after_barrier, answer
 
@@ -207,7 +208,7 @@ def test_a_database_that_fails_midway_leaves_nothing_and_the_run_says_so(openrou
         FieldChange.objects.create(subject="half", field="name", source="sync")
         raise sync.OperationalError("disk full: secret")
 
-    monkeypatch.setattr("providers.deciding.write", fail)
+    monkeypatch.setattr("providers.sync.plan.write", fail)
     outcome = sync_feed(feed(4))
     assert (outcome.state, outcome.reason, fingerprint()) == ("failed", "database", before)
     assert "secret" not in outcome.message

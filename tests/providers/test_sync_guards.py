@@ -7,12 +7,13 @@ from django.utils import timezone
 
 from catalog import versions
 from catalog.models import AIModel, AuditEntry, FieldChange
-from providers import claims, held
 from providers.adapters import BadRecord, Listing
 from providers.models import ProviderModel, SyncRun
-from providers.namespaces import Namespace
-from providers.records import checked
-from providers.sync import sync
+from providers.reading import claims
+from providers.reading.namespaces import Namespace
+from providers.reading.records import checked
+from providers.sync import held_runs
+from providers.sync.run import sync
 from tests.feeds import available, feed, fingerprint, record
 
 
@@ -231,30 +232,30 @@ def shrunk(sync_feed):
 
 
 def test_confirming_a_held_run_retires_exactly_what_was_shown(shrunk, ops, sync_feed):
-    counts = held.apply_held(shrunk, ops)
+    counts = held_runs.apply_held(shrunk, ops)
     assert (counts["retired"], len(available())) == (30, 10)
     assert (shrunk.decision, shrunk.decided_by, shrunk.confirmed, shrunk.held) == ("accepted", "ops", True, {})
     # The confirmed size is what the next run is measured against.
     assert sync_feed(feed(10)).state == "ok"
-    with pytest.raises(held.NotHeld, match="accepted by ops already"):
-        held.apply_held(shrunk, ops)
+    with pytest.raises(held_runs.NotHeld, match="accepted by ops already"):
+        held_runs.apply_held(shrunk, ops)
 
 
 def test_a_held_run_may_be_confirmed_in_part(shrunk, ops):
-    assert held.apply_held(shrunk, ops, only=["acme/m0039"])["retired"] == 1
+    assert held_runs.apply_held(shrunk, ops, only=["acme/m0039"])["retired"] == 1
     assert (len(available()), shrunk.decision, len(shrunk.held["removals"]["language"])) == (39, "", 29)
 
 
 def test_rejecting_a_held_run_leaves_the_catalog_as_it_is(shrunk, ops, sync_feed):
-    held.reject_held(shrunk, ops)
+    held_runs.reject_held(shrunk, ops)
     assert (shrunk.decision, len(available())) == ("rejected", 40)
     assert sync_feed(feed(10)).state == "held"
 
 
 def test_what_an_older_run_holds_cannot_be_confirmed(shrunk, ops, sync_feed):
     sync_feed(feed(40))
-    with pytest.raises(held.NotHeld, match="out of date"):
-        held.apply_held(shrunk, ops)
+    with pytest.raises(held_runs.NotHeld, match="out of date"):
+        held_runs.apply_held(shrunk, ops)
     assert len(available()) == 40
 
 
@@ -262,7 +263,7 @@ def test_confirming_a_run_held_for_its_prices_applies_the_list_that_was_shown(sy
     sync_feed(feed(12))
     outcome = sync_feed(feed([record("acme/new"), *records(10, prompt="0.01", completion="0.02")]))
     run = SyncRun.objects.get(pk=outcome.run_id)
-    counts = held.apply_held(run, ops)
+    counts = held_runs.apply_held(run, ops)
     assert (counts["added"], counts["updated"], counts["retired"]) == (1, 10, 2)
     assert ProviderModel.objects.get(upstream_id="acme/m0000").pricing["prompt"] == "0.01"
     assert FieldChange.objects.filter(run_id=run.pk, field="pricing").count() == 10

@@ -9,11 +9,12 @@ import time
 import pytest
 from django.db import connection
 
-from catalog import changes
-from catalog.changes import Author
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import AIModel
-from providers import switching, sync
 from providers.models import Provider
+from providers.offers import bulk
+from providers.sync import run
 from tests.feeds import DATA, DAYS, available, day, feed, record, saved
 
 
@@ -42,7 +43,7 @@ def in_threads(*works):
 def test_two_providers_that_bring_the_same_new_models_at_once_both_succeed(transactional_db, tmp_path):
     path, outcomes = saved(tmp_path, feed(60)), []
     providers = [Provider.objects.create(slug=f"or{n}", kind="openrouter", name="x") for n in (1, 2)]
-    in_threads(*[lambda p=p: outcomes.append(sync.sync(p, path=path).state) for p in providers])
+    in_threads(*[lambda p=p: outcomes.append(run.sync(p, path=path).state) for p in providers])
     assert outcomes == ["ok", "ok"]
     assert {tuple(found) for found in AIModel.objects.values_list("offered_by", flat=True)} == {("or1", "or2")}
 
@@ -54,15 +55,15 @@ def test_people_edit_while_syncs_write_and_neither_loses(transactional_db, tmp_p
         (tmp_path / str(number)).mkdir()
         sent = feed(60, description=f"upstream {number}", context_length=100 + number)
         paths.append(saved(tmp_path / str(number), sent))
-    sync.sync(provider, path=paths[0])
+    run.sync(provider, path=paths[0])
     edited = list(AIModel.objects.order_by("-pk")[:20])
 
     def edit():
         for model in edited:
-            changes.edit(model, {"description": "ours"}, Author.person(None, "ops"))
+            entries.edit(model, {"description": "ours"}, Author.person(None, "ops"))
 
     states = []
-    in_threads(edit, lambda: states.extend(sync.sync(provider, path=path).state for path in paths[1:]))
+    in_threads(edit, lambda: states.extend(run.sync(provider, path=path).state for path in paths[1:]))
     assert states == ["ok", "ok", "ok"]
     keys = [model.pk for model in edited]
     ours = AIModel.objects.filter(pk__in=keys)
@@ -111,7 +112,7 @@ def test_5276_models_take_less_than_ten_seconds_and_little_memory(sync_feed, tmp
     outcome, first = timed(lambda: sync_feed(path))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     _, again = timed(lambda: sync_feed(path))
-    counts, switched = timed(lambda: switching.switch(False))
+    counts, switched = timed(lambda: bulk.switch(False))
     print(
         f"5,276 models: {first:.2f} s, {again:.2f} s unchanged, {switched:.2f} s switched off; {grown // 1024} MB more"
     )

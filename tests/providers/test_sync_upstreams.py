@@ -5,10 +5,10 @@ import time
 import pytest
 
 from catalog.models import AIModel
-from providers import credentials
-from providers.freshness import sources
-from providers.http import Limits
+from providers.client.http import Limits
+from providers.connection import credentials
 from providers.models import ProviderCopy, ProviderModel, SyncRun
+from providers.reports.freshness import sources
 from tests.feeds import available, feed, fingerprint, record
 from tests.upstreams import (
     answer,

@@ -7,7 +7,7 @@ import pytest
 
 from providers.adapters import ADAPTERS
 from providers.adapters.ollama import is_embedding_only
-from providers.http import Door, Limits, UpstreamError
+from providers.client.http import Door, Limits, UpstreamError
 from tests import upstreams
 from tests.answers import RECORDED, adapter, openrouter, parsed, recorded
 from tests.upstreams import Upstream

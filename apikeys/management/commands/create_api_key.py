@@ -6,10 +6,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from apikeys import issuing
+from apikeys import keys
 from apikeys.models import Scope
 from apikeys.policy import chosen
-from catalog.changes import Author
+from catalog.editing.entries import Author
 
 
 class Command(BaseCommand):
@@ -37,13 +37,13 @@ class Command(BaseCommand):
         if options["scope"]:
             values["scopes"] = list(dict.fromkeys(options["scope"]))
         if options["expires"]:
-            values["expires_at"] = issuing.expiry(options["expires"], timezone.now())
+            values["expires_at"] = keys.expiry(options["expires"], timezone.now())
             if values["expires_at"] is None:
                 raise CommandError("--expires is ISO 8601, such as 2027-01-31T12:00:00Z, or days, such as 90d.")
-        actor = issuing.Actor(Author.person(None, "the command create_api_key"), is_staff=True)
+        actor = keys.Actor(Author.person(None, "the command create_api_key"), is_staff=True)
         try:
             policy = chosen(None, {"allowed_models": options["allow"], "denied_models": options["deny"]})
-            issued = issuing.create(user, values, policy, actor)
+            issued = keys.create(user, values, policy, actor)
         except ValidationError as error:
             told = (f"{name}: {text}" for name, texts in error.message_dict.items() for text in texts)
             raise CommandError("\n".join(told)) from error

@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apikeys import issuing, tokens
+from apikeys import keys, tokens
 from apikeys.models import ApiKey
-from catalog.changes import Author
+from catalog.editing.entries import Author
 
 
 class Command(BaseCommand):
@@ -22,6 +22,6 @@ class Command(BaseCommand):
         if key is None:
             # Not echoed: it may be a mistyped secret.
             raise CommandError("There is no such key. Give a whole key, or the id that /api/keys shows.")
-        actor = issuing.Actor(Author.person(None, "the command revoke_api_key"), is_staff=True)
-        done = "Revoked" if issuing.revoke(key, actor) else "Was revoked before:"
+        actor = keys.Actor(Author.person(None, "the command revoke_api_key"), is_staff=True)
+        done = "Revoked" if keys.revoke(key, actor) else "Was revoked before:"
         self.stdout.write(f"{done} {key} of {key.user.get_username()}.")

@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.utils import timezone
 
-from catalog import changes, strictjson
-from catalog.changes import Author
+from catalog.editing import entries
+from catalog.editing.entries import Author
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel
+from catalog.validation import strict_json
 
 EDITABLE = ("tags", *SYNCED_FIELDS, *DECIDED_FIELDS, "frozen")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -45,9 +46,9 @@ class Command(BaseCommand):
             tags = values.pop("tags", None)
             with transaction.atomic():
                 if options["release"] is not None:
-                    released = changes.release(model, options["release"] or None, author)
+                    released = entries.release(model, options["release"] or None, author)
                 if options["values"]:
-                    changed = changes.edit(model, values, author, tags=tags)
+                    changed = entries.edit(model, values, author, tags=tags)
         except ValidationError as error:
             raise CommandError("\n".join(_messages(error))) from error
         if released:
@@ -85,7 +86,7 @@ def _value(name: str, text: str) -> Any:
         return field.get_default() if isinstance(field, models.JSONField) else None if field.null else ""
     if isinstance(field, models.JSONField):
         try:
-            return strictjson.parse(text)
+            return strict_json.parse(text)
         except ValidationError as error:
             if error.code != "invalid_json":
                 raise

@@ -82,7 +82,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         options = self.settings_dict["OPTIONS"].get("pool")
         if isinstance(options, dict):
             options.setdefault("connection_class", Connection)
-        return super().pool
+        return super().pool  # type: ignore[misc]  # A property that the stubs lack.
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         current = patience.current()

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from providers import switching
 from providers.models import Provider
-from providers.switching import UnknownIds
+from providers.offers import bulk
+from providers.offers.bulk import UnknownIds
 
 
 class Command(BaseCommand):
@@ -33,11 +33,11 @@ class Command(BaseCommand):
         }
         try:
             if options["dry_run"]:
-                counts, changing = switching.preview(enable, **chosen)
+                counts, changing = bulk.preview(enable, **chosen)
                 for row in changing:
                     self.stdout.write(f"would {options['action']} {row.provider}: {row.upstream_id}")
             else:
-                counts = switching.switch(enable, by_name="command line", **chosen)
+                counts = bulk.switch(enable, by_name="command line", **chosen)
         except UnknownIds as error:
             raise CommandError(f"{error} Nothing was switched; --ignore-unknown passes over such ids.") from error
         done = "would be updated" if options["dry_run"] else "updated"

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from providers import coverage
-from providers.conflicts import conflicts
-from providers.coverage import Coverage
+from providers.reports import coverage
+from providers.reports.conflicts import conflicts
+from providers.reports.coverage import Coverage
 
 COLUMNS = ("models", "context", "price", "modalities", "context_and_price")
 

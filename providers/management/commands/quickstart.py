@@ -11,12 +11,14 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import BaseCommand
 
-from providers import defaults, endpoints, sync
-from providers.http import Door, Limits
-from providers.lease import AlreadyRunning
+from providers import defaults
+from providers.client.http import Door, Limits
+from providers.connection import endpoints
+from providers.management.tables import table
 from providers.models import Provider, SyncRun
-from providers.reading import Reader
-from providers.tables import table
+from providers.reading.reader import Reader
+from providers.sync import run
+from providers.sync.lease import AlreadyRunning
 
 ADMIN = "admin"
 # The first sync is a courtesy: whoever has no network is not kept waiting.
@@ -77,7 +79,7 @@ class Command(BaseCommand):
                 trusted_origins=endpoints.trusted_for(provider),
             )
             try:
-                outcome = sync.sync(provider, trigger="quickstart", by_name="quickstart", reader=Reader(provider, door))
+                outcome = run.sync(provider, trigger="quickstart", by_name="quickstart", reader=Reader(provider, door))
             except AlreadyRunning as error:
                 rows.append([provider.slug, "running", "", str(error)])
                 continue

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from providers import credentials
+from providers.connection import credentials
 
 
 class Command(BaseCommand):

@@ -20,11 +20,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from catalog.models import FieldChange
-from providers import credentials, endpoints, sync
-from providers.lease import AlreadyRunning
+from providers.connection import credentials, endpoints
+from providers.management.tables import cell, table
 from providers.models import Provider, SyncRun
-from providers.sync import Outcome
-from providers.tables import cell, table
+from providers.sync import run
+from providers.sync.lease import AlreadyRunning
+from providers.sync.run import Outcome
 
 OK, FAILED, HELD, RUNNING = 0, 1, 3, 75
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -104,10 +105,10 @@ class Command(BaseCommand):
     def _one(self, provider: Provider, options: dict[str, Any]) -> Outcome:
         path, allow_shrink = options["from_file"], options["allow_shrink"]
         if options["dry_run"]:
-            return sync.preview(provider, path=path, allow_shrink=allow_shrink, report=self._note)
+            return run.preview(provider, path=path, allow_shrink=allow_shrink, report=self._note)
         trigger = "schedule" if options["every"] else "command"
         try:
-            return sync.sync(
+            return run.sync(
                 provider,
                 path=path,
                 allow_shrink=allow_shrink,

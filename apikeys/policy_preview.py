@@ -1,0 +1,43 @@
+"""What a policy comes to for one user now: for a form to show while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apikeys.policy import KeyPolicy, problems_of
+from catalog.access.callers import standing_of
+from catalog.db import lookups
+from catalog.models import AIModel
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`allowed` of the `visible` models that the user sees; the patterns that name none of them, and those refused."""
+
+    visible: int
+    allowed: int
+    nothing: list[str]
+    problems: list[str]
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        parts = [f"Allows {self.allowed} of the {self.visible} models that this user sees now."]
+        if self.nothing:
+            parts.append(f"Matches nothing: {', '.join(self.nothing)}.")
+        return " ".join([*parts, *self.problems])
+
+
+def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
+    """One query for the models and one for the user's standing, however many patterns there are."""
+    ids = list(AIModel.objects.visible_to(standing_of(user).viewer).values_list("model_id", flat=True))
+    policy, present = KeyPolicy(mode, tuple(patterns)), set(ids)
+    nothing = [
+        pattern
+        for pattern in patterns
+        if (pattern not in present if "*" not in pattern else not any(lookups.matches(pattern, id_) for id_ in ids))
+    ]
+    problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
+    return Match(len(ids), sum(policy.allows(id_) for id_ in ids), [] if mode == "all" else nothing, problems)

@@ -1,0 +1,196 @@
+"""/api/keys"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys import keys
+from apikeys.authentication import Credential
+from apikeys.models import ApiKey
+from apikeys.policy import KeyPolicy, chosen
+from apikeys.serializers import (
+    CurrentKeySerializer,
+    KeySerializer,
+    KeyWriteSerializer,
+    NewKeySerializer,
+    RotationSerializer,
+    current,
+)
+from catalog.api.base import CallerMixin
+from catalog.api.schema import refusals
+from catalog.editing.entries import Author
+
+_SHOWN = {
+    "id": "5dXq0sWm3TzB",
+    "name": "my editor",
+    "hint": "mdx_5dXq...k3Zd",
+    "mode": "allow_list",
+    "restricted": True,
+    "allowed_models": ["openai/gpt-4o", "qwen/*"],
+    "denied_models": None,
+    "scopes": ["models:read", "preferences:write"],
+    "per_minute": 20,
+    "per_day": None,
+    "expires_at": "2027-01-31T12:00:00Z",
+    "is_active": True,
+    "created_at": "2026-11-01T09:00:00Z",
+    "last_used_at": None,
+}
+_SHOWN_ONCE = _SHOWN | {"key": "mdx_5dXq0sWm3TzB..."}
+_CURRENT = _SHOWN | {"within": None, "limits": [{"period": "minute", "limit": 20, "remaining": 19, "reset": 42}]}
+_SENT = {"name": "my editor", "allowed_models": ["openai/gpt-4o", "qwen/*"], "per_minute": 20}
+
+
+def _example(value: dict[str, Any], status: int) -> OpenApiExample:
+    return OpenApiExample("A key", value, response_only=True, status_codes=[str(status)])
+
+
+@extend_schema(tags=["keys"])
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="keys_list",
+        summary="My keys",
+        description="The newest first. With a key: itself and those that were made with it. Revoked keys are gone.",
+        examples=[_example(_SHOWN, 200)],
+        responses={200: KeySerializer(many=True), **refusals(400, 401, 403, 429)},
+    ),
+    retrieve=extend_schema(
+        operation_id="keys_retrieve",
+        summary="One of my keys",
+        examples=[_example(_SHOWN, 200)],
+        responses={200: KeySerializer, **refusals(401, 403, 404, 429)},
+    ),
+)
+class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """The caller's own keys. A key with the scope keys:write makes keys within itself, and changes those and itself."""
+
+    scopes = {"GET": "models:read", "POST": "keys:write", "PATCH": "keys:write", "DELETE": "keys:write"}
+    serializer_class = KeySerializer
+    filter_backends = ()
+    queryset = ApiKey.objects.none()
+    lookup_field = "key_id"
+
+    def known_parameters(self) -> frozenset[str]:
+        return frozenset({"page", "page_size"} if self.action == "list" else ())
+
+    def get_queryset(self) -> QuerySet[ApiKey]:
+        credential = self.credential
+        own = ApiKey.objects.within(credential.key) if credential else ApiKey.objects.of_user(self.request.user)
+        return own.select_related("made_with")
+
+    def get_object(self) -> ApiKey:
+        key = self.get_queryset().filter(key_id=self.kwargs["key_id"]).first()
+        if key is None:
+            raise NotFound("There is no such key.")
+        return key
+
+    @property
+    def credential(self) -> Credential | None:
+        return cast("Credential | None", self.request.auth)
+
+    @property
+    def actor(self) -> keys.Actor:
+        credential, user = self.credential, self.request.user
+        if credential is None:
+            return keys.Actor(Author.person(user), self.viewer)
+        name = f"{user.get_username()} with key {credential.key.hint}"
+        return keys.Actor(
+            Author.person(user, name),
+            self.viewer,
+            credential.key,
+            credential.scopes,
+            is_previous=credential.is_previous,
+        )
+
+    @extend_schema(
+        operation_id="keys_create",
+        summary="Make a key",
+        description="The answer holds the key, this once. A key made with a key stays within that one for ever.",
+        request=KeyWriteSerializer,
+        examples=[
+            OpenApiExample("A restricted key", _SENT, request_only=True),
+            _example(_SHOWN_ONCE, 201),
+        ],
+        responses={201: NewKeySerializer, **refusals(400, 401, 403, 429)},
+    )
+    def create(self, request: Request) -> Response:
+        sent = self._sent(KeyWriteSerializer(data=request.data))
+        issued = keys.create(request.user, sent, chosen(None, sent), self.actor)
+        return self._shown_once(issued, 201)
+
+    @extend_schema(
+        operation_id="keys_update",
+        summary="Change a key",
+        description="What is not sent stays. A key may only narrow itself. An allow list is emptied only with `mode`.",
+        request=KeyWriteSerializer(partial=True),
+        examples=[
+            OpenApiExample("Another list", {"allowed_models": ["openai/*"]}, request_only=True),
+            _example(_SHOWN, 200),
+        ],
+        responses={200: KeySerializer, **refusals(400, 401, 403, 404, 409, 429)},
+    )
+    def partial_update(self, request: Request, key_id: str) -> Response:
+        key = self.get_object()
+        sent = self._sent(KeyWriteSerializer(data=request.data, partial=True))
+
+        def policy(present: KeyPolicy) -> KeyPolicy:
+            return chosen(present, sent)
+
+        return Response(KeySerializer(keys.change(key, sent, policy, self.actor)).data)
+
+    @extend_schema(
+        operation_id="keys_revoke",
+        summary="Revoke a key",
+        description="For ever, from the next request on. Its row and its past stay for the audit log.",
+        responses={204: OpenApiResponse(description="Revoked."), **refusals(401, 403, 404, 429)},
+    )
+    def destroy(self, request: Request, key_id: str) -> Response:
+        keys.revoke(self.get_object(), self.actor)
+        return Response(status=204)
+
+    @extend_schema(
+        operation_id="keys_rotate",
+        summary="Give a key a new secret",
+        description="The present secret holds for `overlap_seconds` more (0 if left out). Of two rotations at once, "
+        "one is 409; so is a further one with an overlap while an overlap runs.",
+        request=RotationSerializer,
+        examples=[
+            OpenApiExample("With a minute to change over", {"overlap_seconds": 60}, request_only=True),
+            _example(_SHOWN_ONCE, 200),
+        ],
+        responses={200: NewKeySerializer, **refusals(400, 401, 403, 404, 409, 429)},
+    )
+    def rotate(self, request: Request, key_id: str) -> Response:
+        key = self.get_object()
+        sent = self._sent(RotationSerializer(data=request.data))
+        return self._shown_once(keys.rotate(key, sent["overlap_seconds"], self.actor), 200)
+
+    @extend_schema(
+        operation_id="keys_current",
+        summary="What the key in use may do, and what is left of its limits",
+        description="404 without a key.",
+        examples=[_example(_CURRENT, 200)],
+        responses={200: CurrentKeySerializer, **refusals(401, 403, 404, 429)},
+    )
+    def current(self, request: Request) -> Response:
+        credential = self.credential
+        if credential is None:
+            raise NotFound("No key is in use: you are signed in by a session.", "no_key_in_use")
+        return Response(current(credential))
+
+    @staticmethod
+    def _sent(serializer: serializers.Serializer) -> dict[str, Any]:
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    @staticmethod
+    def _shown_once(issued: keys.Issued, status: int) -> Response:
+        shown = {**KeySerializer(issued.key).data, "key": issued.token}
+        return Response(shown, status=status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,131 @@
+"""Who is asking, read from the database: a viewer, and the versions that what they get depends on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Case, F, Func, OuterRef, Q, Subquery, TextField, Value, When
+from django.db.models.sql.compiler import SQLCompiler
+from waffle import get_waffle_flag_model
+
+from catalog.access.rules import ANONYMOUS, Policy, Viewer
+from catalog.api.digests import keyed
+from catalog.db.prepared import CompiledQuery
+from catalog.models import CatalogVersion
+
+
+class JSONArray(Func):
+    """The values of a subquery's rows as the text of a JSON array."""
+
+    template = "%(function)s(%(expressions)s)"
+    output_field = TextField()
+    arity = 1
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, function="json_group_array", **extra)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, template="json_agg(%(expressions)s)::text", **extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A viewer, with the versions of the catalog and of their preferences at one moment."""
+
+    viewer: Viewer
+    catalog_version: int
+    preferences_version: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that differs wherever the answers could. Keyed: it covers rights that no answer names."""
+        viewer = self.viewer
+        told = (
+            self.catalog_version,
+            self.preferences_version,
+            viewer.user_id,
+            sorted(viewer.groups),
+            sorted(viewer.flags),
+            repr(viewer.policy),
+            viewer.no_new_since,
+            sorted(viewer.include),
+        )
+        return keyed("standing", repr(told).encode())
+
+    def including(self, words: Any) -> Standing:
+        return replace(self, viewer=self.viewer.including(words))
+
+
+def columns(user: str) -> dict[str, Any]:
+    """Annotations that read a user's standing in the caller's own statement; `user` is the path to the user's row."""
+    pk, staff, superuser = OuterRef(f"{user}pk"), OuterRef(f"{user}is_staff"), OuterRef(f"{user}is_superuser")
+    # Flags as waffle decides them, but without shares of users by chance: those follow a cookie of the browser.
+    groups = Group.objects.filter(user=pk).order_by()
+    flags = get_waffle_flag_model().objects.order_by()
+    flags = flags.annotate(
+        _staff=Case(When(staff=True, then=staff), default=Value(False), output_field=BooleanField()),
+        _super=Case(When(superusers=True, then=superuser), default=Value(False), output_field=BooleanField()),
+    )
+    # One level further in.
+    inner = OuterRef(pk)
+    held = Q(everyone=True) | Q(everyone__isnull=True) & (
+        Q(authenticated=True)
+        | Q(_staff=True)
+        | Q(_super=True)
+        | Q(pk__in=flags.model.users.through.objects.filter(user=inner).values("flag"))
+        | Q(pk__in=flags.model.groups.through.objects.filter(group__user=inner).values("flag"))
+    )
+    return {
+        "standing_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),
+        "standing_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
+        "standing_version": Subquery(CatalogVersion.objects.values("number")[:1]),
+        "standing_preferences": F(f"{user}profile__version"),
+        "standing_no_new_since": F(f"{user}profile__no_new_since"),
+    }
+
+
+def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = None) -> Standing:
+    """The standing of a row that was read with `columns`."""
+    viewer = Viewer(
+        user_id=user_id,
+        groups=frozenset(json.loads(row.standing_groups or "[]")),
+        flags=frozenset(json.loads(row.standing_flags or "[]")),
+        policy=policy,
+        no_new_since=row.standing_no_new_since,
+        is_staff=is_staff,
+    )
+    return Standing(viewer, row.standing_version or 0, row.standing_preferences or 0)
+
+
+def _user(pk: int) -> Any:
+    return get_user_model()._default_manager.filter(pk=pk, is_active=True).annotate(**columns(""))
+
+
+def _now() -> Any:
+    names = get_waffle_flag_model().objects.filter(everyone=True).order_by()
+    return CatalogVersion.objects.annotate(flags=Subquery(names.annotate(names=JSONArray("name")).values("names")))
+
+
+_USER: CompiledQuery[Any] = CompiledQuery(_user)
+_NOW: CompiledQuery[Any] = CompiledQuery(_now)
+
+
+def standing_of(user: Any, policy: Policy | None = None) -> Standing:
+    """A user's standing now, or an anonymous caller's. One statement.
+
+    A user who was deleted or deactivated meanwhile stands as an anonymous one who sees nothing more.
+    """
+    if user is None or not user.is_authenticated:
+        now: Any = _NOW.first()
+        if now is None:
+            return Standing(ANONYMOUS, 0)
+        return Standing(replace(ANONYMOUS, flags=frozenset(json.loads(now.flags or "[]"))), now.number)
+    row: Any = _USER.first(user.pk)
+    if row is None:
+        return standing_of(None)
+    return from_row(row, user_id=row.pk, is_staff=row.is_staff, policy=policy)

@@ -1,0 +1,104 @@
+"""What every API view shares: who is asking, strict queries, and answers that may be 304."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.utils.cache import patch_vary_headers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.access.callers import Standing, standing_of
+from catalog.access.rules import Viewer
+from catalog.api.permissions import HasScope, SignedIn
+
+INCLUDABLE = ("hidden", "inactive")
+_TAGS = re.compile(r'(?:W/)?"[^"]*"')
+
+
+class CallerMixin:
+    """For DRF views: `self.standing`, refusal of unknown and repeated query parameters, and private answers' headers.
+
+    `query_parameters` are those that the view knows; None: any, as under `/v1`, where clients bring their own.
+    """
+
+    permission_classes: Sequence[Any] = (SignedIn, HasScope)
+    scopes: dict[str, str] = {"GET": "models:read"}
+    query_parameters: frozenset[str] | None = frozenset()
+    repeatable_parameters: frozenset[str] = frozenset()
+    request: Any
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        self.refuse_unknown(request)
+
+    def refuse_unknown(self, request: Request) -> None:
+        """Raises ValidationError naming each query parameter that the view does not know, or knows once only."""
+        known = self.known_parameters()
+        if known is None:
+            return
+        if unknown := sorted(set(request.query_params) - known):
+            raise ValidationError(
+                {name[:64]: ["There is no such query parameter here."] for name in unknown[:20]},
+                code="unknown_parameter",
+            )
+        if repeated := sorted(
+            name
+            for name, values in request.query_params.lists()
+            if len(values) > 1 and name not in self.repeatable_parameters
+        ):
+            raise ValidationError(
+                {name: ["This parameter has one value."] for name in repeated}, code="repeated_parameter"
+            )
+
+    def known_parameters(self) -> frozenset[str] | None:
+        return self.query_parameters
+
+    @property
+    def standing(self) -> Standing:
+        """The caller's standing: from the key that was read with it, else read now, once a request."""
+        request = self.request
+        found: Standing | None = getattr(request, "_standing", None)
+        if found is None:
+            key: Any = request.auth
+            found = key.standing if key is not None else standing_of(request.user)
+            request._standing = found
+        return found
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.standing.viewer
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        if "Cache-Control" not in response:
+            response["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(response, ("Authorization", "Cookie"))
+        return response
+
+
+def etag(*parts: Any) -> str:
+    """A weak tag of what the answer depends on, never of its bytes."""
+    return 'W/"' + "-".join(str(part) for part in parts) + '"'
+
+
+def is_fresh(request: Any, tag: str) -> bool:
+    """Whether the caller holds the answer of this tag already (RFC 9110, 13.1.2: weak comparison)."""
+    held = request.META.get("HTTP_IF_NONE_MATCH", "")
+    if not held or len(held) > 8192:
+        return False
+    if held.strip() == "*":
+        return True
+    wanted = tag.removeprefix("W/")
+    return any(part.removeprefix("W/") == wanted for part in _TAGS.findall(held))
+
+
+def answer(request: Request, tag: str, make: Callable[[], Any]) -> Response:
+    """What `make` gives, or 304 without making it where the caller holds it."""
+    headers = {"ETag": tag}
+    if is_fresh(request, tag):
+        return Response(status=304, headers=headers)
+    return Response(make(), headers=headers)

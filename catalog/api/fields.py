@@ -1,0 +1,71 @@
+"""Serializer fields that take what JSON says and nothing like it, and a serializer that refuses unknown fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework import serializers
+
+from catalog.validation.values import validate_object
+
+
+class Text(serializers.CharField):
+    """Text only: a number is not taken for its digits, and blanks at the ends stay."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"trim_whitespace": False} | options))
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Switch(serializers.BooleanField):
+    """true or false only: no "yes", no 1."""
+
+    default_error_messages = {"invalid": "This is true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class Whole(serializers.IntegerField):
+    """A JSON integer only."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class JSONObject(serializers.DictField):
+    """An object that both databases can store, as it was sent."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        try:
+            validate_object(data)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages, code=error.code) from error
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses fields that it does not know, by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [name for name in data if name not in self.fields or self.fields[name].read_only]
+            if unknown:
+                raise serializers.ValidationError(
+                    {name[:64]: ["There is no such field to write."] for name in sorted(unknown)[:20]},
+                    code="unknown_field",
+                )
+        return super().to_internal_value(data)

@@ -1,0 +1,42 @@
+"""Who may call a route at all. What they then see is decided in catalog/access/rules.py."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+
+class SignedIn(BasePermission):
+    """A user, by session or key."""
+
+    message = "Sign in, or send an API key."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.is_authenticated)
+
+
+class SignedInOrPublic(SignedIn):
+    """Reads are for everybody while PUBLIC_CATALOG is on."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        public = settings.PUBLIC_CATALOG and request.method in ("GET", "HEAD", "OPTIONS")
+        return public or super().has_permission(request, view)
+
+
+class HasScope(BasePermission):
+    """A key needs the scope that the view names for this method; a session has every scope.
+
+    A view says `scopes = {"GET": "models:read", ...}`; a method that it leaves out is refused to every key.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        key: Any = request.auth
+        if key is None or request.method == "OPTIONS":
+            return True
+        if not hasattr(view, str(request.method).lower()):
+            return True  # Nothing answers this method here: 405 says so, and which do.
+        method = "GET" if request.method == "HEAD" else request.method
+        needed = view.scopes.get(method)
+        self.message = f"The key needs the scope {needed}." if needed else "No key may do this."
+        return needed is not None and needed in key.scopes

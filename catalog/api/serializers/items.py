@@ -1,0 +1,86 @@
+"""What the API says of one AI model, whoever asks: the item that `/api/models` and the lists share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from catalog.db.fields import Unreadable
+
+if TYPE_CHECKING:
+    from catalog.models import AIModel
+
+logger = logging.getLogger("modeldex.catalog")
+
+Rendered = TypeVar("Rendered")
+Given = ParamSpec("Given")
+# How a stored value of the wrong kind shows itself while an answer is rendered from it.
+_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+# Said only when known: an absent field is unknown, and 0 or false is not.
+_WHEN_KNOWN = (
+    "description",
+    "family",
+    "context_length",
+    "max_output_tokens",
+    "embedding_dimensions",
+    "input_modalities",
+    "output_modalities",
+    "pricing",
+)
+
+
+def rendered(
+    model_id: str, render: Callable[Given, Rendered], *args: Given.args, **kwargs: Given.kwargs
+) -> Rendered | None:
+    """What `render` makes of one row; None, with a line in the log, where a stored value prevents that.
+
+    Every way into the product checks its values, so this one was written by other means. The row is left out of
+    answers until somebody repairs it, and takes nobody's list away.
+    """
+    try:
+        return render(*args, **kwargs)
+    except _WRONG_VALUES as error:
+        logger.error("%s is left out of answers: a stored value cannot be rendered: %.200r", model_id, error)
+        return None
+
+
+def refuse_unreadable(model: AIModel) -> None:
+    """Raises ValueError, naming the field, where what was loaded of the row holds JSON that could not be read."""
+    for name, value in vars(model).items():
+        if isinstance(value, Unreadable):
+            raise ValueError(f"{name} is not readable JSON of its kind")
+
+
+def catalog_item(model: AIModel, tags: list[str] | None = None) -> dict[str, Any]:
+    """What everyone who sees the model is told of it, without what differs between callers.
+
+    `tags` are its tags' names where the caller has read them already; else they are read (or taken as prefetched).
+    Raises ValueError for a row that `refuse_unreadable` refuses.
+    """
+    refuse_unreadable(model)
+    item: dict[str, Any] = {
+        "id": model.model_id,
+        "provider": model.author,
+        "name": model.name,
+        "is_available": model.is_available,
+        "capabilities": model.capabilities,
+    }
+    item |= {field: value for field in _WHEN_KNOWN if (value := getattr(model, field))}
+    names = [tag.name for tag in model.tags.all()] if tags is None else tags
+    if names:
+        item["tags"] = names
+    if model.recommended:
+        item["recommended"] = True
+        if model.recommendation_note:
+            item["recommendation_note"] = model.recommendation_note
+    if model.experimental:
+        item["experimental"] = True
+    if model.released_at is not None:
+        item["released_at"] = int(model.released_at.timestamp())
+    if model.retires_at is not None:
+        item["retires_at"] = model.retires_at.isoformat()
+    if model.alias_of:
+        item["alias_of"] = model.alias_of
+    return item

@@ -1,0 +1,340 @@
+"""Per process: what the API says of each model, kept by the catalog's version, and what each viewer gets of it.
+
+A view of the catalog is one state of it: every statement here reads the version beside the rows, so what was read by
+two statements is joined only where both read the same version, and that of the caller's standing.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import orjson
+from django.db import connection
+from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+from rest_framework.exceptions import APIException
+
+from catalog import versions
+from catalog.access import rules
+from catalog.access.callers import JSONArray, Standing
+from catalog.access.rules import Viewer
+from catalog.api.serializers.items import catalog_item, rendered
+from catalog.capabilities import CHAT
+from catalog.dialects.cli import cli_row
+from catalog.dialects.openai import openai_item
+from catalog.models import AIModel, CatalogVersion, Tag
+
+AVAILABLE, ENABLED, REFUSED = 1, 2, 4
+USABLE = AVAILABLE | ENABLED
+
+V = TypeVar("V")
+
+# How often a catalog that keeps changing is read anew for one request.
+_TRIES = 5
+# Columns that no answer holds; some are large.
+_UNSAID = (
+    "upstream", "notes", "search_text", "facets", "name_key", "extras", "params", "meta", "pinned_fields",
+)  # fmt: skip
+
+
+class Unsettled(APIException):
+    """The catalog changed under each attempt to read one state of it."""
+
+    status_code = 503
+    default_detail = "The catalog is being changed. Try again shortly."
+    default_code = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One model, serialised. `item` and `cli` lack their closing brace: what differs between callers follows."""
+
+    model_id: str
+    item: bytes
+    # None: no chat model, so not for pickers.
+    cli: bytes | None
+    # None: not for /v1.
+    openai: bytes | None
+
+    @classmethod
+    def of(cls, model: AIModel, tags: list[str]) -> Piece:
+        return cls(
+            model.model_id,
+            orjson.dumps(catalog_item(model, tags))[:-1],
+            orjson.dumps(cli_row(model))[:-1] if CHAT in model.capabilities else None,
+            orjson.dumps(openai_item(model)) if model.supported_in_api else None,
+        )
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Every model of one version of the catalog, by primary key."""
+
+    version: int
+    by_pk: dict[int, Piece]
+    # Those that cannot be rendered.
+    left_out: frozenset[int] = frozenset()
+
+    @cached_property
+    def pk_of(self) -> dict[str, int]:
+        return {piece.model_id: pk for pk, piece in self.by_pk.items()}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one viewer sees, in rank order, with what they may do with each."""
+
+    version: int
+    pks: array[int]
+    marks: bytes
+    # Default models among those visible: the user's own, of their groups (the highest rank first), the site's.
+    own_default: int | None = None
+    group_defaults: tuple[int, ...] = ()
+    site_default: int | None = None
+
+    def without(self, left_out: frozenset[int]) -> Selection:
+        """The same less these models."""
+        if not left_out:
+            return self
+        rows = [(pk, mark) for pk, mark in zip(self.pks, self.marks, strict=True) if pk not in left_out]
+        return replace(
+            self,
+            pks=array("q", [pk for pk, _ in rows]),
+            marks=bytes(mark for _, mark in rows),
+            own_default=None if self.own_default in left_out else self.own_default,
+            group_defaults=tuple(pk for pk in self.group_defaults if pk not in left_out),
+            site_default=None if self.site_default in left_out else self.site_default,
+        )
+
+    @cached_property
+    def mark_of(self) -> dict[int, int]:
+        return dict(zip(self.pks, self.marks, strict=True))
+
+    def is_usable(self, pk: int | None) -> bool:
+        return pk is not None and self.mark_of.get(pk, 0) & USABLE == USABLE
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One state of the catalog as one viewer gets it."""
+
+    standing: Standing
+    pieces: Pieces
+    selection: Selection
+
+    def marked(self) -> Iterator[tuple[int, Piece, int]]:
+        """Each visible model with its marks, in rank order."""
+        by_pk = self.pieces.by_pk
+        for pk, mark in zip(self.selection.pks, self.selection.marks, strict=True):
+            yield pk, by_pk[pk], mark
+
+    def having(self, mask: int, wanted: int | None = None) -> Iterator[tuple[int, Piece]]:
+        """The visible models whose marks under `mask` are `wanted`, which is all of them where it is not said."""
+        wanted = mask if wanted is None else wanted
+        return ((pk, piece) for pk, piece, mark in self.marked() if mark & mask == wanted)
+
+    @property
+    def first_for_chat(self) -> int | None:
+        """The key of the first usable chat model: the one that nobody had to choose."""
+        return next((pk for pk, piece in self.having(USABLE) if piece.cli is not None), None)
+
+    def usable(self, model_id: str) -> Piece | None:
+        pk = self.pieces.pk_of.get(model_id)
+        return self.pieces.by_pk[pk] if pk is not None and self.selection.is_usable(pk) else None
+
+
+class Kept(Generic[V]):
+    """The values used last, as many as fit."""
+
+    def __init__(self, entries: int, size: int, size_of: Callable[[V], int]) -> None:
+        self._entries, self._size, self._size_of = entries, size, size_of
+        self._values: OrderedDict[Any, V] = OrderedDict()
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Any) -> V | None:
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def put(self, key: Any, value: V) -> None:
+        with self._lock:
+            if key in self._values:
+                self._held -= self._size_of(self._values.pop(key))
+            self._values[key] = value
+            self._held += self._size_of(value)
+            while self._values and (len(self._values) > self._entries or self._held > self._size):
+                self._held -= self._size_of(self._values.popitem(last=False)[1])
+
+    def items(self) -> list[tuple[Any, V]]:
+        with self._lock:
+            return list(self._values.items())
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
+            self._held = 0
+
+
+@dataclass
+class Snapshot:
+    """What a process keeps. Nothing of it matters: any of it may be dropped at any time."""
+
+    pieces: Pieces = field(default_factory=lambda: Pieces(-1, {}))
+    selections: Kept[Selection] = field(
+        default_factory=lambda: Kept(512, 32_000_000, lambda selection: 9 * len(selection.marks) + 500)
+    )
+    bodies: Kept[bytes] = field(default_factory=lambda: Kept(64, 64_000_000, len))
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+
+    def clear(self) -> None:
+        self.pieces = Pieces(-1, {})
+        self.selections.clear()
+        self.bodies.clear()
+
+    def view(self, standing: Standing, stand_again: Callable[[], Standing]) -> View:
+        """The catalog at the version of the caller's standing; of the standing read anew, where it has moved on.
+
+        Raises Unsettled.
+        """
+        for _ in range(_TRIES):
+            if self.pieces.version > standing.catalog_version:
+                # Another request has read a newer state since this standing was read. Where the standing says the
+                # same once more, the database itself has gone back: it was restored, or has lost its last writes.
+                before, standing = standing, stand_again()
+                if standing.catalog_version != before.catalog_version:
+                    continue
+            found = self._read(standing)
+            if found is not None and found[0].version == found[1].version == standing.catalog_version:
+                return View(standing, *found)
+            standing = stand_again()
+        raise Unsettled
+
+    def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
+        """Keeps the bytes of one answer to one viewer."""
+        if not _in_transaction():
+            self.bodies.put((dialect, fingerprint), body)
+
+    def _read(self, standing: Standing) -> tuple[Pieces, Selection] | None:
+        """Pieces and selection at the standing's version; None where others have read another one meanwhile."""
+        pieces = self.pieces
+        if pieces.version != standing.catalog_version:
+            # One thread reads; those that wait take what it has read.
+            with self._loading:
+                if self.pieces is pieces:
+                    return self._read_all(standing)
+                pieces = self.pieces
+        if pieces.version != standing.catalog_version:
+            return None
+        kept = self.selections.get(standing.fingerprint)
+        if kept is not None:
+            return pieces, kept
+        selection = _read_selection(standing.viewer).without(pieces.left_out)
+        self._keep(standing, selection)
+        return pieces, selection
+
+    def _read_all(self, standing: Standing) -> tuple[Pieces, Selection]:
+        pieces, selection = _read_all(standing.viewer)
+        if not _in_transaction():
+            self.pieces = pieces
+            self._keep(standing, selection)
+        return pieces, selection
+
+    def _keep(self, standing: Standing, selection: Selection) -> None:
+        # Read later than the standing was: under another version it would be the wrong one.
+        if selection.version == standing.catalog_version and not _in_transaction():
+            self.selections.put(standing.fingerprint, selection)
+
+
+snapshot = Snapshot()
+
+
+def _in_transaction() -> bool:
+    """Whether what is read may yet be rolled back, and another change get the same version.
+
+    The transaction that a test is wrapped in does not count, as for `transaction.atomic(durable=True)`.
+    """
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
+    """Rows in rank order, with the viewer's marks and the catalog's version."""
+    marks: dict[str, Any] = {
+        "_version": Subquery(CatalogVersion.objects.values("number")[:1]),
+        "_available": rules.available(),
+        "_enabled": rules.enabled(viewer),
+        "_refused": rules.switched_off(viewer),
+    }
+    # By the names of the reverse relations: preferences stand above.
+    default_rows: Any = AIModel.default_of.rel.related_model
+    defaults = default_rows._default_manager.filter(model=OuterRef("pk"))
+    marks["_site_default"] = Exists(defaults.filter(group=None))
+    marks["_own_default"] = marks["_group_default"] = Value(None, output_field=IntegerField())
+    if viewer.user_id is not None:
+        profile_rows: Any = AIModel.default_of_profiles.rel.related_model
+        profiles = profile_rows._default_manager
+        marks["_own_default"] = Exists(profiles.filter(user=viewer.user_id, default_model=OuterRef("pk")))
+        of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
+        marks["_group_default"] = Subquery(of_groups.values("rank")[:1])
+    return rows.annotate(**marks).order_by(F("priority").desc(), "model_id")
+
+
+_MARKS = (
+    "pk", "_version", "_available", "_enabled", "_refused", "_own_default", "_group_default", "_site_default",
+)  # fmt: skip
+
+
+def _read_selection(viewer: Viewer) -> Selection:
+    """One statement; another one where nothing is visible, as no row then brings the version."""
+    rows = list(_marked(AIModel.objects.visible_to(viewer), viewer).values_list(*_MARKS))
+    return _selection(rows, rows[0][1] if rows else versions.current())
+
+
+def _read_all(viewer: Viewer) -> tuple[Pieces, Selection]:
+    """Every model, and what this viewer sees of them, by the same one statement."""
+    tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
+    rows = _marked(AIModel.objects.defer(*_UNSAID), viewer).annotate(
+        _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")), _visible=rules.visible(viewer)
+    )
+    pieces: dict[int, Piece] = {}
+    left_out = []
+    seen = []
+    version = None
+    for row in rows:
+        said: Any = row
+        version = said._version
+        piece = rendered(row.model_id, Piece.of, row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold))
+        if piece is None:
+            left_out.append(row.pk)
+            continue
+        pieces[row.pk] = piece
+        if said._visible:
+            seen.append(tuple(getattr(said, name) for name in _MARKS))
+    if version is None:
+        version = versions.current()
+    return Pieces(version, pieces, frozenset(left_out)), _selection(seen, version)
+
+
+def _selection(rows: Iterable[tuple[Any, ...]], version: int) -> Selection:
+    pks, marks = array("q"), bytearray()
+    own = site = None
+    groups: list[tuple[int, int]] = []
+    for pk, _, available, enabled, refused, is_own, group_rank, is_site in rows:
+        pks.append(pk)
+        marks.append((available and AVAILABLE) | (enabled and ENABLED) | (refused and REFUSED))
+        if is_own:
+            own = pk
+        if is_site:
+            site = pk
+        if group_rank is not None:
+            groups.append((-group_rank, pk))
+    # Of two groups of one rank, the model that stands first in the catalog.
+    groups.sort(key=lambda pair: pair[0])
+    return Selection(version, pks, bytes(marks), own, tuple(pk for _, pk in groups), site)

@@ -1,0 +1,171 @@
+"""/api/models/custom"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import viewsets
+from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.api.base import CallerMixin, answer
+from catalog.api.examples import ITEM, SENT, answered, sent
+from catalog.api.schema import refusals
+from catalog.api.serializers import list_items
+from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer, ItemSerializer
+from catalog.api.views.detail import NoSuchModel
+from catalog.editing import custom_models
+from catalog.editing.entries import Author
+from catalog.models import AIModel
+
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have read; 412 where it has changed."
+)
+_TAGS = ["custom models"]
+_OUT_OF_SIGHT = {204: OpenApiResponse(description="Done; it is out of the caller's sight by that.")}
+
+
+class PreconditionFailed(APIException):
+    status_code = 412
+    default_code = "precondition_failed"
+    default_detail = "It has been changed since you read it. Read it again."
+
+
+class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
+    """A person's own presets, and those that others let them change."""
+
+    scopes = {
+        "GET": "models:read",
+        "POST": "custom_models:write",
+        "PATCH": "custom_models:write",
+        "PUT": "custom_models:write",
+        "DELETE": "custom_models:write",
+    }
+
+    @property
+    def author(self) -> Author:
+        key: Any = getattr(self.request.auth, "key", None)
+        name = self.request.user.get_username()
+        return Author.person(self.request.user, f"{name} with key {key.hint}" if key is not None else name)
+
+    @extend_schema(
+        operation_id="custom_models_create",
+        summary="Make a custom model",
+        description="The base model must be one that the caller may use.",
+        tags=_TAGS,
+        request=CustomModelWriteSerializer,
+        examples=[sent("A preset for a group", SENT), answered("A custom model", ITEM, 201)],
+        responses={201: ItemSerializer, **refusals(400, 401, 403, 429)},
+    )
+    def create(self, request: Request) -> Response:
+        values = self._sent(CustomModelWriteSerializer(data=request.data, context=self._context()))
+        return self._written(201, lambda: custom_models.create(self.viewer, self.author, values).model_id)
+
+    @extend_schema(
+        operation_id="custom_models_retrieve",
+        summary="One custom model, to change it",
+        tags=_TAGS,
+        examples=[answered("A custom model", ITEM)],
+        responses={200: ItemSerializer, **refusals(400, 401, 403, 404, 429)},
+    )
+    def retrieve(self, request: Request, model_id: str) -> Response:
+        model = self._done(lambda: custom_models.writable(self.viewer, model_id))
+        shown = list_items.shown_or_none(model, self.viewer)
+        if shown is None:
+            raise NoSuchModel
+        return answer(request, shown.tag, lambda: shown.body)
+
+    @extend_schema(
+        operation_id="custom_models_update",
+        summary="Change a custom model",
+        description="What is absent stays, null clears, an empty value is stored.",
+        tags=_TAGS,
+        parameters=[_IF_MATCH],
+        request=CustomModelWriteSerializer(partial=True),
+        examples=[sent("Another parameter", {"params": {"temperature": 1}}), answered("A custom model", ITEM)],
+        responses={200: ItemSerializer, **_OUT_OF_SIGHT, **refusals(400, 401, 403, 404, 412, 429)},
+    )
+    def partial_update(self, request: Request, model_id: str) -> Response:
+        present = self._done(lambda: custom_models.writable(self.viewer, model_id))
+        context = self._context(present)
+        values = self._sent(CustomModelWriteSerializer(data=request.data, partial=True, context=context))
+        return self._changed(model_id, values)
+
+    @extend_schema(
+        operation_id="custom_models_delete",
+        summary="Delete a custom model",
+        tags=_TAGS,
+        parameters=[_IF_MATCH],
+        responses={204: OpenApiResponse(description="Deleted"), **refusals(400, 401, 403, 404, 412, 429)},
+    )
+    def destroy(self, request: Request, model_id: str) -> Response:
+        self._done(lambda: custom_models.delete(self.viewer, self.author, model_id, self._if_match))
+        return Response(status=204)
+
+    @extend_schema(
+        operation_id="custom_models_share",
+        summary="Say who may read or change a custom model",
+        description="The grants sent take the place of all that were there. People and groups are named by id.",
+        tags=_TAGS,
+        parameters=[_IF_MATCH],
+        request=AccessWriteSerializer,
+        examples=[
+            sent(
+                "For everyone to read",
+                {"access_grants": [{"principal_type": "everyone", "principal_id": "", "permission": "read"}]},
+            ),
+            answered("A custom model", ITEM),
+        ],
+        responses={200: ItemSerializer, **_OUT_OF_SIGHT, **refusals(400, 401, 403, 404, 412, 429)},
+    )
+    def share(self, request: Request, model_id: str) -> Response:
+        self._done(lambda: custom_models.writable(self.viewer, model_id))
+        return self._changed(model_id, self._sent(AccessWriteSerializer(data=request.data)))
+
+    @property
+    def _if_match(self) -> str | None:
+        return self.request.META.get("HTTP_IF_MATCH")
+
+    def _context(self, present: AIModel | None = None) -> dict[str, Any]:
+        return {
+            "is_staff": self.viewer.is_staff,
+            "present_picture": list_items.present_picture(present) if present is not None else None,
+        }
+
+    @staticmethod
+    def _sent(serializer: Any) -> dict[str, Any]:
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    @staticmethod
+    def _done(call: Callable[[], Any]) -> Any:
+        """What `call` returns, or the refusal that its exception means."""
+        try:
+            return call()
+        except custom_models.Missing as missing:
+            raise NoSuchModel from missing
+        except custom_models.NotWritable as refusal:
+            raise PermissionDenied("You may read this custom model but not change it.") from refusal
+        except custom_models.Stale as stale:
+            raise PreconditionFailed from stale
+
+    def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
+        def change() -> str:
+            self._done(lambda: custom_models.edit(self.viewer, self.author, model_id, values, self._if_match))
+            return model_id
+
+        return self._written(200, change)
+
+    def _written(self, status: int, write: Callable[[], str]) -> Response:
+        """The model whose id `write` returns, rendered before the commit: an answer of 500 has written nothing."""
+        with transaction.atomic():
+            model = list_items.find(self.viewer, write())
+            if model is None:
+                # A caller who has just given it away, or built it upon something out of sight, is told so by silence.
+                return Response(status=204)
+            shown = list_items.shown(model, self.viewer)
+        return Response(shown.body, status=status, headers={"ETag": shown.tag})

@@ -1,0 +1,51 @@
+"""/api/models/{id}"""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import viewsets
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.api.base import CallerMixin, answer
+from catalog.api.examples import ITEM, answered
+from catalog.api.permissions import HasScope, SignedInOrPublic
+from catalog.api.schema import refusals
+from catalog.api.serializers import list_items
+from catalog.api.serializers.custom_models import ItemSerializer
+
+
+class NoSuchModel(NotFound):
+    """The same for an unknown id and for one out of the caller's sight."""
+
+    default_detail = "There is no such model, or you may not see it."
+
+
+class ModelViewSet(CallerMixin, viewsets.ViewSet):
+    """One model."""
+
+    permission_classes = (SignedInOrPublic, HasScope)
+
+    @extend_schema(
+        operation_id="models_retrieve",
+        summary="One model",
+        description="An id that is one of the API's own words is reached by `GET /api/models/list?id=`.",
+        tags=["models"],
+        parameters=[
+            OpenApiParameter(
+                "model_id",
+                str,
+                OpenApiParameter.PATH,
+                description="May hold slashes and colons, raw or percent-encoded.",
+            )
+        ],
+        examples=[answered("A custom model", ITEM)],
+        responses={200: ItemSerializer, **refusals(400, 401, 403, 404, 429)},
+    )
+    def retrieve(self, request: Request, model_id: str) -> Response:
+        model = list_items.find(self.viewer, model_id)
+        shown = None if model is None else list_items.shown_or_none(model, self.viewer)
+        if shown is None:
+            raise NoSuchModel
+        return answer(request, shown.tag, lambda: shown.body)

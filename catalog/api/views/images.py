@@ -1,0 +1,54 @@
+"""/api/models/custom/{id}/image"""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.access import rules
+from catalog.api.base import CallerMixin, is_fresh
+from catalog.api.permissions import HasScope, SignedInOrPublic
+from catalog.api.schema import refusals
+from catalog.api.views.detail import NoSuchModel
+from catalog.models import AIModel, ModelImage
+
+
+class ModelImageViewSet(CallerMixin, viewsets.ViewSet):
+    """The pictures that custom models were sent with."""
+
+    permission_classes = (SignedInOrPublic, HasScope)
+    query_parameters = frozenset({"v"})
+
+    @extend_schema(
+        operation_id="custom_models_image",
+        summary="The picture of a custom model",
+        tags=["custom models"],
+        parameters=[OpenApiParameter("v", str, description="Which picture; another one has another address.")],
+        responses={
+            (200, "image/*"): OpenApiResponse(OpenApiTypes.BINARY, description="PNG, JPEG, WebP or GIF"),
+            **refusals(400, 401, 403, 404, 429),
+        },
+    )
+    def retrieve(self, request: Request, model_id: str) -> Response | HttpResponse:
+        seen = rules.findable(self.viewer)
+        image = ModelImage.objects.filter(model__in=AIModel.objects.filter(seen, model_id=model_id)).first()
+        if image is None:
+            raise NoSuchModel
+        tag = f'"{image.digest}"'
+        if is_fresh(request, tag):
+            return Response(status=304, headers={"ETag": tag})
+        return HttpResponse(
+            bytes(image.data),
+            content_type=image.content_type,
+            headers={
+                "ETag": tag,
+                "X-Content-Type-Options": "nosniff",
+                # Opened by itself it can do nothing, whatever its bytes are.
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "Content-Disposition": "inline",
+            },
+        )

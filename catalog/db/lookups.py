@@ -1,0 +1,51 @@
+"""A lookup for key policies: `model_id__matches="openai/gpt-4*"`, where only `*` is special and case counts."""
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Lookup
+from django.db.models.sql.compiler import SQLCompiler
+
+from catalog.db.fields import ExactCharField
+
+
+def collapsed(pattern: str) -> str:
+    """`pattern` with each run of stars as one."""
+    while "**" in pattern:
+        pattern = pattern.replace("**", "*")
+    return pattern
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether `text` is what `pattern` names. Each part is looked for once, so the time is linear in the pattern."""
+    first, *parts = collapsed(pattern).split("*")
+    if not parts:
+        return text == first
+    last = parts.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for part in parts:
+        found = text.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return position <= end
+
+
+@ExactCharField.register_lookup
+class Matches(Lookup):
+    lookup_name = "matches"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        left, params = self.process_lhs(compiler, connection)
+        pattern = collapsed(str(self.rhs))
+        escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+        return f"{left} LIKE %s ESCAPE '\\'", (*params, escaped)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        # LIKE disregards case there; GLOB does not, and knows `?` and `[` besides the star.
+        left, params = self.process_lhs(compiler, connection)
+        escaped = "".join(f"[{c}]" if c in "?[" else c for c in collapsed(str(self.rhs)))
+        return f"{left} GLOB %s", (*params, escaped)

@@ -1,0 +1,10 @@
+"""Routes of OpenAI's dialect."""
+
+from django.urls import path
+
+from catalog.dialects.views import OpenAIModelViewSet
+
+urlpatterns = [
+    path("v1/models", OpenAIModelViewSet.as_view({"get": "list"}), name="openai-models"),
+    path("v1/models/<path:model_id>", OpenAIModelViewSet.as_view({"get": "retrieve"}), name="openai-model"),
+]

@@ -1,0 +1,166 @@
+"""/v1/models: the catalog in OpenAI's dialect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.api.base import answer, etag
+from catalog.api.rendering import SHAPE, ServingMixin, named, openai_list
+from catalog.api.schema import openai_refusals
+from catalog.capabilities import CAPABILITIES
+
+
+class ModelNotFound(NotFound):
+    """Unknown, out of the caller's sight, or not for them to use: nobody learns which."""
+
+    default_code = "model_not_found"
+    param = "model"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"The model '{named(model_id)}' does not exist or you do not have access to it.")
+
+
+class OpenAILevelSerializer(serializers.Serializer):
+    effort = serializers.CharField()
+    description = serializers.CharField()
+
+
+class OpenAIMetadataSerializer(serializers.Serializer):
+    """Every field is there; null is unknown."""
+
+    display_name = serializers.CharField()
+    description = serializers.CharField(allow_null=True)
+    context_window = serializers.IntegerField(allow_null=True, help_text="Tokens.")
+    max_output_tokens = serializers.IntegerField(allow_null=True)
+    input_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    output_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    supported_reasoning_levels = OpenAILevelSerializer(many=True)
+    default_reasoning_level = serializers.CharField(allow_null=True)
+    supports_reasoning_summaries = serializers.BooleanField(allow_null=True)
+    support_verbosity = serializers.BooleanField(allow_null=True)
+    default_verbosity = serializers.CharField(allow_null=True)
+    prefer_websockets = serializers.BooleanField(allow_null=True)
+    supports_parallel_tool_calls = serializers.BooleanField(allow_null=True)
+    supported_in_api = serializers.BooleanField()
+    minimal_client_version = serializers.CharField(allow_null=True)
+    priority = serializers.IntegerField(help_text="Higher first.")
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
+    pricing = serializers.DictField(allow_null=True, help_text="USD per token, as decimal text.")
+
+
+class OpenAIModelSerializer(serializers.Serializer):
+    """A model as OpenAI's clients read it; at the top, what is unknown is absent."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=("model",))
+    created = serializers.IntegerField(help_text="Unix seconds: when the model itself was released or added.")
+    owned_by = serializers.CharField(help_text="Its author; `user` for a custom model.")
+    name = serializers.CharField()
+    description = serializers.CharField(required=False)
+    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
+    context_window = serializers.IntegerField(required=False)
+    max_model_len = serializers.IntegerField(required=False)
+    max_output_tokens = serializers.IntegerField(required=False)
+    pricing = serializers.DictField(required=False, help_text="USD per token, as decimal text.")
+    architecture = serializers.DictField(required=False)
+    supported_parameters = serializers.ListField(child=serializers.CharField(), required=False)
+    top_provider = serializers.DictField(required=False)
+    shutdown_date = serializers.DateField(required=False)
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
+    metadata = OpenAIMetadataSerializer()
+
+
+class OpenAIModelListSerializer(serializers.Serializer):
+    object = serializers.ChoiceField(choices=("list",))
+    data = OpenAIModelSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name, and one of a property of DRF's.
+
+
+_ITEM: dict[str, Any] = {
+    "id": "acme/large",
+    "object": "model",
+    "created": 1767225600,
+    "owned_by": "acme",
+    "name": "Large",
+    "context_length": 128000,
+    "context_window": 128000,
+    "max_model_len": 128000,
+    "max_output_tokens": 16384,
+    "pricing": {"prompt": "0.0000025", "completion": "0.00001"},
+    "architecture": {
+        "modality": "text+image->text",
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["text"],
+    },
+    "capabilities": ["chat", "vision", "tools"],
+    "metadata": {
+        "display_name": "Large",
+        "description": None,
+        "context_window": 128000,
+        "max_output_tokens": 16384,
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["text"],
+        "supported_reasoning_levels": [{"effort": "low", "description": "Answers sooner."}],
+        "default_reasoning_level": "low",
+        "supports_reasoning_summaries": True,
+        "support_verbosity": None,
+        "default_verbosity": None,
+        "prefer_websockets": None,
+        "supports_parallel_tool_calls": True,
+        "supported_in_api": True,
+        "minimal_client_version": None,
+        "priority": 10,
+        "capabilities": ["chat", "vision", "tools"],
+        "pricing": {"prompt": "0.0000025", "completion": "0.00001"},
+    },
+}
+
+
+@extend_schema(tags=["openai"])
+class OpenAIModelViewSet(ServingMixin, viewsets.ViewSet):
+    """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
+
+    query_parameters = None
+
+    @extend_schema(
+        operation_id="openai_models_list",
+        summary="The models that the caller may use",
+        description="Usable models that are supported in the API, the highest priority first, then by id.",
+        examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
+        responses={
+            200: OpenAIModelListSerializer,
+            304: OpenApiResponse(description="The caller holds it already: If-None-Match."),
+            **openai_refusals(401, 403, 429, 500),
+        },
+    )
+    def list(self, request: Request) -> Response:
+        return self.served("v1", openai_list)
+
+    @extend_schema(
+        operation_id="openai_models_retrieve",
+        summary="One model that the caller may use",
+        parameters=[
+            OpenApiParameter(
+                "model_id", str, OpenApiParameter.PATH, description="May hold slashes, raw or as %2F, and colons."
+            )
+        ],
+        examples=[OpenApiExample("One model", _ITEM, status_codes=["200"])],
+        responses={
+            200: OpenAIModelSerializer,
+            304: OpenApiResponse(description="The caller holds it already: If-None-Match."),
+            **openai_refusals(401, 403, 404, 429, 500),
+        },
+    )
+    def retrieve(self, request: Request, model_id: str) -> Response:
+        # Before any 304: what the caller may not use has no tag of its own.
+        view = self.view_of_catalog()
+        piece = view.usable(model_id)
+        body = piece.openai if piece is not None else None
+        if body is None:
+            raise ModelNotFound(model_id)
+        return answer(request, etag(SHAPE, "v1-one", view.standing.fingerprint), lambda: body)

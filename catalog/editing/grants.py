@@ -1,0 +1,160 @@
+"""Sharing: who else may read or write a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.editing.entries import BATCH, Author, change_row, grants_of
+from catalog.models import AccessGrant, AIModel, FieldChange
+
+MAX_GRANTS = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One grant as it is asked for; `principal` is 0 for everyone."""
+
+    principal_type: str
+    principal: int
+    permission: str
+
+    @classmethod
+    def of(cls, grant: AccessGrant) -> Grant:
+        return cls(grant.principal_type, grant.user_id or grant.group_id or 0, grant.permission)
+
+    @property
+    def told(self) -> dict[str, str]:
+        return {
+            "principal_type": self.principal_type,
+            "principal_id": str(self.principal or ""),
+            "permission": self.permission,
+        }
+
+
+def problems(wanted: Sequence[Grant]) -> dict[int, str]:
+    """position -> sentence, for each that names nobody, or somebody twice.
+
+    People are named by id: an id says nothing about who it is, so that trying them out tells no more than a count.
+    """
+    people = set(
+        get_user_model()
+        ._default_manager.filter(pk__in=_of("user", wanted), is_active=True)
+        .values_list("pk", flat=True)
+    )
+    groups = set(Group.objects.filter(pk__in=_of("group", wanted)).values_list("pk", flat=True))
+    known = {"user": people, "group": groups, "everyone": {0}}
+    found: dict[int, str] = {}
+    seen: set[tuple[str, int]] = set()
+    for position, grant in enumerate(wanted):
+        principal = (grant.principal_type, grant.principal)
+        if grant.principal not in known[grant.principal_type]:
+            found[position] = f"There is no such {grant.principal_type}."
+        elif principal in seen:
+            found[position] = "This one stands in the list twice."
+        seen.add(principal)
+    return found
+
+
+def _of(kind: str, wanted: Iterable[Grant]) -> list[int]:
+    return [grant.principal for grant in wanted if grant.principal_type == kind]
+
+
+def replace(model: AIModel, wanted: Sequence[Grant], author: Author) -> bool:
+    """Makes these the model's grants, with a row of history, and returns whether any differed.
+
+    Those that stay keep their ids. Raises ValidationError naming positions. Call with the model's row locked.
+    """
+    if told := problems(wanted):
+        raise ValidationError({str(position): sentence for position, sentence in told.items()}, code="bad_grant")
+    with transaction.atomic():
+        present = {(grant.principal_type, grant.user_id or grant.group_id or 0): grant for grant in model.grants.all()}
+        before = sorted(Grant.of(grant) for grant in present.values())
+        after = sorted(wanted)
+        if before == after:
+            return False
+        for principal, row in present.items():
+            if principal not in {(grant.principal_type, grant.principal) for grant in after}:
+                row.delete()
+        for grant in after:
+            kept = present.get((grant.principal_type, grant.principal))
+            if kept is None:
+                _new(model, grant).save()
+            elif kept.permission != grant.permission:
+                kept.permission = grant.permission
+                kept.save()
+        told_before, told_after = [grant.told for grant in before], [grant.told for grant in after]
+        FieldChange.objects.bulk_create(
+            [change_row(author, model.model_id, "grants", told_before, told_after, model=model)]
+        )
+    return True
+
+
+def give(grant: AccessGrant, author: Author) -> None:
+    """Stores a grant that was validated. A model that was open to all is then only for those granted."""
+    with transaction.atomic():
+        model = AIModel.objects.select_for_update().get(pk=grant.model_id)
+        before = grants_of([model.pk])
+        grant.save()
+        history = _record([model], before, author)
+        if not model.restricted:
+            history.append(change_row(author, model.model_id, "restricted", False, True, model=model))
+        FieldChange.objects.bulk_create(history)
+
+
+def take(rows: QuerySet[AccessGrant], author: Author) -> int:
+    """Takes these grants away, and returns how many. The models stay only for those granted, if nobody is left, too."""
+    with transaction.atomic():
+        models = _locked_models(rows)
+        before = grants_of(model.pk for model in models)
+        taken, _ = AccessGrant.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
+        FieldChange.objects.bulk_create(_record(models, before, author))
+    return taken
+
+
+def permit(rows: QuerySet[AccessGrant], permission: str, author: Author) -> int:
+    """Makes these grants permit this, and returns how many did not before."""
+    with transaction.atomic():
+        models = _locked_models(rows)
+        before = grants_of(model.pk for model in models)
+        changed = rows.exclude(permission=permission).update(permission=permission)
+        FieldChange.objects.bulk_create(_record(models, before, author))
+    return changed
+
+
+def _locked_models(rows: QuerySet[AccessGrant]) -> list[AIModel]:
+    keys = sorted(set(rows.order_by().values_list("model", flat=True)))
+    found: list[AIModel] = []
+    for start in range(0, len(keys), BATCH):
+        chunk = AIModel.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
+        found += chunk.select_for_update().only("pk", "model_id", "restricted")
+    return found
+
+
+def _record(models: list[AIModel], before: dict[int, Any], author: Author) -> list[FieldChange]:
+    """Rows of history for the models whose grants differ from `before`; marks those models as changed now."""
+    after = grants_of(before)
+    changed = [model for model in models if before[model.pk] != after[model.pk]]
+    for start in range(0, len(changed), BATCH):
+        keys = [model.pk for model in changed[start : start + BATCH]]
+        # Which raises the catalog's version as well.
+        AIModel.objects.filter(pk__in=keys).update(updated_at=timezone.now())
+    return [
+        change_row(author, model.model_id, "grants", before[model.pk], after[model.pk], model=model)
+        for model in changed
+    ]
+
+
+def _new(model: AIModel, grant: Grant) -> AccessGrant:
+    fields: dict[str, Any] = {}
+    if grant.principal_type != AccessGrant.Principal.EVERYONE:
+        fields[f"{grant.principal_type}_id"] = grant.principal
+    return AccessGrant(model=model, principal_type=grant.principal_type, permission=grant.permission, **fields)

@@ -1,0 +1,213 @@
+"""/api/models and /api/settings"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import QueryDict
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
+from rest_framework import serializers, viewsets
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.access.callers import Standing
+from catalog.api.base import answer, etag
+from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
+from catalog.api.rendering import SHAPE, ServingMixin, catalog_lists, cli_rows, named
+from catalog.api.schema import refusals
+from catalog.api.snapshot import View
+from preferences import defaults, writing
+from preferences.models import Profile
+from preferences.serializers import (
+    CatalogListsSerializer,
+    CliRowSerializer,
+    DoneSerializer,
+    SettingsSerializer,
+    SettingsWriteSerializer,
+    SwitchesSerializer,
+    SwitchSerializer,
+)
+
+_ITEM = {
+    "id": "acme/large",
+    "provider": "acme",
+    "name": "Large",
+    "is_available": True,
+    "is_enabled": True,
+    "is_default": True,
+    "capabilities": ["chat", "tools"],
+    "context_length": 128000,
+    "pricing": {"prompt": "0.0000025", "completion": "0.00001"},
+}
+_OTHER = {"id": "acme/small", "provider": "acme", "name": "Small", "is_available": True, "capabilities": ["chat"]}
+_CLI = {
+    "slug": "acme/large",
+    "provider": "acme",
+    "displayName": "Large",
+    "contextWindow": 128000,
+    "inputModalities": ["text"],
+    "caps": {"streaming": True, "toolUse": True, "reasoningEffort": False, "parallelToolCalls": False},
+    "pricing": {"inputPerMillion": 2.5, "outputPerMillion": 10.0, "currency": "USD"},
+    "isDefault": True,
+}
+_SETTINGS = {
+    "default_model": "acme/large",
+    "default_model_source": "user",
+    "theme": "system",
+    "auto_enable_new_models": True,
+}
+
+
+def _validated(serializer: serializers.Serializer) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
+def _default(view: View) -> int | None:
+    return defaults.resolve(view).pk
+
+
+@extend_schema(tags=["models"])
+class ModelsViewSet(ServingMixin, viewsets.ViewSet):
+    """The catalog as the caller gets it, and their own switches of it."""
+
+    permission_classes = (SignedInOrPublic, HasScope)
+    scopes = {"GET": "models:read", "PATCH": "preferences:write"}
+
+    def known_parameters(self) -> frozenset[str]:
+        return frozenset({"format"} if self.request.method in ("GET", "HEAD") else ())
+
+    @extend_schema(
+        operation_id="models_catalog",
+        summary="The visible models, and those that the caller may use",
+        description="Signed in, `catalog` is every visible model and `models` the usable ones. Anonymous callers get "
+        "the available ones as both. The highest priority first, then by id. With `format=cli`, an array for the "
+        "picker of a terminal client: the chat models that are visible, available and not switched off by the caller.",
+        parameters=[OpenApiParameter("format", str, enum=["cli"], description="For the picker of a terminal client.")],
+        examples=[
+            OpenApiExample(
+                "Signed in",
+                {"catalog": [_ITEM, _OTHER | {"is_enabled": False, "is_default": False}], "models": [_ITEM]},
+                status_codes=["200"],
+                response_only=True,
+            ),
+            OpenApiExample("format=cli", [_CLI], status_codes=["200"], response_only=True),
+        ],
+        responses={
+            200: PolymorphicProxySerializer(
+                component_name="CatalogOrCliRows",
+                serializers=[CatalogListsSerializer, CliRowSerializer(many=True)],
+                resource_type_field_name=None,
+                many=False,
+            ),
+            304: OpenApiResponse(description="The caller holds it already: If-None-Match."),
+            **refusals(400, 401, 403, 429),
+        },
+    )
+    def list(self, request: Request) -> Response:
+        sent: QueryDict = request.query_params
+        if "format" not in sent:
+            return self.served("models", lambda view: catalog_lists(view, _default(view)))
+        if sent.getlist("format") != ["cli"]:
+            raise ValidationError({"format": ["The one other format is cli."]})
+        return self.served("cli", lambda view: cli_rows(view, _default(view)))
+
+    @extend_schema(
+        operation_id="models_switch",
+        summary="Switch models on or off for the caller",
+        description="One model, or up to 1,000 in `updates`: all of them or none. Fields of the catalog are refused.",
+        request=PolymorphicProxySerializer(
+            component_name="SwitchOrSwitches",
+            serializers=[SwitchSerializer, SwitchesSerializer],
+            resource_type_field_name=None,
+        ),
+        examples=[
+            OpenApiExample("One", {"model_id": "acme/small", "is_enabled": True}, request_only=True),
+            OpenApiExample(
+                "Several", {"updates": [{"model_id": "acme/small", "is_enabled": False}]}, request_only=True
+            ),
+            OpenApiExample("Done", {"ok": True}, response_only=True, status_codes=["200"]),
+        ],
+        responses={200: DoneSerializer, **refusals(400, 401, 403, 404, 429)},
+    )
+    def partial_update(self, request: Request) -> Response:
+        data = request.data
+        if isinstance(data, dict) and "updates" in data:
+            updates = _validated(SwitchesSerializer(data=data))["updates"]
+        else:
+            updates = [_validated(SwitchSerializer(data=data))]
+        try:
+            writing.switch(self.viewer, {update["model_id"]: update["is_enabled"] for update in updates})
+        except writing.UnknownModels as unknown:
+            raise NotFound(_unknown(unknown.model_ids), "model_not_found") from unknown
+        return Response({"ok": True})
+
+
+def _unknown(model_ids: list[str]) -> str:
+    shown = ", ".join(f"'{named(model_id)}'" for model_id in model_ids[:5])
+    more = f" and {len(model_ids) - 5} more" if len(model_ids) > 5 else ""
+    return f"There is no model {shown}{more}, or you may not see it. Nothing was changed."
+
+
+@extend_schema(tags=["settings"])
+class SettingsViewSet(ServingMixin, viewsets.ViewSet):
+    """The caller's own settings."""
+
+    permission_classes = (SignedIn, HasScope)
+    scopes = {"GET": "models:read", "PATCH": "preferences:write"}
+
+    @extend_schema(
+        operation_id="settings_retrieve",
+        summary="The caller's settings and the default model that holds now",
+        description="The default model is the caller's own, else their groups', else the site's, else the first usable "
+        "chat model. One that is stored but not usable now is kept and not answered.",
+        examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
+        responses={
+            200: SettingsSerializer,
+            304: OpenApiResponse(description="The caller holds it already: If-None-Match."),
+            **refusals(400, 401, 403, 429),
+        },
+    )
+    def retrieve(self, request: Request) -> Response:
+        # The profile is read after the standing: it is never older than the tag says.
+        return answer(request, self._tag(self.standing), self._settings)
+
+    @extend_schema(
+        operation_id="settings_update",
+        summary="Change the caller's settings",
+        description="What is not sent stays. `default_model` null clears it.",
+        request=SettingsWriteSerializer,
+        examples=[
+            OpenApiExample("A default model", {"default_model": "acme/large"}, request_only=True),
+            OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"]),
+        ],
+        responses={200: SettingsSerializer, **refusals(400, 401, 403, 429)},
+    )
+    def partial_update(self, request: Request) -> Response:
+        sent = _validated(SettingsWriteSerializer(data=request.data))
+        writing.change_settings(self.viewer, sent)
+        request._standing = self.stand_again()  # type: ignore[attr-defined]
+        settings = self._settings()
+        return Response(settings, headers={"ETag": self._tag(self.standing)})
+
+    @staticmethod
+    def _tag(standing: Standing) -> str:
+        return etag(SHAPE, "settings", standing.fingerprint)
+
+    def _settings(self) -> dict[str, Any]:
+        view = self.view_of_catalog()
+        profile = Profile.objects.filter(user=view.standing.viewer.user_id).first() or Profile()
+        default = defaults.resolve(view)
+        return {
+            "default_model": None if default.pk is None else view.pieces.by_pk[default.pk].model_id,
+            "default_model_source": default.source,
+            "theme": profile.theme,
+            "auto_enable_new_models": profile.auto_enable_new_models,
+        }

@@ -1,0 +1,392 @@
+"""The admin of provider models: price lines, limits, switches, pins, and the bulk switch in its four patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers, widgets
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+
+from catalog.admin import previews
+from catalog.admin.entry_form import RELEASE
+from catalog.editing.entries import Author, NotAsShown
+from catalog.models import AIModel, FieldChange
+from catalog.validation import strict_json
+from catalog.validation.values import validate_json
+from providers.admin.conflicts import conflicts_page
+from providers.models import Provider, ProviderModel
+from providers.offers import editing
+from providers.offers.bulk import Counts, Offer, UnknownIds, preview, preview_these, switch, switch_these
+from providers.offers.history import Price, availability, price_history
+from providers.sync.diff import OFFER_FIELDS
+from providers.wording import per_million, shown
+
+SHOWN = 200
+
+
+class StrictJSONField(forms.JSONField):
+    """Refuses in words what Python's parser lets pass and a database does not hold."""
+
+    def to_python(self, value: Any) -> Any:
+        return strict_json.parse(value) if isinstance(value, str) and value.strip() else super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            # What the parser gives up on is shown again as it was typed.
+            return InvalidJSONInput(data)
+
+
+class OverridesField(StrictJSONField):
+    """Blank where there are none, not the word `null`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
+class OfferForm(forms.ModelForm):
+    """The price as a line for each part. A field left as it was opened is not written, whatever a sync did since."""
+
+    overrides = OverridesField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "json"}),
+        help_text="Prices under conditions, as a list; empty where there are none.",
+    )
+
+    class Meta:
+        model = ProviderModel
+        fields = ("display_name", "category", "order", "active", "context_length", "max_output_tokens", "flags")
+        widgets = {"flags": forms.Textarea(attrs={"rows": 4, "class": "json"})}
+        field_classes = {"flags": StrictJSONField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pricing = self.instance.pricing
+        for name in editing.PRICES:
+            self.fields[f"price_{name}"] = forms.CharField(
+                required=False, label=name.replace("_", " ").capitalize(), initial=pricing.get(name, ""), max_length=60
+            )
+        self.fields["overrides"].initial = pricing.get("overrides") or None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        pricing = {k: v for k, v in self.instance.pricing.items() if k not in (*editing.PRICES, "overrides")}
+        for name in editing.PRICES:
+            try:
+                if (stored := editing.price(data.get(f"price_{name}", ""))) is not None:
+                    pricing[name] = stored
+            except ValidationError as error:
+                self.add_error(f"price_{name}", error)
+        if overrides := data.get("overrides"):
+            try:
+                validate_json(overrides)
+                if not isinstance(overrides, list) or not all(isinstance(entry, dict) for entry in overrides):
+                    raise ValidationError("A list of objects.")
+                pricing["overrides"] = overrides
+            except ValidationError as error:
+                self.add_error("overrides", error)
+        data["pricing"] = pricing
+        if RELEASE in self.data and self.changed_data:
+            named = ", ".join(str(self.fields[name].label or name).lower() for name in self.changed_data)
+            raise ValidationError(
+                f"Nothing was released: there are changes that are not saved yet ({named}). Save them, or undo them, "
+                "and release then.",
+                code="unsaved",
+            )
+        return data
+
+    def wanted(self) -> dict[str, Any]:
+        """The values that the person changed, by field."""
+        priced = any(name.startswith("price_") or name == "overrides" for name in self.changed_data)
+        names = [name for name in self.changed_data if name in OfferForm.Meta.fields]
+        values = {name: self.cleaned_data[name] for name in names}
+        return values | ({"pricing": self.cleaned_data["pricing"]} if priced else {})
+
+
+class BulkForm(forms.Form):
+    """The four patterns: enable or disable, all or all but some, of every provider or of one."""
+
+    what = forms.ChoiceField(
+        choices=(("enable", "Enable"), ("disable", "Disable")), widget=forms.RadioSelect, label="Do what"
+    )
+    provider = forms.ModelChoiceField(Provider.objects.all(), required=False, empty_label="every provider")
+    chosen = forms.ModelMultipleChoiceField(
+        AIModel.objects.all(), required=False, label="All except", help_text="Found by id or name."
+    )
+    pasted = forms.CharField(
+        required=False,
+        label="And except",
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 60}),
+        help_text="Catalog ids or upstream ids, one a line. Empty: none are excepted.",
+    )
+    ignore_unknown = forms.BooleanField(required=False, label="Ignore ids that no provider model has")
+
+    def __init__(self, site: admin.AdminSite, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = ProviderModel._meta.get_field("model")
+        self.fields["chosen"].widget = widgets.AutocompleteSelectMultiple(field, site)
+        self.fields["chosen"].widget.choices = self.fields["chosen"].choices  # type: ignore[attr-defined]
+
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of the switch."""
+        pasted = [line.strip() for line in self.cleaned_data["pasted"].splitlines() if line.strip()]
+        return {
+            "provider": self.cleaned_data["provider"],
+            "exclude": [*(model.model_id for model in self.cleaned_data["chosen"]), *pasted],
+            "ignore_unknown": self.cleaned_data["ignore_unknown"],
+        }
+
+    def shown(self) -> tuple[Any, ...]:
+        """What the form says, for the seal of its preview."""
+        wanted = self.wanted()
+        provider = wanted["provider"].pk if wanted["provider"] else None
+        return "bulk switch", self.cleaned_data["what"], provider, sorted(wanted["exclude"]), wanted["ignore_unknown"]
+
+
+class ProviderModelAdmin(admin.ModelAdmin):
+    form = OfferForm
+    change_form_template = "admin/providers/providermodel/change_form.html"
+    change_list_template = "admin/providers/providermodel/change_list.html"
+    list_display = (
+        "upstream_id",
+        "provider",
+        "entry",
+        "listing",
+        "prompt_per_million",
+        "completion_per_million",
+        "context_length",
+        "active",
+        "is_listed",
+        "order",
+    )
+    list_filter = ("provider", "listing", "active", "is_listed", "category")
+    list_select_related = ("provider", "model")
+    search_fields = ("upstream_id", "model__model_id", "model__name", "display_name")
+    autocomplete_fields = ()
+    actions = ("enable_selected", "disable_selected")
+    list_per_page = 100
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderModel]:
+        return super().get_queryset(request).defer("facts", "upstream", "flags", "model__search_text")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        prices = tuple(f"price_{name}" for name in editing.PRICES)
+        return (
+            (None, {"fields": ("active", "category", "order", "flags")}),
+            ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
+            (
+                "Price, in USD per token (per request, image and search where so named)",
+                {
+                    "fields": (*prices, "overrides"),
+                    "description": "Empty: not known. 0: free. A price set here stays when upstream's changes.",
+                },
+            ),
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        # The price lines are made in the form itself, so the fields of the fieldsets are not all the model's.
+        kwargs["fields"] = OfferForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
+
+    @admin.display(description="entry", ordering="model__model_id")
+    def entry(self, offer: ProviderModel) -> str:
+        return offer.model.model_id if offer.model else "-"
+
+    @admin.display(description="prompt, $ per million")
+    def prompt_per_million(self, offer: ProviderModel) -> str:
+        return per_million(offer.pricing.get("prompt"))
+
+    @admin.display(description="completion, $ per million")
+    def completion_per_million(self, offer: ProviderModel) -> str:
+        return per_million(offer.pricing.get("completion"))
+
+    def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
+        if RELEASE in request.POST:
+            self._release(request, obj, request.POST[RELEASE])
+            return
+        # The row as it stands, not as it was when the form was opened: only what the person changed is written.
+        editing.edit(ProviderModel.objects.get(pk=obj.pk), form.wanted(), Author.person(request.user))
+
+    def _release(self, request: HttpRequest, offer: ProviderModel, field: str) -> None:
+        """Hands one pinned field back to sync. The form itself held no change."""
+        try:
+            released = editing.release(
+                offer, [field], Author.person(request.user), lambda row: previews.holds(request, *_pins(row))
+            )
+            self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
+        except NotAsShown:
+            self.message_user(request, previews.CHANGED, messages.WARNING)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+
+    def response_change(self, request: HttpRequest, obj: ProviderModel) -> HttpResponse:
+        if RELEASE in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_change(request, obj)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        offer = kwargs.get("obj")
+        if offer is not None:
+            context["seal"] = previews.seal(request, *_pins(offer))
+            context["pins"] = [
+                {
+                    "name": name,
+                    "label": name.replace("_", " "),
+                    "ours": shown(getattr(offer, name)),
+                    "upstream": shown(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
+                }
+                for name in OFFER_FIELDS
+                if name in offer.pinned_fields
+            ]
+            subject = offer.model.model_id if offer.model else offer.upstream_id
+            history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
+            context["history"] = [
+                {"row": row, "old": shown(row.old), "new": shown(row.new)}
+                for row in history.select_related("user")[:30]
+            ]
+            if offer.model:
+                slug = offer.provider.slug
+                context["prices"] = [priced(step) for step in price_history(offer.model) if step.provider == slug]
+                context["spans"] = [span for span in availability(offer.model) if span.provider == slug]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may = {"has_change_permission": self.has_change_permission(request)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        def named(route: str, view: Any, name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"providers_providermodel_{name}")
+
+        return [
+            named("bulk", self.bulk_view, "bulk"),
+            named("conflicts", self.conflicts_view, "conflicts"),
+            *super().get_urls(),
+        ]
+
+    def conflicts_view(self, request: HttpRequest) -> HttpResponse:
+        return conflicts_page(request, self.admin_site)
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = BulkForm(self.admin_site, request.POST or None)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "Enable or disable provider models",
+            "opts": self.opts,
+            "form": form,
+            "media": self.media + form.media,
+        }
+        if request.method == "POST" and form.is_valid():
+            enable, wanted = form.cleaned_data["what"] == "enable", form.wanted()
+
+            def agreed(counts: Counts, changing: list[Offer]) -> bool:
+                return previews.holds(request, *form.shown(), *_effect(counts, changing))
+
+            try:
+                if "apply" in request.POST:
+                    try:
+                        counts = switch(enable, by=request.user, agreed=agreed, **wanted)
+                    except NotAsShown:
+                        self.message_user(request, previews.CHANGED, messages.WARNING)
+                    else:
+                        self._tell(request, counts)
+                        return HttpResponseRedirect(reverse("admin:providers_providermodel_changelist"))
+                counts, changing = preview(enable, **wanted)
+                context |= {
+                    "previewed": True,
+                    "counts": counts,
+                    "changing": changing[:SHOWN],
+                    "more": max(0, len(changing) - SHOWN),
+                    "verb": "enabled" if enable else "disabled",
+                    "seal": previews.seal(request, *form.shown(), *_effect(counts, changing)),
+                }
+            except UnknownIds as error:
+                form.add_error("pasted", str(error))
+        return render(request, "admin/providers/providermodel/bulk.html", context)
+
+    def _tell(self, request: HttpRequest, counts: Counts) -> None:
+        self.message_user(request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked.")
+
+    @admin.action(description="Enable the selected provider models", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
+        return self._switch_selected(request, queryset, True)
+
+    @admin.action(description="Disable the selected provider models", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
+        return self._switch_selected(request, queryset, False)
+
+    def _switch_selected(
+        self, request: HttpRequest, queryset: QuerySet[ProviderModel], enable: bool
+    ) -> HttpResponse | None:
+        """Shows what would change first; changes exactly that when the page is confirmed."""
+        keys = sorted(queryset.order_by().values_list("pk", flat=True))
+        act = ("switch selected", enable, keys)
+        if "apply" in request.POST:
+            try:
+                counts = switch_these(
+                    keys,
+                    enable,
+                    by=request.user,
+                    agreed=lambda counts, changing: previews.holds(request, *act, *_effect(counts, changing)),
+                )
+            except NotAsShown:
+                self.message_user(request, previews.CHANGED, messages.WARNING)
+            else:
+                self._tell(request, counts)
+                return None
+        counts, changing = preview_these(keys, enable)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{'Enable' if enable else 'Disable'} provider models",
+            "opts": self.opts,
+            "counts": counts,
+            "changing": changing[:SHOWN],
+            "more": max(0, len(changing) - SHOWN),
+            "verb": "enabled" if enable else "disabled",
+            "action": request.POST["action"],
+            "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+            "checkbox": helpers.ACTION_CHECKBOX_NAME,
+            "seal": previews.seal(request, *act, *_effect(counts, changing)),
+            "back": request.get_full_path(),
+        }
+        return render(request, "admin/providers/providermodel/switch.html", context)
+
+
+def _pins(offer: ProviderModel) -> tuple[Any, ...]:
+    """What the page of an offer shows of its pins, for the seal of what releasing them would do."""
+    return "release", offer.pk, [(name, getattr(offer, name), offer.upstream.get(name)) for name in offer.pinned_fields]
+
+
+def _effect(counts: Counts, changing: list[Offer]) -> tuple[int, list[int]]:
+    """What a preview of a switch shows, for its seal."""
+    return counts.checked, [offer.pk for offer in changing]
+
+
+def priced(step: Price) -> dict[str, Any]:
+    """A step of the price history in words."""
+    rest = {name: price for name, price in step.pricing.items() if name not in ("prompt", "completion", "overrides")}
+    return {
+        "since": step.since,
+        "prompt": per_million(step.pricing.get("prompt")),
+        "completion": per_million(step.pricing.get("completion")),
+        "rest": shown(rest) if rest else "",
+        "conditions": len(step.pricing.get("overrides", [])),
+    }

@@ -1,0 +1,263 @@
+"""The admin of providers: settings, credential, connection test, sync and dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from catalog.admin.once import MadeOnce
+from catalog.editing.entries import Author, audit
+from config.api import base_urls
+from providers import adapters
+from providers.client.addresses import check_url
+from providers.client.errors import UpstreamError
+from providers.client.http import Door, Limits
+from providers.connection import credentials, endpoints
+from providers.connection.credentials import CredentialError
+from providers.models import Provider, SyncRun
+from providers.offers import deletion
+from providers.offers.bulk import recompute
+from providers.reading import claims
+from providers.reading.reader import Reader
+from providers.sync import background
+from providers.sync.lease import AlreadyRunning
+from providers.sync.run import preview
+
+# A page waits for an upstream no longer than this, in seconds.
+TEST_LIMITS = Limits(connect=3.0, read=5.0, total=8.0, attempts=1)
+DRY_RUN_CHANGES = 500
+AUDITED = ("slug", "name", "kind", "base_url", "precedence", "is_active", "new_models_active")
+
+
+class ProviderForm(forms.ModelForm):
+    kind = forms.ChoiceField(help_text="Which adapter reads it.")
+    new_credential = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=4096,
+        label="Credential",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False),
+    )
+    forget_credential = forms.BooleanField(required=False, label="Forget the stored credential")
+
+    class Meta:
+        model = Provider
+        fields = (
+            "slug",
+            "name",
+            "kind",
+            "base_url",
+            "precedence",
+            "is_active",
+            "new_models_active",
+            "new_models_groups",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = self.fields["kind"]
+        assert isinstance(kinds, forms.ChoiceField)  # noqa: S101 - tells the type checker
+        kinds.choices = [(kind, kind) for kind in adapters.ADAPTERS]
+        row: Provider = self.instance
+        if row.credential:
+            stored = f"Stored: {row.credential_hint}, for {row.credential_origin}. Empty keeps it."
+        else:
+            stored = "None is stored; the environment's is used where there is one for this kind of provider."
+        self.fields["new_credential"].help_text = f"{stored} It is encrypted, and never shown again."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        row: Provider = self.instance
+        kind, url = data.get("kind", ""), data.get("base_url", "")
+        if url and (problem := base_urls.problem_of(url)):
+            self.add_error("base_url", f"The address {problem}.")
+        elif url and kind:
+            trusted = endpoints.trusted_for(Provider(kind=kind))
+            try:
+                check_url(url, settings.PROVIDER_ALLOWED_HOSTS, trusted)
+            except UpstreamError as error:
+                self.add_error("base_url", error.message)
+        elif kind and not endpoints.default(kind):
+            self.add_error("base_url", "This kind of provider has no address of its own: enter one.")
+        if row.pk and self.initial.get("slug") not in (None, data.get("slug")) and row.offers.exists():
+            self.add_error(
+                "slug", "The ids of its models begin with it: delete this provider, and add it under the other."
+            )
+        self._check_claim(data)
+        if data.get("new_credential") and data.get("forget_credential"):
+            self.add_error("forget_credential", "Either enter a new one or forget the stored one.")
+        return data
+
+    def _check_claim(self, data: dict[str, Any]) -> None:
+        """Refuses a slug under which others have entries, for a provider that is new or would be active."""
+        row: Provider = self.instance
+        slug, kind = data.get("slug"), data.get("kind")
+        if not slug or not kind or (row.pk and not data.get("is_active")):
+            return
+        if other := claims.rival(Provider(pk=row.pk, slug=slug, kind=kind)):
+            self.add_error(
+                "slug" if not row.pk or slug != self.initial.get("slug") else "is_active",
+                f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. "
+                "Add it under a slug of its own.",
+            )
+
+
+class ProviderAdmin(MadeOnce):
+    form = ProviderForm
+    change_form_template = "admin/providers/provider/change_form.html"
+    list_display = ("slug", "name", "kind", "precedence", "is_active", "listed", "freshness", "last_run")
+    list_filter = ("kind", "is_active")
+    search_fields = ("slug", "name")
+    filter_horizontal = ("new_models_groups",)
+    fieldsets = (
+        (None, {"fields": ("slug", "name", "kind", "base_url", "is_active", "precedence")}),
+        ("Credential", {"fields": ("new_credential", "forget_credential")}),
+        ("New models", {"fields": ("new_models_active", "new_models_groups")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        last = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-pk")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                listed_count=Count("offers", filter=Q(offers__is_listed=True)),
+                last_state=Subquery(last.values("state")[:1]),
+                last_run_pk=Subquery(last.values("pk")[:1]),
+            )
+        )
+
+    @admin.display(description="models listed")
+    def listed(self, row: Any) -> int:
+        return row.listed_count
+
+    @admin.display(description="last success", ordering="last_success_at")
+    def freshness(self, row: Provider) -> str:
+        return f"{timesince(row.last_success_at, depth=1)} ago" if row.last_success_at else "never"
+
+    @admin.display(description="last run")
+    def last_run(self, row: Any) -> str:
+        if row.last_run_pk is None:
+            return "-"
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:providers_syncrun_change", args=[row.last_run_pk]), row.last_state
+        )
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
+        before = Provider.objects.filter(pk=obj.pk).values(*AUDITED).first() or {}
+        secret, forget = form.cleaned_data.get("new_credential"), form.cleaned_data.get("forget_credential")
+        if secret:
+            credentials.store(obj, secret)
+        elif forget:
+            credentials.forget(obj)
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            changes = {n: [before.get(n), getattr(obj, n)] for n in AUDITED if before.get(n) != getattr(obj, n)}
+            if secret or forget:
+                changes["credential"] = ["", "entered" if secret else "forgotten"]
+            if changes:
+                audit(Author.person(request.user), obj, "change" if change else "add", changes)
+        if change and before and {"precedence", "is_active"} & set(changes):
+            count = recompute(obj, by=request.user)
+            self.message_user(request, f"{count} entries of the catalog follow.")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # One at a time, from a page that says what becomes unavailable.
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Shows what a deletion would do, and does exactly that when it is confirmed."""
+        if not self.has_delete_permission(request):
+            raise PermissionDenied
+        provider = self.get_object(request, unquote(object_id))
+        if provider is None:
+            raise Http404
+        confirmed = request.POST.get("confirmed", "")
+        found = deletion.delete(provider, Author.person(request.user), confirmed)
+        if confirmed == found.digest:
+            self.message_user(
+                request,
+                f"{provider.slug} is deleted with {found.offers} offers; {len(found.unavailable)} entries became "
+                f"unavailable, {len(found.available)} stay available.",
+                messages.SUCCESS,
+            )
+            return HttpResponseRedirect(reverse("admin:providers_provider_changelist"))
+        if request.method == "POST":
+            self.message_user(
+                request, "What would be deleted is not what it was. Look again before you go on.", messages.WARNING
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete the provider {provider.slug}?",
+            "provider": provider,
+            "deletion": found,
+            "opts": self.opts,
+        }
+        return render(request, "admin/providers/provider/delete.html", context)
+
+    def get_urls(self) -> list[Any]:
+        def named(route: str, view: Any, name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"providers_provider_{name}")
+
+        return [
+            named("<int:pk>/test", self.test_view, "test"),
+            named("<int:pk>/sync", self.sync_view, "sync"),
+            named("<int:pk>/dry-run", self.dry_run_view, "dry_run"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context["may_sync"] = request.user.has_perm("providers.sync_provider")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _posted(self, request: HttpRequest, pk: int) -> Provider:
+        """The provider that a button was pressed for. Raises PermissionDenied."""
+        if request.method != "POST" or not request.user.has_perm("providers.sync_provider"):
+            raise PermissionDenied
+        return get_object_or_404(Provider, pk=pk)
+
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        provider = self._posted(request, pk)
+        door = Door(settings.PROVIDER_ALLOWED_HOSTS, TEST_LIMITS, endpoints.trusted_for(provider))
+        try:
+            self.message_user(request, Reader(provider, door).probe(), messages.SUCCESS)
+        except (UpstreamError, CredentialError) as error:
+            self.message_user(request, f"The test failed. {error}", messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:providers_provider_change", args=[pk]))
+
+    def sync_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        provider = self._posted(request, pk)
+        try:
+            run = background.start(provider, request.user)
+        except AlreadyRunning as error:
+            self.message_user(request, str(error), messages.WARNING)
+            run = provider.runs.filter(state=SyncRun.State.RUNNING).first()
+        if run is None:
+            return HttpResponseRedirect(reverse("admin:providers_syncrun_changelist") + f"?provider__id__exact={pk}")
+        return HttpResponseRedirect(reverse("admin:providers_syncrun_change", args=[run.pk]))
+
+    def dry_run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        provider = self._posted(request, pk)
+        outcome = preview(provider)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Dry run of {provider.slug}: nothing was written",
+            "provider": provider,
+            "outcome": outcome,
+            "changes": outcome.changes[:DRY_RUN_CHANGES],
+            "more": max(0, len(outcome.changes) - DRY_RUN_CHANGES),
+            "opts": self.opts,
+        }
+        return render(request, "admin/providers/provider/dry_run.html", context)

@@ -1,0 +1,425 @@
+"""The one door for outgoing HTTP. Nothing else in the project opens a connection to an upstream.
+
+What the usual client would do by itself and this one does not: follow redirects to other hosts (an `x-api-key` header
+goes along), read proxies and passwords from the environment, resolve a name a second time after it was judged, wait for
+ever on a body that drips, and inflate a megabyte to a gigabyte.
+"""
+
+import email.utils
+import http.client
+import json
+import random
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import quote, urldefrag, urljoin
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from providers.client.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
+from providers.client.errors import UpstreamError
+from providers.client.strict_json import strict_loads
+
+__all__ = ["Door", "Limits", "UpstreamError", "check_url", "origin_of", "strict_loads"]
+
+_CHUNK = 64 * 1024
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# How many are followed, all within the origin that was asked.
+MAX_REDIRECTS = 3
+# What RFC 9110 calls a field value, less the obsolete bytes above ASCII.
+_HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
+
+
+_CLIENT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds for connecting, for one silence while reading, and for all tries together; bytes after decompression.
+
+    `backoff` is the wait in seconds before the second try; it doubles with each further one and is jittered.
+    """
+
+    connect: float = 5.0
+    read: float = 20.0
+    total: float = 60.0
+    max_bytes: int = 20_000_000
+    attempts: int = 3
+    backoff: float = 0.5
+
+
+class Door:
+    """Fetches JSON from upstreams, under the limits and the rules on addresses.
+
+    `allowed_hosts`: private hosts that the deployment allows (host, host:port, or a network as CIDR).
+    `trusted_origins`: base URLs or origins that the deployment's own environment names.
+    `ca_bundle`: a file of certificate authorities to trust instead of the public ones (the environment's
+    REQUESTS_CA_BUNDLE is not read).
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: Sequence[str] = (),
+        limits: Limits = Limits(),
+        trusted_origins: Collection[str] = (),
+        ca_bundle: str | None = None,
+    ):
+        self.allowed_hosts = tuple(allowed_hosts)
+        self.limits = limits
+        self.trusted_origins = tuple(trusted_origins)
+        self.ca_bundle = ca_bundle
+
+    def get_json(
+        self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
+    ) -> Any:
+        """The parsed answer to a GET; raises `UpstreamError`. A fault of one record is left in it for the adapter."""
+        return self._json("GET", url, None, headers, credential_header)
+
+    def post_json(
+        self,
+        url: str,
+        body: Any,
+        headers: dict[str, str] | None = None,
+        credential_header: tuple[str, str] | None = None,
+    ) -> Any:
+        """As `get_json`, with a JSON body. Only for calls that change nothing upstream: they may be tried again."""
+        encoded = json.dumps(body).encode()
+        return self._json(
+            "POST", url, encoded, {"Content-Type": "application/json", **(headers or {})}, credential_header
+        )
+
+    def _json(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str] | None,
+        credential_header: tuple[str, str] | None,
+    ) -> Any:
+        target = inspect_url(url, self.allowed_hosts, self.trusted_origins)
+        sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "modeldex", **(headers or {})}
+        if credential_header is not None:
+            name, value = credential_header
+            if not value.strip() or not set(value) <= _HEADER_VALUE:
+                raise UpstreamError("unauthorized", "The stored credential holds characters that no header may carry.")
+            sent[name] = value
+        call = _Call(method, body, sent, credential_header[1] if credential_header else "")
+        data = self._with_retries(target, call)
+        if not data.strip():
+            raise _refusal("empty", target, "with nothing")
+        try:
+            return strict_loads(data, per_record=True)
+        except UpstreamError as error:
+            where = f"The answer of {target.host} to {target.path}"
+            message = error.message.replace("The answer", where, 1)
+            raise UpstreamError(error.reason, message, brief=error.message) from None
+
+    def _with_retries(self, target: Target, call: "_Call") -> bytes:
+        deadline = time.monotonic() + self.limits.total
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                return self._once(target, call, deadline)
+            except UpstreamError as error:
+                if attempt == self.limits.attempts or not _worth_retrying(error):
+                    raise
+                wait = self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                if error.retry_after is not None:
+                    # Never before the time asked for, and not all clients at the very same moment.
+                    wait = error.retry_after + min(wait, 1.0)
+                if time.monotonic() + wait >= deadline:
+                    raise
+            time.sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _once(self, target: Target, call: "_Call", deadline: float) -> bytes:
+        """One try, with the redirects that are followed: each is judged as the first address was."""
+        for _ in range(MAX_REDIRECTS + 1):
+            found = self._exchange(target, call, deadline)
+            if isinstance(found, bytes):
+                return found
+            target = inspect_url(found.url, self.allowed_hosts, self.trusted_origins)
+        raise UpstreamError("redirect", f"{target.host} redirects more than {MAX_REDIRECTS} times, to {target.path}.")
+
+    def _exchange(self, target: Target, call: "_Call", deadline: float) -> bytes | Target:
+        """The body of the answer, or where within its origin it redirects to."""
+        addresses = resolve(target, min(self.limits.connect, deadline - time.monotonic()))
+        # Judged anew at each try and then connected to as they are: the name is not resolved a second time.
+        judge(target, addresses, self.allowed_hosts, self.trusted_origins)
+        watch = _Watch(deadline)
+        session = requests.Session()
+        session.trust_env = False
+        adapter = _PinnedAdapter(addresses, self.limits, watch)
+        request = session.prepare_request(requests.Request(call.method, target.url, call.headers, data=call.body))
+        try:
+            with watch, session, closing(adapter):
+                read = max(min(self.limits.read, watch.left()), 0.01)
+                # Not by the session: where an answer redirects, that would read the whole of it, however much it is.
+                response = adapter.send(
+                    request, stream=True, timeout=(self.limits.connect, read), verify=self.ca_bundle or True
+                )
+                with response:
+                    if response.status_code in _REDIRECTS:
+                        return _redirected(target, response, call.secret)
+                    _check_status(target, response, bool(call.secret))
+                    data = b"".join(_body(response, self.limits.max_bytes, target))
+                if watch.expired:
+                    # A body without a length looks complete when the watch has cut its connection.
+                    raise _too_slow(target)
+                return data
+        except UpstreamError as error:
+            # The watch cutting the connection can look like an answer that ended early.
+            if watch.expired and error.reason == "connect":
+                raise _too_slow(target) from None
+            raise
+        except _CLIENT_ERRORS as error:
+            # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
+            raise _translated(error, target, expired=watch.expired) from None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is sent, to the address asked and to those it redirects to. `secret` is the credential's header value."""
+
+    method: str
+    body: bytes | None
+    headers: dict[str, str]
+    secret: str
+
+
+class _Watch:
+    """Cuts the connection at the deadline: socket timeouts alone never end an answer of a byte now and then."""
+
+    def __init__(self, deadline: float):
+        self.deadline = deadline
+        self.expired = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(max(self.left(), 0), self._cut)
+        self._timer.daemon = True
+
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def add(self, sock: socket.socket) -> None:
+        # A duplicate, because TLS detaches the original; shutting one down ends the connection for both.
+        with self._lock:
+            self._sockets.append(sock.dup())
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.expired = True
+            for sock in self._sockets:
+                with suppress(OSError):  # closed by the other side already
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for sock in self._sockets:
+                sock.close()
+            self._sockets.clear()
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """Connects to the addresses that were judged, while Host, SNI and the certificate check keep the name."""
+
+    def __init__(self, addresses: Sequence[Address], limits: Limits, watch: _Watch):
+        self._addresses = addresses
+        self._limits = limits
+        self._watch = watch
+        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, **kwargs)
+        connect = self._connect
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return connect(self.port)
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return connect(self.port)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    def _connect(self, port: int) -> socket.socket:
+        until = time.monotonic() + min(self._limits.connect, self._watch.left())
+        timed_out = False
+        for address in self._addresses:
+            left = until - time.monotonic()
+            if left <= 0:
+                timed_out = True
+                break
+            family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(left)
+                sock.connect((str(address), port))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._watch.add(sock)
+            except OSError as error:
+                timed_out = isinstance(error, TimeoutError)
+                sock.close()
+            else:
+                return sock
+        if timed_out:
+            raise UpstreamError("timeout", "The connection was not accepted in time.")
+        raise UpstreamError("connect", "The connection was refused.")
+
+
+def _refusal(reason: str, target: Target, what: Any, then: str = "", **about: Any) -> UpstreamError:
+    """The error for an answer of no use, which names what was asked; `then` ends the sentence."""
+    return UpstreamError(
+        reason,
+        f"{target.host} answered {what} to {target.path}{then}.",
+        brief=f"{target.host} answered {what}{then}.",
+        **about,
+    )
+
+
+def _check_status(target: Target, response: requests.Response, sent_credential: bool) -> None:
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    if 300 <= status < 400:
+        raise _refusal("redirect", target, status, ", which is no list of models", status=status)
+    wait = _retry_after(response.headers.get("Retry-After"))
+    if status in (401, 403):
+        why = ": it refused the credential" if sent_credential else ": it asks for a credential, and none was sent"
+        raise _refusal("unauthorized", target, status, why, status=status)
+    if status == 429:
+        why = ": it asks for fewer requests"
+        raise _refusal("rate_limited", target, status, why, retry_after=wait, status=status)
+    raise _refusal("http_status", target, status, retry_after=wait, status=status)
+
+
+def _redirected(target: Target, response: requests.Response, secret: str) -> Target:
+    """Where a redirect leads, if that is within the same origin: the credential is meant for no other.
+
+    Raises UpstreamError, which names the other address without its query, and without the credential where an
+    upstream has put that into it.
+    """
+    status, location = response.status_code, response.headers.get("Location", "")
+    if not location:
+        raise _refusal("redirect", target, status, ", a redirect that does not say where to", status=status)
+    try:
+        found = parse_target(urldefrag(urljoin(target.url, location)).url)
+    except (UpstreamError, ValueError):
+        why = ", a redirect to an address that cannot be used"
+        raise _refusal("redirect", target, status, why, status=status) from None
+    if found.origin == target.origin:
+        return found
+    shown = f"{found.origin}{found.path}"
+    for word in secret.split()[-1:]:
+        shown = shown.replace(word, "...").replace(quote(word, safe=""), "...")
+    why = f", a redirect to {shown}; only redirects within {target.origin} are followed"
+    raise _refusal("redirect", target, status, why, status=status)
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds to wait, from either form of RFC 9110 section 10.2.3; None when absent or unreadable."""
+    if not text:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterator[bytes]:
+    """The decoded body in pieces, never holding more than one piece beyond the cap."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        raise UpstreamError("malformed", f"{target.host} answered in an encoding that was not asked for.")
+    inflate = None if encoding in ("", "identity") else zlib.decompressobj(zlib.MAX_WBITS | 32)
+    size = 0
+    while chunk := response.raw.read(_CHUNK, decode_content=False):
+        while chunk:
+            if inflate is not None:
+                piece, chunk = inflate.decompress(chunk, _CHUNK), inflate.unconsumed_tail
+            else:
+                piece, chunk = chunk, b""
+            size += len(piece)
+            if size > max_bytes:
+                raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")
+            yield piece
+    if inflate is not None:
+        if size + len(tail := inflate.flush()) > max_bytes:
+            raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")
+        if not inflate.eof:
+            raise UpstreamError("connect", f"The answer of {target.host} ended early.")
+        yield tail
+
+
+def _worth_retrying(error: UpstreamError) -> bool:
+    if error.status is not None:
+        return error.status in _RETRIED_STATUSES
+    return error.reason == "connect" or (error.reason == "timeout" and error.message.startswith("The connection"))
+
+
+def _too_slow(target: Target) -> UpstreamError:
+    return UpstreamError("timeout", f"{target.host} did not finish its answer in time.")
+
+
+def _translated(error: Exception, target: Target, *, expired: bool) -> UpstreamError:
+    if expired:
+        return _too_slow(target)
+    causes = list(_causes(error))
+    tls = (ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError, requests.exceptions.SSLError)
+    if any(isinstance(cause, tls) for cause in causes):
+        return UpstreamError("tls", f"No trusted TLS connection to {target.host} could be made.")
+    if any(isinstance(cause, (TimeoutError, requests.exceptions.Timeout)) for cause in causes):
+        return UpstreamError("timeout", f"{target.host} was silent for too long.")
+    if any(isinstance(cause, zlib.error) for cause in causes):
+        return UpstreamError("malformed", f"The answer of {target.host} is not validly compressed.")
+    return UpstreamError("connect", f"The connection to {target.host} broke off.")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything it wraps: libraries put the cause in `args` as often as in `__cause__`."""
+    todo: list[BaseException] = [error]
+    seen: set[int] = set()
+    while todo:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        linked = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        todo.extend(item for item in linked if isinstance(item, BaseException))

@@ -1,0 +1,333 @@
+"""The provider lists of the API: what an upstream lists, in the shapes that web frontends know (DESIGN.md 5.4).
+
+A list is answered from the stored copy (providers/lists/cache.py), else from the curated list; either way less what the
+viewer may not see.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Generic, TypeVar
+
+import orjson
+from django.db.models import BooleanField, Case, Value, When
+
+from catalog.access import rules
+from catalog.access.callers import Standing
+from catalog.api.serializers.items import rendered
+from catalog.capabilities import CHAT, task_of_facts
+from catalog.models import AIModel
+from catalog.pricing import certain
+from catalog.validation import model_ids
+from providers.lists import authors, cache
+from providers.models import Provider, ProviderCopy
+from providers.reading import curated
+from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
+from providers.reading.records import Reading, Record
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderList:
+    """One of the lists: which listing of which provider it shows, and how."""
+
+    provider: str
+    listing: str
+    live: str
+    shape: Callable[[Mapping[str, Any]], dict[str, Any]]
+    # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
+    kinds: str = ""
+    # Whether the curated list stands in for it.
+    has_curated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where an answer comes from: decided before anything is loaded, so that a 304 costs little."""
+
+    source: str
+    as_of: int
+    copy: ProviderCopy | None = None
+    error: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """A short text that differs wherever the answers could, for one viewer."""
+        fetched = self.copy.fetched_at.timestamp() if self.copy and self.copy.fetched_at else ""
+        return f"{self.source}-{self.as_of}-{fetched}"
+
+
+# The items of a copy: what is kept of one upstream record, whatever the list.
+
+
+def item(
+    upstream_id: str,
+    model_id: str,
+    *,
+    name: str = "",
+    facts: Mapping[str, Any],
+    pricing: Mapping[str, str],
+    **local: Any,
+) -> dict[str, Any]:
+    """A record as copies keep it. `local` holds Ollama's details; `name` may begin with "Author: "."""
+    author, plain = authors.split_name(name)
+    return {
+        "id": upstream_id,
+        "model_id": model_id,
+        "name": plain or upstream_id,
+        "provider": author or authors.display_name(model_ids.author_of(model_id)),
+        "context": facts.get("context_length"),
+        "dimensions": facts.get("embedding_dimensions"),
+        "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in certain(pricing)},
+        **local,
+    }
+
+
+def items_of(reading: Reading) -> cache.Items:
+    """What a checked answer lists, in the form of a copy."""
+    return [
+        item(
+            record.upstream_id,
+            record.model_id,
+            name=record.facts.get("name", ""),
+            facts=record.facts,
+            pricing=record.pricing,
+            **_local_details(record),
+        )
+        for record in reading.records
+    ]
+
+
+def _local_details(record: Record) -> dict[str, Any]:
+    facts = record.facts
+    extras = facts.get("extras", {})
+    found = {
+        "parameter_size": extras.get("parameter_size"),
+        "quantization": extras.get("quantization"),
+        "family": facts.get("family"),
+        "size": extras.get("size_bytes"),
+        "task": task_of_facts(record.model_id, facts),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _language(record: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {key: record[key] for key in ("id", "name", "provider", "context")}
+    if record["pricing"]:
+        shown["pricing"] = {kind: plain(price) for kind, price in record["pricing"].items()}
+    return shown
+
+
+def _embedding(record: Mapping[str, Any]) -> dict[str, Any]:
+    price = record["pricing"].get("prompt")
+    return {
+        **{key: record[key] for key in ("id", "name", "provider", "dimensions", "context")},
+        "cost_per_million": None if price is None else dollars_per_million(price),
+    }
+
+
+def _local(record: Mapping[str, Any]) -> dict[str, Any]:
+    size = record.get("size")
+    return {
+        "id": record["id"],
+        "name": record["id"],
+        "parameter_size": record.get("parameter_size") or "",
+        "quantization": record.get("quantization") or "",
+        "family": record.get("family") or "",
+        "size_mb": None if size is None else size // 10**6,
+    }
+
+
+LISTS = {
+    "openrouter": ProviderList("openrouter", LANGUAGE, "api", _language, LANGUAGE),
+    "embeddings": ProviderList("openrouter", EMBEDDINGS, "api", _embedding, EMBEDDINGS),
+    "ollama": ProviderList("ollama", "models", "ollama", _local, has_curated=False),
+    "openai": ProviderList("openai", "models", "api", _language),
+}
+
+
+def plain(price: str) -> str:
+    """The same decimal without exponent."""
+    return format(Decimal(price), "f")
+
+
+def dollars_per_million(price: str) -> str:
+    """USD per token as dollars per million tokens, exactly: "0.00000002" is "$0.02", "0.000000005" is "$0.005"."""
+    try:
+        amount = (Decimal(price) * 1_000_000).normalize()
+    except InvalidOperation as error:
+        raise ValueError(f"{price} is no price") from error
+    # Two places at least, as amounts are written; more only where they say something.
+    places = max(2, -int(amount.as_tuple().exponent))
+    return f"${amount:.{places}f}"
+
+
+# Whose sight.
+
+
+def seen(standing: Standing, items: cache.Items) -> cache.Items:
+    """The items that the viewer may see, what upstream leaves out filled in from the catalog. One query.
+
+    An item with a catalog entry is judged by catalog/access/rules.py, one without an entry by the key's policy alone.
+    """
+    viewer = standing.viewer
+    entries = {
+        entry["model_id"]: entry
+        for entry in AIModel.objects.catalog_entries()
+        .filter(model_id__in=[record["model_id"] for record in items])
+        .annotate(
+            seen=Case(When(rules.visible(viewer), then=Value(True)), default=Value(False), output_field=BooleanField())
+        )
+        .order_by()
+        .values("model_id", "seen", "name", "context_length", "embedding_dimensions", "pricing")
+    }
+    allowed = []
+    for record in items:
+        entry = entries.get(record["model_id"])
+        if entry is None:
+            if viewer.policy is None or viewer.policy.allows(record["model_id"]):
+                allowed.append(record)
+        elif entry["seen"]:
+            allowed.append(_completed(record, entry))
+    return allowed
+
+
+def _is_shown(listed: ProviderList, record: Mapping[str, Any]) -> bool:
+    # A local server is asked for models to talk to; the vendors have lists of their own for the others.
+    return listed.has_curated or (record.get("task") or task_of_facts(record["model_id"], {})) == CHAT
+
+
+def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **record,
+        "name": entry["name"] if record["name"] == record["id"] else record["name"],
+        "context": record["context"] or entry["context_length"],
+        "dimensions": record["dimensions"] or entry["embedding_dimensions"],
+        "pricing": record["pricing"]
+        or {kind: entry["pricing"][kind] for kind in ("prompt", "completion") if kind in certain(entry["pricing"])},
+    }
+
+
+# The curated stand-in.
+
+
+def curated_items(listed: ProviderList) -> cache.Items:
+    """The curated list in the form of a copy."""
+    # A vendor's ids lack its namespace; OpenRouter's are ours.
+    own = "" if listed.kinds else f"{listed.provider}/"
+    return [
+        {
+            **item(entry.model_id.removeprefix(own), entry.model_id, facts=entry.facts, pricing=entry.pricing),
+            "name": entry.facts["name"],
+        }
+        for entry in curated.entries().values()
+        if entry.model_id.startswith(own)
+        and listed.kinds in ("", EMBEDDINGS if entry.facts.get("supports_embeddings") else LANGUAGE)
+    ]
+
+
+def curated_as_of(listed: ProviderList) -> int:
+    day = curated.as_of(listed.kinds or LANGUAGE)
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+# The answer.
+
+
+def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[], cache.Items] | None]) -> State:
+    """Where the answer comes from now; renews an old copy on the way.
+
+    `reader` gives the function that reads upstream, None where no credential is configured, and raises
+    copies.Unreadable where a configured one cannot be used.
+    """
+    stored = cache.read(listed.provider, listed.listing)
+    provider = stored.provider if stored else Provider.objects.filter(slug=listed.provider).first()
+    if provider is None or not provider.is_active:
+        return _without(listed, "curated", f"The provider {listed.provider} is switched off.")
+    try:
+        fetch = reader(provider, listed.listing)
+    except cache.Unreadable as error:
+        return _without(listed, "curated_fallback", str(error))
+    if fetch is None:
+        return _without(listed, "curated", f"No credential is configured for {listed.provider}.")
+    copy = cache.at_hand(stored or ProviderCopy(provider=provider, listing=listed.listing), fetch)
+    if copy.fetched_at is not None and _serves(listed, copy):
+        return State(listed.live, int(copy.fetched_at.timestamp()), copy)
+    reason = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
+    tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
+    return _without(listed, "curated_fallback", reason, tried)
+
+
+def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:
+    if not cache.is_failing(copy) or cache.is_fresh(copy):
+        return True
+    # What a local server listed an hour ago cannot be called while it is down; a vendor's list can be shown.
+    return listed.has_curated and cache.is_recent(copy)
+
+
+def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> State:
+    if listed.has_curated:
+        return State(source, curated_as_of(listed))
+    return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
+
+
+def answer(listed: ProviderList, state: State, standing: Standing) -> bytes:
+    """The body for this viewer, as JSON."""
+    return _answers.kept(
+        (listed, standing.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, standing))
+    )
+
+
+def _body(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
+    if state.copy is not None:
+        items = [record for record in _items_of(state.copy) if _is_shown(listed, record)]
+    else:
+        items = curated_items(listed) if listed.has_curated else []
+    found = (rendered(record["id"], _shaped, listed, record) for record in (seen(standing, items) if items else ()))
+    models = [orjson.Fragment(body) for body in found if body is not None]
+    data: dict[str, Any] = {"models": models, "source": state.source}
+    if state.copy is not None:
+        data["total"] = len(models)
+    data["as_of"] = state.as_of
+    if state.error:
+        data["error"] = state.error
+    return {"success": True, "data": data}
+
+
+def _shaped(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(listed.shape(record))
+
+
+class _Kept(Generic[Made]):
+    """The last few things made, under what they were made from: a process makes each once, not once a request."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: OrderedDict[Hashable, Made] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def kept(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+        made = make()
+        with self._lock:
+            self._made[key] = made
+            while len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return made
+
+
+_answers: _Kept[bytes] = _Kept(128)
+_items: _Kept[cache.Items] = _Kept(8)
+
+
+def _items_of(copy: ProviderCopy) -> cache.Items:
+    return _items.kept((copy.pk, copy.fetched_at), lambda: cache.items_of(copy))

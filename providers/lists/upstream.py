@@ -1,0 +1,89 @@
+"""Reads an upstream for the provider lists: in a hurry, and off the request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from providers.client.errors import UpstreamError
+from providers.client.http import Door, Limits
+from providers.connection import credentials, endpoints
+from providers.connection.credentials import CredentialError
+from providers.lists import cache
+from providers.lists.lists import items_of
+from providers.models import Provider
+from providers.reading.reader import Reader
+
+# Kinds that list nothing to a caller without a key, or that are not asked without one.
+WITHOUT_CREDENTIAL = frozenset({"ollama"})
+
+
+class HurriedDoor(Door):
+    """A door with one deadline for all calls together: an adapter may need several."""
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        # One try: whoever asks next comes soon enough.
+        super().__init__(limits=Limits(connect=seconds, read=seconds, total=seconds, attempts=1), **options)
+        self._until = time.monotonic() + seconds
+
+    def get_json(self, url: str, *args: Any, **options: Any) -> Any:
+        self._hurry()
+        return super().get_json(url, *args, **options)
+
+    def post_json(self, url: str, *args: Any, **options: Any) -> Any:
+        self._hurry()
+        return super().post_json(url, *args, **options)
+
+    def _hurry(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise UpstreamError("timeout", "The answer did not come in time.")
+        self.limits = replace(self.limits, connect=left, read=left, total=left)
+
+
+def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None:
+    """The function that reads one listing of upstream, or None where no credential is configured.
+
+    Raises copies.Unreadable where one is configured that cannot be used; the function does too, where upstream fails.
+    """
+    try:
+        if provider.kind not in WITHOUT_CREDENTIAL and credentials.of(provider) is None:
+            return None
+    except CredentialError as error:
+        raise cache.Unreadable(str(error)) from error
+
+    def read() -> cache.Items:
+        door = HurriedDoor(
+            cache.FETCH_DEADLINE,
+            allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS,
+            trusted_origins=endpoints.trusted_for(provider),
+        )
+        reader = Reader(provider, door)
+        # No connection is kept while upstream is awaited.
+        connection.close()
+        try:
+            payload = reader.answer(listing)
+            if provider.kind == "ollama" and _holds_nothing(payload):
+                return []
+            reading = reader.parse(payload, listing)
+        except UpstreamError as error:
+            raise cache.Unreadable(error.brief) from error
+        except CredentialError as error:
+            raise cache.Unreadable(str(error)) from error
+        if not reading.records:
+            raise cache.Unreadable("The answer holds no model that could be read.")
+        return items_of(reading)
+
+    return read
+
+
+def _holds_nothing(payload: Any) -> bool:
+    """Whether an Ollama server says that it has no model yet, which is no failure."""
+    if not isinstance(payload, dict) or "models" not in payload:
+        raise cache.Unreadable("The server that answered is not Ollama.")
+    return payload["models"] == []

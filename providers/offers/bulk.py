@@ -1,0 +1,188 @@
+"""Switches provider models on and off in bulk, and makes what follows from providers' settings hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.editing.entries import Author, NotAsShown, audit, change_row
+from providers.models import Provider, ProviderModel
+from providers.sync.merge import Merger
+from providers.sync.write import Plan, batches, merge_existing, write
+
+
+class UnknownIds(Exception):
+    """Ids to be excepted that no provider model in question has; a mistyped one would be switched with the rest."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__(f"No such provider model: {', '.join(ids[:20])}{' ...' if len(ids) > 20 else ''}.")
+        self.ids = ids
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`checked` are all in question: those `updated`, and those `skipped` because excepted or as wanted already."""
+
+    checked: int
+    updated: int
+
+    @property
+    def skipped(self) -> int:
+        return self.checked - self.updated
+
+
+class Entry(NamedTuple):
+    pk: int
+    model_id: str
+
+
+class Offer(NamedTuple):
+    """A provider model as far as a switch needs it: thousands are quickly read. `provider` is the slug."""
+
+    pk: int
+    active: bool
+    upstream_id: str
+    provider: str
+    model: Entry | None
+
+
+# Asked before anything is written, with the rows locked: whether these counts and these changes are what was shown.
+Agreed = Callable[[Counts, list[Offer]], bool]
+
+
+def preview(
+    enable: bool, *, provider: Provider | None = None, exclude: Iterable[str] = (), ignore_unknown: bool = False
+) -> tuple[Counts, list[Offer]]:
+    """The counts of a switch and the provider models that it would change. Writes nothing. Raises UnknownIds.
+
+    `exclude` are catalog ids or upstream ids, exactly as written; those stay as they are.
+    """
+    rows = ProviderModel.objects.order_by("provider_id", "upstream_id")
+    if provider is not None:
+        rows = rows.filter(provider=provider)
+    excluded = set(exclude)
+    offers = _offers(rows)
+    changing, met = [], set()
+    for offer in offers:
+        names = {offer.upstream_id, offer.model.model_id if offer.model else ""} & excluded
+        met |= names
+        if not names and offer.active != enable:
+            changing.append(offer)
+    if (unknown := sorted(excluded - met)) and not ignore_unknown:
+        raise UnknownIds(unknown)
+    return Counts(len(offers), len(changing)), changing
+
+
+def _offers(rows: QuerySet[ProviderModel]) -> list[Offer]:
+    names = ("pk", "active", "upstream_id", "provider__slug", "model_id", "model__model_id")
+    return [
+        Offer(pk, active, upstream_id, slug, Entry(entry, model_id) if entry else None)
+        for pk, active, upstream_id, slug, entry, model_id in rows.values_list(*names)
+    ]
+
+
+def switch(
+    enable: bool,
+    *,
+    provider: Provider | None = None,
+    exclude: Iterable[str] = (),
+    ignore_unknown: bool = False,
+    by: Any = None,
+    by_name: str = "",
+    agreed: Agreed | None = None,
+) -> Counts:
+    """Switches every provider model (of one provider) on or off but those excepted, in one transaction.
+
+    `by` is the user who asks. Raises UnknownIds, and NotAsShown where `agreed` says no.
+    """
+    excluded = list(exclude)
+    with transaction.atomic():
+        _lock([provider] if provider else None)
+        counts, changing = preview(enable, provider=provider, exclude=excluded, ignore_unknown=ignore_unknown)
+        if agreed is not None and not agreed(counts, changing):
+            raise NotAsShown
+        who = Author.person(by, by_name)
+        _set_active(changing, enable, who)
+        audit(
+            who,
+            provider or Provider(slug="all"),
+            "enable provider models" if enable else "disable provider models",
+            {"provider": [None, provider.slug if provider else None], "updated": [None, counts.updated],
+             "except": [None, excluded[:100]]},
+        )  # fmt: skip
+    return counts
+
+
+def preview_these(keys: Iterable[int], enable: bool) -> tuple[Counts, list[Offer]]:
+    """The counts of a switch of these provider models, and those that it would change. Writes nothing."""
+    rows = ProviderModel.objects.order_by("provider_id", "upstream_id")
+    found = [offer for chunk in batches(keys) for offer in _offers(rows.filter(pk__in=chunk))]
+    changing = [offer for offer in found if offer.active != enable]
+    return Counts(len(found), len(changing)), changing
+
+
+def switch_these(
+    keys: Iterable[int], enable: bool, *, by: Any = None, by_name: str = "", agreed: Agreed | None = None
+) -> Counts:
+    """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` says no."""
+    with transaction.atomic():
+        _lock(None)
+        counts, changing = preview_these(keys, enable)
+        if agreed is not None and not agreed(counts, changing):
+            raise NotAsShown
+        who = Author.person(by, by_name)
+        _set_active(changing, enable, who)
+        if changing:
+            audit(
+                who,
+                Provider.objects.get(slug=changing[0].provider),
+                "enable provider models" if enable else "disable provider models",
+                {
+                    "updated": [None, len(changing)],
+                    "models": [None, [f"{offer.provider}: {offer.upstream_id}" for offer in changing[:100]]],
+                },
+            )
+    return counts
+
+
+def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
+    """Merges anew the models that a provider offers, and returns how many changed.
+
+    Called after its precedence or `is_active` has changed.
+    """
+    with transaction.atomic():
+        _lock(None)
+        keys = provider.offers.filter(model__isnull=False).values_list("model_id", flat=True)
+        plan = _merged(keys, Author.person(by, by_name))
+        write(plan)
+    return len(plan.changed_models)
+
+
+def _lock(providers: list[Provider] | None) -> None:
+    """Keeps the transactions of syncs out: they lock their provider's row before they read its offers."""
+    rows = Provider.objects.select_for_update().order_by("pk")
+    list(rows if providers is None else rows.filter(pk__in=[provider.pk for provider in providers]))
+
+
+def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
+    now = timezone.now()
+    for chunk in batches([offer.pk for offer in changing]):
+        ProviderModel.objects.filter(pk__in=chunk).update(active=enable, updated_at=now)
+    plan = _merged((offer.model.pk for offer in changing if offer.model), who, facts=False)
+    for offer in changing:
+        subject = offer.model.model_id if offer.model else offer.upstream_id
+        change = change_row(who, subject, "active", not enable, enable, offered_by=offer.provider)
+        change.model_id = offer.model.pk if offer.model else None
+        plan.history.append(change)
+    write(plan)
+
+
+def _merged(keys: Iterable[int | None], who: Author, *, facts: bool = True) -> Plan:
+    plan = Plan(who)
+    merge_existing((key for key in keys if key), Merger.now_standing(timezone.now()), plan, lock=True, facts=facts)
+    return plan

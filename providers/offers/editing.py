@@ -1,0 +1,127 @@
+"""Changes of one provider model by hand: what upstream also says is pinned; the entry it belongs to follows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.editing.entries import Author, NotAsShown, change_row
+from catalog.models import AIModel, FieldChange
+from providers.models import Provider, ProviderModel
+from providers.sync.diff import OFFER_FIELDS
+from providers.sync.merge import Merger
+from providers.sync.write import Plan, merge_existing, write
+
+# The lines of a price that have an input of their own (DESIGN.md, section 12); USD per token, or per what is named.
+PRICES = (
+    "prompt",
+    "completion",
+    "request",
+    "image",
+    "web_search",
+    "internal_reasoning",
+    "input_cache_read",
+    "input_cache_write",
+    "audio",
+)
+# 40 digits hold every price that was ever recorded, to the last of them.
+MAX_DIGITS = 40
+
+
+def price(text: str) -> str | None:
+    """A price as stored: plain decimal text; None for an empty text. Raises ValidationError."""
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValidationError("A price is a plain number in USD, such as 0.0000025.", code="invalid") from None
+    if not number.is_finite() or number < 0:
+        raise ValidationError("A price is not negative; leave it empty where it is not known.", code="invalid")
+    plain = format(number, "f")
+    if len(plain) > MAX_DIGITS:
+        raise ValidationError(f"A price has at most {MAX_DIGITS} digits.", code="too_long")
+    return plain
+
+
+def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> list[str]:
+    """Sets `values` on the row as it stands now, and returns the names of the fields that changed.
+
+    Those of OFFER_FIELDS are pinned. Writes nothing where nothing differs. Raises ValidationError by field.
+    """
+    with transaction.atomic():
+        row = _locked(offer)
+        changed = [name for name, value in values.items() if getattr(row, name) != value]
+        history = [_change(author, row, name, getattr(row, name), values[name]) for name in changed]
+        upstream = dict(row.upstream)
+        for name in changed:
+            if name in OFFER_FIELDS:
+                upstream.setdefault(name, getattr(row, name))
+            setattr(row, name, values[name])
+        if changed:
+            row.full_clean()
+            row.upstream = upstream
+            row.pinned_fields = sorted({*row.pinned_fields, *(name for name in changed if name in OFFER_FIELDS)})
+            _save(row, history, author)
+    offer.refresh_from_db()
+    return changed
+
+
+def release(
+    offer: ProviderModel,
+    fields: Iterable[str],
+    author: Author,
+    agreed: Callable[[ProviderModel], bool] | None = None,
+) -> list[str]:
+    """Hands pinned fields back: each takes at once what upstream says. Returns those released.
+
+    Raises ValidationError for a field that is not pinned, and NotAsShown where `agreed` says of the row as it stands
+    that it is not what was shown.
+    """
+    with transaction.atomic():
+        row = _locked(offer)
+        if agreed is not None and not agreed(row):
+            raise NotAsShown
+        wanted = list(fields)
+        if strangers := [name for name in wanted if name not in row.pinned_fields]:
+            raise ValidationError(f"Not pinned: {', '.join(strangers)}.", code="not_pinned")
+        history, upstream = [], dict(row.upstream)
+        for name in wanted:
+            if name in upstream:
+                said = upstream.pop(name)
+                if said != getattr(row, name):
+                    history.append(_change(author, row, name, getattr(row, name), said))
+                    setattr(row, name, said)
+        kept = sorted(set(row.pinned_fields) - set(wanted))
+        history.append(_change(author, row, "pinned_fields", row.pinned_fields, kept))
+        row.pinned_fields, row.upstream = kept, upstream
+        _save(row, history, author)
+    offer.refresh_from_db()
+    return wanted
+
+
+def _locked(offer: ProviderModel) -> ProviderModel:
+    """The row, with its provider's locked first, as every writer of offers locks them."""
+    Provider.objects.select_for_update().get(pk=offer.provider_id)
+    return ProviderModel.objects.select_for_update(of=("self",)).select_related("provider", "model").get(pk=offer.pk)
+
+
+def _save(row: ProviderModel, history: list[FieldChange], author: Author) -> None:
+    row.updated_at = timezone.now()
+    row.save()
+    plan = Plan(author, history=history)
+    if row.model_id:
+        merge_existing([row.model_id], Merger.now_standing(row.updated_at), plan, lock=True)
+    write(plan)
+
+
+def _change(author: Author, row: ProviderModel, field: str, old: Any, new: Any) -> FieldChange:
+    model: AIModel | None = row.model
+    subject = model.model_id if model else row.upstream_id
+    return change_row(author, subject, field, old, new, model=model, offered_by=row.provider.slug)

@@ -1,0 +1,125 @@
+"""What became of a model over time: its price at each provider, and when each listed it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from catalog.models import AIModel, FieldChange
+from catalog.validation import shapes
+from providers.models import ProviderModel
+
+WINDOW = ("utc_start", "utc_end", "utc_days", "min_prompt_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a provider asked from `since` on: `pricing` as in the API, None before it was known."""
+
+    provider: str
+    since: datetime | None
+    pricing: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which a provider listed the model; `until` is None where it still does."""
+
+    provider: str
+    since: datetime
+    until: datetime | None
+
+
+def price_history(model: AIModel) -> list[Price]:
+    """Each price of each provider, by provider and oldest first. Two queries.
+
+    A provider with tariffs by the hour states the one valid now as its base price; only a change of the tariffs
+    themselves is a change here.
+    """
+    history: list[Price] = []
+    offers = _offers(model)
+    changes = _changes(model, "pricing")
+    for provider in sorted({*offers, *changes}):
+        rows = changes.get(provider, [])
+        first = offers.get(provider)
+        started = (
+            [
+                Price(
+                    provider,
+                    first.first_listed_at if first else None,
+                    _tariff(rows[0].old) if rows else first.pricing if first else {},
+                )
+            ]
+            if (rows or first)
+            else []
+        )
+        steps = [*started, *(Price(provider, row.changed_at, _tariff(row.new)) for row in rows)]
+        history += _without_repeats(step for step in steps if step.pricing)
+    return history
+
+
+def _tariff(stored: Any) -> Mapping[str, Any]:
+    """A price from the history; nothing where it was not known."""
+    return stored if shapes.prices(stored) else {}
+
+
+def _without_repeats(steps: Iterable[Price]) -> Iterator[Price]:
+    last: Any = None
+    for step in steps:
+        tariff = normalised(step.pricing)
+        if tariff != last:
+            yield step
+        last = tariff
+
+
+def normalised(pricing: Mapping[str, Any]) -> dict[str, Any]:
+    """A price in a form that is equal where the tariffs are: the base price of a kind is left out where windows of
+    the day set it, since it follows the clock, and the order of windows does not count."""
+    overrides = [dict(entry) for entry in pricing.get("overrides", [])]
+    timed = {kind for entry in overrides if "utc_start" in entry or "utc_days" in entry for kind in entry} - {*WINDOW}
+    base = {kind: price for kind, price in pricing.items() if kind != "overrides" and kind not in timed}
+    return {**base, "overrides": sorted(overrides, key=lambda entry: sorted(map(str, entry.items())))}
+
+
+def availability(model: AIModel) -> list[Span]:
+    """When each provider listed the model, by provider and oldest first. Two queries."""
+    spans: list[Span] = []
+    offers = _offers(model)
+    changes = _changes(model, "is_listed")
+    for provider in sorted({*offers, *changes}):
+        rows = changes.get(provider, [])
+        first = offers.get(provider)
+        since = first.first_listed_at if first else None
+        if since is None and rows and rows[0].new is False:
+            since = rows[0].changed_at
+        for row in rows:
+            if row.new is False and since is not None:
+                spans.append(Span(provider, since, row.changed_at))
+                since = None
+            elif row.new is True:
+                since = row.changed_at
+        if since is not None:
+            spans.append(Span(provider, since, None))
+    return spans
+
+
+def _offers(model: AIModel) -> dict[str, ProviderModel]:
+    """Provider's slug -> its offer; the earliest where it has several."""
+    found: dict[str, ProviderModel] = {}
+    rows = ProviderModel.objects.filter(model=model).select_related("provider").order_by("first_listed_at", "pk")
+    for offer in rows:
+        found.setdefault(offer.provider.slug, offer)
+    return found
+
+
+def _changes(model: AIModel, field: str) -> dict[str, list[FieldChange]]:
+    rows: QuerySet[FieldChange] = FieldChange.objects.filter(subject=model.model_id, field=field)
+    found = defaultdict(list)
+    for row in rows.exclude(offered_by="").order_by("id"):
+        found[row.offered_by].append(row)
+    return found

@@ -1,0 +1,50 @@
+"""The curated lists: models that the catalog knows without any upstream. The source of last resort."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from catalog.validation import model_ids
+from providers.reading.records import facts_of, pricing_of
+
+_FOLDER = Path(__file__).parent
+_FILES = {"language": "language_models.json", "embeddings": "embedding_models.json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    model_id: str
+    facts: dict[str, Any]
+    pricing: dict[str, Any]
+
+
+@cache
+def _file(listing: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_FOLDER / _FILES[listing]).read_text(encoding="utf-8"))
+    return found
+
+
+def as_of(listing: str) -> date:
+    """The day on which the facts of the list of "language" or "embeddings" models were right."""
+    return date.fromisoformat(_file(listing)["as_of"])
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """The curated models by id."""
+    found = {}
+    for listing in _FILES:
+        for item in _file(listing)["models"]:
+            model_id = item["model_id"]
+            model_ids.validate(model_id)
+            found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing_of(item.get("pricing", {})))
+    return found
+
+
+def entry(model_id: str) -> Entry | None:
+    return entries().get(model_id)

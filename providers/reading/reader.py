@@ -1,0 +1,85 @@
+"""Reads a provider, or one of its answers saved to disk, and checks what it says, without a transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from providers.adapters import ADAPTERS
+from providers.client.http import Door, UpstreamError, strict_loads
+from providers.connection import credentials, endpoints
+from providers.models import Provider
+from providers.reading import claims
+from providers.reading.namespaces import Namespace
+from providers.reading.records import Reading, checked
+
+
+class Reader:
+    """One provider's listings, through its adapter."""
+
+    def __init__(self, provider: Provider, door: Door | None = None) -> None:
+        self.provider = provider
+        if provider.kind not in ADAPTERS:
+            raise UpstreamError("unknown_kind", f"No adapter reads providers of kind {provider.kind}.")
+        self.adapter = ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
+        self.door = door or Door(
+            allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
+        )
+        self.sent_credential = False
+        self.namespace = Namespace(provider, claims.private())
+
+    @property
+    def listings(self) -> list[str]:
+        return list(self.adapter.listings)
+
+    def fetch(self, listing: str) -> Reading:
+        """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
+        return self.parse(self.answer(listing), listing)
+
+    def answer(self, listing: str) -> Any:
+        """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""
+        credential = self._credential()
+        try:
+            return self.adapter.fetch(self.door, listing, credential)
+        except UpstreamError as error:
+            raise endpoints.hinted(error, self.provider) from None
+
+    def probe(self) -> str:
+        """Tries the connection and says in a sentence what was found. Raises UpstreamError and CredentialError."""
+        credential = self._credential()
+        try:
+            return self.adapter.probe(self.door, credential)
+        except UpstreamError as error:
+            raise endpoints.hinted(error, self.provider) from None
+
+    def _credential(self) -> str | None:
+        if not self.adapter.base_url:
+            raise UpstreamError("no_address", f"Provider {self.provider.slug} has no address: set its base URL.")
+        credential = credentials.of(self.provider)
+        self.sent_credential = credential is not None
+        return credential
+
+    def from_file(self, path: Path) -> Reading:
+        """An answer saved to disk. Raises UpstreamError where it is none of this provider's, and OSError."""
+        payload = strict_loads(path.read_bytes(), per_record=True)
+        listing = self.adapter.recognise(payload)
+        if listing is None:
+            # Parsing says better what is wrong with it.
+            self.adapter.parse(payload, self.listings[0])
+            raise UpstreamError("not_recognised", f"This is no answer of {self.provider.kind}.")
+        return self.parse(payload, listing)
+
+    def parse(self, payload: Any, listing: str) -> Reading:
+        if other := claims.rival(self.provider):
+            raise UpstreamError(
+                "slug_taken",
+                f"The ids that begin with {self.provider.slug}/ are those of {other}: "
+                "delete this provider, and add it under another slug.",
+            )
+        answer = self.adapter.parse(payload, listing)
+        reading = checked(listing, answer.listings, answer.bad, self.namespace)
+        if not reading.total:
+            raise UpstreamError("empty", "The answer lists no model at all.")
+        return reading

@@ -1,0 +1,59 @@
+"""When models came out, as far as what upstreams call `created` can tell.
+
+Catalogs write there when a model was made. Many servers write the time of asking, when they were started, or the same
+number beside every model, and none of these is a release date.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from providers.models import ProviderModel
+from providers.reading.records import Reading, Record
+
+FIELD = "released_at"
+# What lies within this of our asking is the time of asking, by a clock that may be wrong.
+ASKING = timedelta(minutes=10)
+# Its `created` may lie in the future: models that are listed under a code name come out later.
+MAY_BE_AHEAD = frozenset({"openrouter"})
+
+
+def settled(reading: Reading, offers: Mapping[str, ProviderModel], kind: str, now: datetime) -> Reading:
+    """The reading with only those release dates that can be ones. `offers` are the provider's, by upstream id.
+
+    A date that was taken once stays, so that a server that says another one each time changes nothing.
+    """
+    dates = [_moment(record.facts) for record in reading.records]
+    known = [date for date in dates if date is not None]
+    # One value beside most of the models is no model's own.
+    constants = {date for date, count in Counter(known).items() if count > 1 and count * 2 > len(known)}
+    if all(date > now - ASKING for date in known):
+        constants.update(known)
+    records = []
+    for record, date in zip(reading.records, dates, strict=True):
+        offer = offers.get(record.upstream_id)
+        latest = None if kind in MAY_BE_AHEAD else offer.first_listed_at if offer else now
+        taken = _moment(offer.facts) if offer else None
+        if taken is not None and (latest is None or taken <= latest):
+            records.append(_with(record, offer.facts[FIELD] if offer else None))
+        elif date is None or date in constants or (latest is not None and date > min(latest, now - ASKING)):
+            records.append(_with(record, None))
+        else:
+            records.append(record)
+    return replace(reading, records=records)
+
+
+def _moment(facts: Mapping[str, Any]) -> datetime | None:
+    said = facts.get(FIELD)
+    return None if said is None else datetime.fromisoformat(said)
+
+
+def _with(record: Record, said: str | None) -> Record:
+    if record.facts.get(FIELD) == said:
+        return record
+    rest = {name: value for name, value in record.facts.items() if name != FIELD}
+    return replace(record, facts=rest if said is None else {**rest, FIELD: said})

@@ -1,0 +1,109 @@
+"""What makes a listing suspicious: too much gone, mostly bad, or prices that moved all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from providers.models import ProviderModel, SyncRun
+from providers.reading.records import Reading
+
+# More than this share, and more than this many, may not vanish unseen.
+SHARE_GONE = Decimal("0.2")
+FEW = 5
+# How long a run that lost nothing, or that a person confirmed, is measured against.
+CONFIRMED_FOR = timedelta(days=7)
+# A common change of prices by this factor is taken for a mistake of units.
+LARGE_FACTOR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a listing is held: the machine word and the sentence."""
+
+    reason: str
+    message: str
+
+
+def mostly_bad(reading: Reading) -> Hold | None:
+    if len(reading.bad) * 2 <= reading.total:
+        return None
+    return Hold("mostly_bad", f"{len(reading.bad)} of {reading.total} records are bad: has upstream changed its shape?")
+
+
+def prices(before: Mapping[str, Mapping[str, Any]], reading: Reading) -> Hold | None:
+    """Compares prices by upstream id with those that upstream gave last."""
+    were = now_zero = now_unknown = up = down = 0
+    for record in reading.records:
+        for name in ("prompt", "completion"):
+            old, new = before.get(record.upstream_id, {}).get(name), record.pricing.get(name)
+            if old is None or not (price := Decimal(old)):
+                continue
+            were += 1
+            if new is None:
+                now_unknown += 1
+            elif not (now := Decimal(new)):
+                now_zero += 1
+            else:
+                up += now >= price * LARGE_FACTOR
+                down += now * LARGE_FACTOR <= price
+    if _common(now_zero, were):
+        return Hold("prices_zero", f"{now_zero} of {were} prices are suddenly zero.")
+    if _common(now_unknown, were):
+        return Hold("prices_missing", f"{now_unknown} of {were} prices are suddenly missing.")
+    if _common(max(up, down), were):
+        way = "risen" if up > down else "fallen"
+        return Hold(
+            "prices_shifted",
+            f"{max(up, down)} of {were} prices have {way} by a factor of {LARGE_FACTOR} or more at once.",
+        )
+    return None
+
+
+def _common(moved: int, prices: int) -> bool:
+    """Whether so many prices moved alike that it is not the models' doing."""
+    return moved * 2 > prices and (moved > FEW or moved == prices > 1)
+
+
+def shrunk(provider_id: int, reading: Reading, gone: Sequence[ProviderModel], listed: int) -> Hold | None:
+    """Whether too many of a listing's models are gone, now or since its size was last confirmed.
+
+    `gone` are those that are listed now and would be retired; `listed` counts all that are listed now.
+    """
+    if _too_many(len(gone), listed):
+        return Hold("shrunk", f"{len(gone)} of {listed} models are gone.")
+    confirmed = _confirmed(provider_id, reading.listing)
+    if confirmed is None:
+        return None
+    since, size = confirmed
+    # Of those it listed then: the ones that would go today, and the ones that leaked away meanwhile.
+    leaked = ProviderModel.objects.filter(
+        provider=provider_id,
+        listing=reading.listing,
+        is_listed=False,
+        unlisted_at__gt=since,
+        first_listed_at__lte=since,
+    ).values_list("upstream_id", flat=True)
+    missing = sum(offer.first_listed_at <= since for offer in gone)
+    missing += len(set(leaked) - reading.ids - reading.spared)
+    if _too_many(missing, size):
+        day = since.strftime("%Y-%m-%d %H:%M")
+        return Hold("shrunk", f"{missing} of the {size} models that were confirmed on {day} UTC are gone.")
+    return None
+
+
+def _too_many(gone: int, size: int) -> bool:
+    return gone > FEW and gone > SHARE_GONE * size
+
+
+def _confirmed(provider_id: int, listing: str) -> tuple[Any, int] | None:
+    """When the listing's size was last confirmed, and the size."""
+    earliest = timezone.now() - CONFIRMED_FOR
+    runs = SyncRun.objects.filter(provider=provider_id, confirmed=True, sizes__has_key=listing, ended_at__gte=earliest)
+    run = runs.order_by("-id").first()
+    return (run.decided_at or run.ended_at, run.sizes[listing]) if run and run.ended_at else None

@@ -1,0 +1,228 @@
+"""The decision of a person on a run that is held: applies exactly what was shown, or lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.editing.entries import Author, NotAsShown, audit
+from providers.models import Provider, SyncRun
+from providers.reading.records import Reading, Record
+from providers.sync import diff
+from providers.sync.diff import Comparison
+from providers.sync.merge import Merger
+from providers.sync.plan import counts
+from providers.sync.run import touch
+from providers.sync.write import Plan, plan_for, write
+from providers.wording import per_million
+
+
+class NotHeld(Exception):
+    """There is nothing to decide; the text says why."""
+
+
+class Line(NamedTuple):
+    """What a run holds of one model, in words."""
+
+    listing: str
+    upstream_id: str
+    what: str
+
+
+class Effect(NamedTuple):
+    """What accepting would come to: the counts, and the ids of the entries that nobody could use any more."""
+
+    counts: dict[str, int]
+    unavailable: list[str]
+
+
+def _provider_of(run: SyncRun) -> Provider:
+    """Raises NotHeld where the provider has been deleted since."""
+    if run.provider is None:
+        raise NotHeld(f"The provider of run {run.pk} was deleted: there is nothing left to decide.")
+    return run.provider
+
+
+def lines(run: SyncRun) -> list[Line]:
+    """What would change if all that the run holds were accepted now, in the order of listings and ids.
+
+    Raises NotHeld where its provider is gone.
+    """
+    comparison, _ = _compare(_provider_of(run), run, None, timezone.now())
+    words = {key: "would be retired" for key in comparison.retired}
+    words |= {offer.upstream_id: "would be added" for offer in comparison.added}
+    words |= {key: "would be listed again" for key in comparison.returned}
+    words |= {key: _differences(comparison.changed.get(key, [])) for key in comparison.updated}
+    return sorted(Line(comparison.offers[key].listing, key, what) for key, what in words.items())
+
+
+def effect(run: SyncRun) -> Effect:
+    """What accepting all that the run holds would do now. Writes nothing."""
+    now, provider = timezone.now(), _provider_of(run)
+    comparison, _ = _compare(provider, run, None, now)
+    plan = _plan(provider, run, comparison, Author.sync(run.pk, provider.slug), now, lock=False)
+    gone = sorted({row.subject for row in plan.history if row.field == "is_available" and row.new is False})
+    return Effect(counts(comparison), gone)
+
+
+def apply_held(
+    run: SyncRun,
+    by: Any,
+    only: Iterable[str] | None = None,
+    by_name: str = "",
+    agreed: Callable[[list[Line]], bool] | None = None,
+) -> dict[str, int]:
+    """Applies what the run holds and returns the counts. `by` is the user who decides.
+
+    With `only`, upstream ids, no more than these of it: the rest waits on. Raises NotHeld, and NotAsShown where
+    `agreed` says that the lines of the run are not those that were shown.
+    """
+    chosen = None if only is None else set(only)
+    who = Author.person(by, by_name)
+    with transaction.atomic():
+        provider, row = _open(run)
+        if agreed is not None and not agreed(lines(row)):
+            raise NotAsShown
+        now = timezone.now()
+        comparison, rest = _compare(provider, row, chosen, now)
+        author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name or 'the command line'}"[:255])
+        write(_plan(provider, row, comparison, author, now), provider)
+        done = counts(comparison)
+        row.held = rest
+        row.counts = _counts_after(row, done)
+        if not rest:
+            row.decision, row.decided_by, row.decided_at = SyncRun.Decision.ACCEPTED, who.name[:255], now
+            row.confirmed = True
+            provider.last_success_at = now
+            provider.save(update_fields=["last_success_at"])
+        row.save(update_fields=["held", "counts", "decision", "decided_by", "decided_at", "confirmed"])
+        audit(who, row, "apply held run", {name: [None, number] for name, number in done.items() if number})
+    touch(provider, list(row.sizes), now)
+    run.refresh_from_db()
+    return done
+
+
+def reject_held(run: SyncRun, by: Any, by_name: str = "") -> None:
+    """Lets go what the run holds: the catalog stays as it is. Raises NotHeld."""
+    who = Author.person(by, by_name)
+    with transaction.atomic():
+        _, row = _open(run)
+        row.decision, row.decided_by, row.decided_at = SyncRun.Decision.REJECTED, who.name[:255], timezone.now()
+        row.save(update_fields=["decision", "decided_by", "decided_at"])
+        audit(who, row, "reject held run")
+    run.refresh_from_db()
+
+
+def newer_than(run: SyncRun) -> SyncRun | None:
+    """A later run of the provider that read one of the listings held here: that one is to be decided, or has been."""
+    held = {*run.held.get("removals", {}), *run.held.get("listings", {})}
+    later = SyncRun.objects.filter(provider=run.provider_id, pk__gt=run.pk).exclude(sizes={})
+    return next((other for other in later.order_by("-pk") if held & set(other.sizes)), None)
+
+
+def waiting(limit: int = 10) -> list[SyncRun]:
+    """The runs that a person can still decide on, newest first."""
+    read: dict[int | None, set[str]] = {}
+    found: list[SyncRun] = []
+    undecided = SyncRun.objects.filter(state=SyncRun.State.HELD, decision="").select_related("provider")
+    for run in undecided.defer("held", "problems").order_by("-pk"):
+        since = read.setdefault(run.provider_id, set())
+        # A source that is held hour after hour leaves many: those that a later one of them covers need no look.
+        if not set(run.sizes) <= since and newer_than(run) is None:
+            found.append(run)
+        since.update(run.sizes)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
+    # The provider's row first, as every writer of its offers locks it.
+    provider = Provider.objects.select_for_update().filter(pk=run.provider_id or 0).first()
+    if provider is None:
+        raise NotHeld(f"The provider of run {run.pk} has been deleted.")
+    row = SyncRun.objects.select_for_update().get(pk=run.pk)
+    if row.state != SyncRun.State.HELD:
+        raise NotHeld(f"Run {row.pk} is not held: it is {row.state}.")
+    if row.decision:
+        raise NotHeld(f"Run {row.pk} was {row.decision} by {row.decided_by or 'the command line'} already.")
+    if later := newer_than(row):
+        raise NotHeld(f"Run {later.pk} has read {provider.slug} since: what run {row.pk} holds is out of date.")
+    return provider, row
+
+
+def _compare(
+    provider: Provider, run: SyncRun, chosen: set[str] | None, now: datetime
+) -> tuple[Comparison, dict[str, Any]]:
+    """The provider's offers once what the run holds (or what is chosen of it) is applied, and what is left of it."""
+    comparison = Comparison(diff.offers_of(provider))
+    rest: dict[str, Any] = {}
+    for listing, ids in run.held.get("removals", {}).items():
+        taken = [key for key in ids if chosen is None or key in chosen]
+        # One that staff deleted, or that another run retired, is gone already.
+        present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
+        diff.compare(comparison, provider, Reading(listing), present, now)
+        if left := [key for key in ids if key not in set(taken)]:
+            rest.setdefault("removals", {})[listing] = left
+    for listing, kept in run.held.get("listings", {}).items():
+        if left_over := _apply_listing(comparison, provider, listing, kept, chosen, now):
+            rest.setdefault("listings", {})[listing] = left_over
+    return comparison, rest
+
+
+def _plan(
+    provider: Provider, run: SyncRun, comparison: Comparison, author: Author, now: datetime, lock: bool = True
+) -> Plan:
+    also = [(provider.kind, provider.slug, listing) for listing in run.sizes]
+    return plan_for(provider, comparison, Merger.now_standing(now, also=also), author, lock=lock)
+
+
+def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
+    """The run's counts with what was accepted added, and with the number of those that still wait."""
+    found = dict(run.counts)
+    for name, number in done.items():
+        found[name] = found.get(name, 0) + number
+    waiting = sum(len(ids) for ids in run.held.get("removals", {}).values())
+    waiting += sum(len(kept["records"]) for kept in run.held.get("listings", {}).values())
+    return found | {"held": waiting, "accepted": run.counts.get("accepted", 0) + run.counts.get("held", 0) - waiting}
+
+
+def _differences(changed: Iterable[tuple[str, Any, Any]]) -> str:
+    """What would change of an offer that stays, in words."""
+    told = []
+    for name, old, new in changed:
+        if name == "pricing":
+            for part in sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part)):
+                if part in ("prompt", "completion"):
+                    before, after = per_million(old.get(part)), per_million(new.get(part))
+                    told.append(f"{part} per million: {before} to {after}")
+                else:
+                    told.append(f"{part}: {old.get(part, 'unknown')} to {new.get(part, 'unknown')}")
+        else:
+            told.append(f"{name.replace('_', ' ')}: {old or 'unknown'} to {new or 'unknown'}")
+    return "; ".join(told) or "no change of price or limits"
+
+
+def _apply_listing(
+    comparison: Comparison, provider: Provider, listing: str, kept: dict[str, Any], chosen: set[str] | None, now: Any
+) -> dict[str, Any] | None:
+    """Applies a listing that was held whole, or what is chosen of it, and returns what is left of it."""
+    records = [Record(**record) for record in kept["records"]]
+    whole = Reading(listing, records)
+    here = whole.ids | set(kept["spared"])
+    absent, _ = diff.missing(comparison.offers, listing, here, kept["unidentified"])
+    gone = [offer.upstream_id for offer in absent]
+    if chosen is None:
+        diff.compare(comparison, provider, whole, gone, now)
+        return None
+    part = Reading(listing, [record for record in records if record.upstream_id in chosen])
+    diff.compare(comparison, provider, part, [key for key in gone if key in chosen], now)
+    left = [record.kept() for record in records if record.upstream_id not in chosen]
+    if not left and set(gone) <= chosen:
+        return None
+    # What is applied is in the list still, so that it is not taken for gone.
+    return {**kept, "records": left, "spared": sorted({*kept["spared"], *part.ids})}

@@ -1,0 +1,281 @@
+"""One sync of one provider: fetch, parse, validate, compare, lock, re-read, diff, and one short transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.utils import timezone
+
+from catalog.editing.entries import Author, audit
+from catalog.models import AIModel, FieldChange
+from providers.client.http import UpstreamError
+from providers.connection import credentials
+from providers.connection.credentials import CredentialError
+from providers.lists import cache, lists
+from providers.models import Provider, SyncRun
+from providers.reading.reader import Reader
+from providers.reading.records import Reading, twins
+from providers.sync import lease
+from providers.sync.lease import Lease, Superseded
+from providers.sync.plan import Decision, decide
+
+log = logging.getLogger(__name__)
+State = SyncRun.State
+# A deadlock's victim, or the loser of a race for a new entry's id, starts its transaction anew.
+ATTEMPTS = 3
+MAX_PROBLEMS = 1000
+
+Report = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Failure:
+    """A listing that could not be read."""
+
+    listing: str
+    reason: str
+    message: str
+
+
+@dataclass(slots=True)
+class Read:
+    """What came of reading a provider's listings."""
+
+    readings: list[Reading] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    sent_credential: bool = False
+
+    @property
+    def unread(self) -> list[str]:
+        return [failure.listing for failure in self.failures]
+
+    def problems(self) -> list[dict[str, Any]]:
+        failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
+        of_records = [problem for reading in self.readings for problem in reading.problems()]
+        return [*failed, *of_records, *twins(self.readings)]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A run as a caller reports it. `changes` is only there for a dry run; the run's own are its FieldChange rows."""
+
+    provider: str
+    state: str
+    reason: str = ""
+    message: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    held: dict[str, Any] = field(default_factory=dict)
+    # The listings that could not be read; "" stands for all of them.
+    unread: list[str] = field(default_factory=list)
+    run_id: int | None = None
+    changes: list[FieldChange] = field(default_factory=list)
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def sync(
+    provider: Provider,
+    *,
+    path: Path | None = None,
+    allow_shrink: bool = False,
+    trigger: str = "command",
+    by: Any = None,
+    by_name: str = "",
+    report: Report = _silent,
+    reader: Reader | None = None,
+) -> Outcome:
+    """Syncs one provider from its upstream, or from an answer saved at `path`, and says what came of it.
+
+    `by` is the user who asks, if a user does. Raises AlreadyRunning; every other failure is the outcome's.
+    """
+    who = Author.person(by, by_name)
+    held, run = lease.acquire(provider, trigger=trigger, by=who.name)
+    held.keep()
+    try:
+        read = _read(provider, reader, path, report)
+        if not read.readings:
+            return _fail(held, run, provider, read)
+        report(f"{provider.slug}: comparing")
+        return _write(held, run, read, who, allow_shrink=allow_shrink, live=path is None)
+    except Superseded:
+        return _end(held, run, provider, State.SUPERSEDED, "lease_lost", "The lease was lost: nothing was written.")
+    except (KeyboardInterrupt, SystemExit):
+        _end(held, run, provider, State.INTERRUPTED, "stopped", "The run was stopped: nothing was written.")
+        raise
+    except DatabaseError as error:
+        # The database's words may quote values.
+        log.error("sync of %s: %s", provider.slug, type(error).__name__)
+        return _end(held, run, provider, State.FAILED, "database", f"The database refused: {type(error).__name__}.")
+    except Exception as error:
+        log.exception("sync of %s", provider.slug)
+        return _end(held, run, provider, State.FAILED, "error", f"An error in Modeldex: {type(error).__name__}.")
+    finally:
+        held.stop()
+
+
+def preview(
+    provider: Provider, *, path: Path | None = None, allow_shrink: bool = False, report: Report = _silent
+) -> Outcome:
+    """A dry run: what a sync would do now. Writes nothing, and takes no lease."""
+    read = _read(provider, None, path, report)
+    if not read.readings:
+        return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems(), unread=read.unread)
+    author = Author.sync(0, provider.slug)
+    decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
+    return Outcome(
+        provider.slug,
+        *_verdict(decision, read),
+        counts=decision.counts,
+        problems=read.problems(),
+        held=decision.held,
+        unread=read.unread,
+        changes=decision.plan.history,
+    )
+
+
+def _read(provider: Provider, reader: Reader | None, path: Path | None, report: Report) -> Read:
+    read = Read()
+    try:
+        reader = reader or Reader(provider)
+    except UpstreamError as error:
+        return Read(failures=[Failure("", error.reason, error.message)])
+    for listing in reader.listings if path is None else [str(path)]:
+        report(f"{reader.provider.slug}: reading {listing}")
+        try:
+            read.readings.append(reader.fetch(listing) if path is None else reader.from_file(path))
+        except UpstreamError as error:
+            read.failures.append(Failure(listing, error.reason, error.message))
+            read.sent_credential |= reader.sent_credential
+        except CredentialError as error:
+            read.failures.append(Failure(listing, error.reason, str(error)))
+        except OSError as error:
+            read.failures.append(Failure(listing, "unreadable_file", f"{path}: {error.strerror}."))
+    return read
+
+
+def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: bool, live: bool) -> Outcome:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                provider = held.lock()
+                now = timezone.now()
+                author = Author.sync(run.pk, provider.slug)
+                decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=now)
+                decision.write(provider)
+                outcome = _finish(run, provider, decision, read, now)
+                if allow_shrink and decision.counts["retired"]:
+                    audit(who, provider, "allow_shrink", {"retired": [None, decision.counts["retired"]]})
+                # Whoever slept in this transaction past the lease gives up, too.
+                held.check()
+            break
+        except (OperationalError, IntegrityError):
+            if attempt == ATTEMPTS:
+                raise
+    touch(provider, decision.applied, now)
+    if live:
+        _store_copies(provider, [reading for reading in read.readings if reading.listing in decision.applied])
+    return outcome
+
+
+def _finish(run: SyncRun, provider: Provider, decision: Decision, read: Read, now: Any) -> Outcome:
+    """Ends the run and gives the lease back, in the transaction that writes."""
+    run.state, run.reason, run.message = _verdict(decision, read)
+    run.ended_at = run.heartbeat_at = now
+    run.counts, run.sizes = decision.counts, decision.sizes
+    run.problems = read.problems()[:MAX_PROBLEMS]
+    run.held = decision.held
+    run.confirmed = decision.confirmed and not read.failures
+    run.save()
+    provider.lease_token, provider.lease_until, provider.lease_holder = "", None, ""
+    fields = ["lease_token", "lease_until", "lease_holder"]
+    if decision.applied and not read.failures:
+        provider.last_success_at = now
+        fields.append("last_success_at")
+    if provider.credential_refused_at and not read.failures:
+        provider.credential_refused_at = None
+        fields.append("credential_refused_at")
+    provider.save(update_fields=fields)
+    return Outcome(
+        provider.slug, run.state, run.reason, run.message, run.counts, run.problems, run.held, read.unread, run.pk
+    )
+
+
+def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
+    """State, reason and message of a run that read at least one listing."""
+    if decision.holds:
+        messages = [hold.message for hold in decision.holds] + ([_why(read)[1]] if read.failures else [])
+        return State.HELD, decision.holds[0].reason, " ".join(messages)
+    if read.failures:
+        return State.PARTIAL, *_why(read)
+    if bad := decision.counts["bad"]:
+        message = f"Bad records: {bad}. What they describe stays as it was."
+        if kept := decision.counts["kept"]:
+            message += f" Gone, but kept since a record without a readable id may be one of them: {kept}."
+        return State.PARTIAL, "bad_records", message
+    return State.OK, "", ""
+
+
+def _why(read: Read) -> tuple[str, str]:
+    return read.failures[0].reason, " ".join(dict.fromkeys(failure.message for failure in read.failures))
+
+
+def _fail(held: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
+    if read.sent_credential and any(failure.reason == "unauthorized" for failure in read.failures):
+        credentials.refused(provider)
+    outcome = _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
+    outcome.unread = read.unread
+    return outcome
+
+
+def _end(
+    held: Lease, run: SyncRun, provider: Provider, state: str, reason: str, message: str, problems: Any = ()
+) -> Outcome:
+    """Ends a run that wrote nothing."""
+    outcome = Outcome(provider.slug, state, reason, message, problems=list(problems), run_id=run.pk)
+    try:
+        with transaction.atomic():
+            SyncRun.objects.filter(pk=run.pk, state__in=(State.RUNNING, State.INTERRUPTED)).update(
+                state=state,
+                reason=reason,
+                message=message,
+                problems=outcome.problems[:MAX_PROBLEMS],
+                ended_at=timezone.now(),
+            )
+            held.release()
+    except DatabaseError:
+        # The next sync finds the run open and its holder gone.
+        log.error("sync of %s: the end of run %s could not be written", provider.slug, run.pk)
+    return outcome
+
+
+def _store_copies(provider: Provider, readings: list[Reading]) -> None:
+    """The provider lists of the API answer from what a sync has just read."""
+    shown = {(entry.provider, entry.listing) for entry in lists.LISTS.values()}
+    for reading in readings:
+        if reading.records and (provider.slug, reading.listing) in shown:
+            try:
+                cache.store(provider, reading.listing, lists.items_of(reading))
+            except DatabaseError:
+                log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
+
+
+def touch(provider: Provider, listings: list[str], now: Any) -> None:
+    """Notes when the listed models were last seen. Tells readers of the catalog nothing new, so bumps no version."""
+    seen = AIModel._base_manager.filter(
+        pk__in=provider.offers.filter(listing__in=listings, is_listed=True).values("model_id")
+    )
+    try:
+        with transaction.atomic():
+            # In the order of their keys, as every writer of many entries locks them.
+            list(seen.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+            seen.update(last_synced_at=now)
+    except OperationalError:
+        log.warning("sync of %s: the time of the last sync was not noted", provider.slug)
