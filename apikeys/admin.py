@@ -18,12 +18,12 @@ from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
 from apikeys import keys as issuing
-from apikeys.authentication import standing_of_key
+from apikeys.authentication import caller_of_key
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
 from apikeys.policy_preview import match
 from catalog.access import rights
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.once import MadeOnce
@@ -35,15 +35,15 @@ def _subject(key_id: str) -> view_as.Subject | None:
     key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user").first()
     if key is None:
         return None
-    nobody = standing_of(None)
-    standing = standing_of_key(key.key_id)
+    nobody = caller_of(None)
+    caller = caller_of_key(key.key_id)
     refused = ""
-    if standing is None:
+    if caller is None:
         refused = "This key is revoked or switched off, or its owner is: it is refused everywhere."
     elif key.has_expired(timezone.now()):
         refused = "This key has expired: it is refused everywhere."
     return view_as.Subject(
-        f"key {key} of {key.user}", standing or nobody, lambda: standing_of_key(key.key_id) or nobody, refused
+        f"key {key} of {key.user}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused
     )
 
 

@@ -16,7 +16,7 @@ from apikeys import limits, tokens, usage
 from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import callers
-from catalog.access.callers import Standing
+from catalog.access.callers import Caller
 from catalog.access.rules import Policy
 from catalog.db.prepared import CompiledQuery
 
@@ -26,7 +26,7 @@ class Credential:
     """`request.auth` of a request with a key: what it may do at this moment."""
 
     key: ApiKey
-    standing: Standing
+    caller: Caller
     scopes: frozenset[str]
     # The secret from before a rotation, in its last hours.
     is_previous: bool = False
@@ -51,8 +51,8 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise
         request._request.rate_windows = windows  # type: ignore[attr-defined]
         usage.note(key)
-        standing = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
-        return key.user, Credential(key, standing, scopes_of(key), is_previous, tuple(windows))
+        caller = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+        return key.user, Credential(key, caller, scopes_of(key), is_previous, tuple(windows))
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -94,7 +94,7 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
     return key, is_previous
 
 
-def standing_of_key(key_id: str) -> Standing | None:
+def caller_of_key(key_id: str) -> Caller | None:
     """What a request with this key would stand as, for staff who ask; None where there is no such key in use."""
     keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
     key = keys.select_related("user", "made_with").annotate(**callers.columns("user__")).first()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apikeys.policy import KeyPolicy, problems_of
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.db import lookups
 from catalog.models import AIModel
 
@@ -32,7 +32,7 @@ class Match:
 
 def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
     """One query for the models and one for the user's standing, however many patterns there are."""
-    ids = list(AIModel.objects.visible_to(standing_of(user).viewer).values_list("model_id", flat=True))
+    ids = list(AIModel.objects.visible_to(caller_of(user).viewer).values_list("model_id", flat=True))
     policy, present = KeyPolicy(mode, tuple(patterns)), set(ids)
     nothing = [
         pattern

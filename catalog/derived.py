@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save, pre_delete
 
 from catalog import versions
-from catalog.api.serializers.items import rendered
+from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import task_of_model
 from catalog.db.bulk import update_rows
 from catalog.formatting import display_name
@@ -75,7 +75,7 @@ def facet(kind: str, word: str) -> str:
     return f"\n{kind}:{fold(str(word))}\n"
 
 
-def derive(model: AIModel) -> None:
+def set_derived(model: AIModel) -> None:
     """Sets what follows from other fields of this row and from its base model."""
     words = [model.model_id, model.name]
     if model.kind == "custom":
@@ -116,20 +116,20 @@ def _write(rows: Iterable[AIModel]) -> None:
     for row in rows:
         names = (*DERIVED_FIELDS, *INHERITED_FIELDS)
         before = [getattr(row, name) for name in names]
-        derive(row)
+        set_derived(row)
         if before != [getattr(row, name) for name in names]:
             changed.append(row)
     if changed:
         _rows().bulk_update(changed, DERIVED_FIELDS, batch_size=200)
 
 
-def again(keys: list[int]) -> None:
+def refresh(keys: list[int]) -> None:
     """After a bulk write: what follows from it, on these rows."""
     for start in range(0, len(keys), _BATCH):
         _write(_rows().filter(pk__in=keys[start : start + _BATCH]).select_related("base_model", "owner"))
 
 
-def hand_down(keys: list[int]) -> None:
+def refresh_dependents(keys: list[int]) -> None:
     """After a write of these rows: what follows from it, on the custom models that are built on them."""
     for start in range(0, len(keys), _BATCH):
         built = _rows().filter(base_model__in=keys[start : start + _BATCH])
@@ -166,7 +166,7 @@ def _fill(state: Any, keys: list[int], written: list[str]) -> bool:
         row.base_model, row.owner = bases.get(row.base_model_id), owners.get(row.owner_id)
         before = [getattr(row, name) for name in written]
         # One that cannot be read is named in the log and stays as it is.
-        rendered(row.model_id, derive, row)
+        render_or_report(row.model_id, set_derived, row)
         if before != [getattr(row, name) for name in written]:
             changed.append(row)
     update_rows(state, changed, written)
@@ -197,7 +197,7 @@ def _owner_has_changed(sender: Any, instance: Any, created: bool, update_fields:
         return
     keys = list(_rows().filter(owner=instance.pk).values_list("pk", flat=True))
     if keys:
-        again(keys)
+        refresh(keys)
         versions.bump()
 
 

@@ -154,27 +154,27 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         with transaction.atomic():
             keys = list(self.order_by().values_list("pk", flat=True))
             changed = super().update(**values)
-            derived.again(keys)
-            derived.hand_down(keys)
+            derived.refresh(keys)
+            derived.refresh_dependents(keys)
         return changed
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
-            derived.derive(row)
+            derived.set_derived(row)
         versions.bump()
         return super().bulk_create(rows, *args, **kwargs)
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
         for row in rows:
-            derived.derive(row)
+            derived.set_derived(row)
         inherited = derived.INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
         names = {*fields, *inherited, *derived.DERIVED_FIELDS}
         with transaction.atomic():
             versions.bump()
             update_rows(AIModel, rows, sorted(names))
-            derived.hand_down([row.pk for row in rows])
+            derived.refresh_dependents([row.pk for row in rows])
         return len(rows)
 
 
@@ -364,7 +364,7 @@ class AIModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         is_new = self._state.adding
-        derived.derive(self)
+        derived.set_derived(self)
         fields = kwargs.get("update_fields")
         if fields is not None:
             inherited = derived.INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
@@ -372,7 +372,7 @@ class AIModel(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             if not is_new:
-                derived.hand_down([self.pk])
+                derived.refresh_dependents([self.pk])
 
     def clean(self) -> None:
         self._check_picture()

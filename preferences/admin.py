@@ -11,12 +11,12 @@ from catalog.admin import view_as
 from catalog.admin.audited import AuditedAdmin
 from catalog.admin.users import GroupAdmin
 from catalog.api.rendering import catalog_lists, cli_rows
-from catalog.api.snapshot import View
+from catalog.api.snapshot import VisibleCatalog
 from preferences import defaults
 from preferences.models import DefaultModel
 
 
-def _default(view: View) -> int | None:
+def _default(view: VisibleCatalog) -> int | None:
     return defaults.resolve(view).pk
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.api.snapshot import View
+from catalog.api.snapshot import VisibleCatalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +15,18 @@ class Default:
     source: str | None = None
 
 
-def resolve(view: View) -> Default:
+def resolve(view: VisibleCatalog) -> Default:
     """The first that the viewer may use of: their own, their groups' by rank, the site's, the catalog's first for chat.
 
     A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none.
     """
-    selection = view.selection
-    if view.standing.viewer.user_id is None:
-        return Default(selection.site_default, "site") if selection.is_usable(selection.site_default) else Default()
+    visibility = view.visibility
+    if view.caller.viewer.user_id is None:
+        return Default(visibility.site_default, "site") if visibility.is_usable(visibility.site_default) else Default()
     named = [
-        (selection.own_default, "user"),
-        *((pk, "group") for pk in selection.group_defaults),
-        (selection.site_default, "site"),
+        (visibility.own_default, "user"),
+        *((pk, "group") for pk in visibility.group_defaults),
+        (visibility.site_default, "site"),
         (view.first_for_chat, "first_usable"),
     ]
-    return next((Default(pk, source) for pk, source in named if selection.is_usable(pk)), Default())
+    return next((Default(pk, source) for pk, source in named if visibility.is_usable(pk)), Default())

@@ -17,12 +17,12 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access.callers import Standing
+from catalog.access.callers import Caller
 from catalog.api.base import answer, etag
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
-from catalog.api.rendering import SHAPE, ServingMixin, catalog_lists, cli_rows, named
+from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
 from catalog.api.schema import refusals
-from catalog.api.snapshot import View
+from catalog.api.snapshot import VisibleCatalog
 from preferences import defaults, writing
 from preferences.models import Profile
 from preferences.serializers import (
@@ -70,12 +70,12 @@ def _validated(serializer: serializers.Serializer) -> dict[str, Any]:
     return serializer.validated_data
 
 
-def _default(view: View) -> int | None:
+def _default(view: VisibleCatalog) -> int | None:
     return defaults.resolve(view).pk
 
 
 @extend_schema(tags=["models"])
-class ModelsViewSet(ServingMixin, viewsets.ViewSet):
+class ModelsViewSet(RenderingMixin, viewsets.ViewSet):
     """The catalog as the caller gets it, and their own switches of it."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -114,10 +114,10 @@ class ModelsViewSet(ServingMixin, viewsets.ViewSet):
     def list(self, request: Request) -> Response:
         sent: QueryDict = request.query_params
         if "format" not in sent:
-            return self.served("models", lambda view: catalog_lists(view, _default(view)))
+            return self.rendered_answer("models", lambda view: catalog_lists(view, _default(view)))
         if sent.getlist("format") != ["cli"]:
             raise ValidationError({"format": ["The one other format is cli."]})
-        return self.served("cli", lambda view: cli_rows(view, _default(view)))
+        return self.rendered_answer("cli", lambda view: cli_rows(view, _default(view)))
 
     @extend_schema(
         operation_id="models_switch",
@@ -157,7 +157,7 @@ def _unknown(model_ids: list[str]) -> str:
 
 
 @extend_schema(tags=["settings"])
-class SettingsViewSet(ServingMixin, viewsets.ViewSet):
+class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
     """The caller's own settings."""
 
     permission_classes = (SignedIn, HasScope)
@@ -177,7 +177,7 @@ class SettingsViewSet(ServingMixin, viewsets.ViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         # The profile is read after the standing: it is never older than the tag says.
-        return answer(request, self._tag(self.standing), self._settings)
+        return answer(request, self._tag(self.caller), self._settings)
 
     @extend_schema(
         operation_id="settings_update",
@@ -193,20 +193,20 @@ class SettingsViewSet(ServingMixin, viewsets.ViewSet):
     def partial_update(self, request: Request) -> Response:
         sent = _validated(SettingsWriteSerializer(data=request.data))
         writing.change_settings(self.viewer, sent)
-        request._standing = self.stand_again()  # type: ignore[attr-defined]
+        request._caller = self.caller_now()  # type: ignore[attr-defined]
         settings = self._settings()
-        return Response(settings, headers={"ETag": self._tag(self.standing)})
+        return Response(settings, headers={"ETag": self._tag(self.caller)})
 
     @staticmethod
-    def _tag(standing: Standing) -> str:
-        return etag(SHAPE, "settings", standing.fingerprint)
+    def _tag(caller: Caller) -> str:
+        return etag(SHAPE, "settings", caller.fingerprint)
 
     def _settings(self) -> dict[str, Any]:
-        view = self.view_of_catalog()
-        profile = Profile.objects.filter(user=view.standing.viewer.user_id).first() or Profile()
+        view = self.visible_catalog()
+        profile = Profile.objects.filter(user=view.caller.viewer.user_id).first() or Profile()
         default = defaults.resolve(view)
         return {
-            "default_model": None if default.pk is None else view.pieces.by_pk[default.pk].model_id,
+            "default_model": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,
             "default_model_source": default.source,
             "theme": profile.theme,
             "auto_enable_new_models": profile.auto_enable_new_models,

@@ -42,7 +42,7 @@ def load_curated() -> tuple[int, int]:
     author, now = Author.curated(), timezone.now()
     plan = Plan(author)
     with transaction.atomic():
-        merger = Merger.now_standing(now)
+        merger = Merger.from_database(now)
         ids = list(curated.entries())
         known: dict[str, int] = {}
         for chunk in batches(ids):

@@ -8,7 +8,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from catalog.access import rules
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.models import AIModel
 from providers.reports.freshness import sources
 
@@ -21,7 +21,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "origin": f"{request.scheme}://{request.get_host()}",
     }
     if context["shown"]:
-        viewer = standing_of(request.user).viewer
+        viewer = caller_of(request.user).viewer
         context |= (
             AIModel.objects.visible_to(viewer)
             .filter(rules.available())

@@ -12,7 +12,7 @@ from django.conf import settings
 from catalog.models import AIModel
 from providers.models import Provider
 from providers.reading.reader import Reader
-from providers.reading.records import Reading
+from providers.reading.records import ParsedListing
 
 DATA = Path(settings.BASE_DIR) / "tests" / "data"
 OPENROUTER = DATA / "openrouter"
@@ -86,6 +86,6 @@ class Meddling:
         self.provider, self.payload, self.happens = provider, payload, happens
         self.listings, self.sent_credential = ["language"], False
 
-    def fetch(self, listing: str) -> Reading:
+    def fetch(self, listing: str) -> ParsedListing:
         self.happens()
         return Reader(self.provider).parse(self.payload, listing)

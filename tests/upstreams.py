@@ -198,24 +198,24 @@ def hang(after: bytes | None = None) -> Scenario:
     return scenario
 
 
-def drip(pause: float, head: bytes | None = None, piece: bytes = b" ") -> Scenario:
+def drip(pause: float, head: bytes | None = None, rendered_model: bytes = b" ") -> Scenario:
     """One piece every `pause` seconds, for ever; with `head=b""` it is the headers that drip."""
     start = _head(200, {"Content-Type": "application/json"}) if head is None else head
 
     def scenario(server: Upstream, connection: socket.socket, seen: Seen) -> None:
         connection.sendall(start)
         while not server.closing.wait(pause):
-            connection.sendall(piece)
+            connection.sendall(rendered_model)
 
     return scenario
 
 
 def slow_headers(pause: float) -> Scenario:
-    return drip(pause, head=b"HTTP/1.1 200 OK\r\nX-Slow: ", piece=b"a")
+    return drip(pause, head=b"HTTP/1.1 200 OK\r\nX-Slow: ", rendered_model=b"a")
 
 
 def endless() -> Scenario:
-    return drip(0, piece=b"[" * 65536)
+    return drip(0, rendered_model=b"[" * 65536)
 
 
 def gzip_bomb(size: int) -> Scenario:

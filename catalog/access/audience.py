@@ -135,7 +135,7 @@ def of(models: Iterable[int]) -> Audience:
         stands[row.pk] = way
         names[row.pk] = row.get_username()
     if settings.PUBLIC_CATALOG:
-        ways["anybody"] = callers.standing_of(None).viewer
+        ways["anybody"] = callers.caller_of(None).viewer
         stands[ANYBODY] = "anybody"
         names[ANYBODY] = "anyone who is not signed in"
     asked = dict(islice(ways.items(), max(1, MOST_ASKED // max(1, len(alike.groups)))))

@@ -34,7 +34,7 @@ class JSONArray(Func):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Caller:
     """A viewer, with the versions of the catalog and of their preferences at one moment."""
 
     viewer: Viewer
@@ -55,9 +55,9 @@ class Standing:
             viewer.no_new_since,
             sorted(viewer.include),
         )
-        return keyed("standing", repr(told).encode())
+        return keyed("caller", repr(told).encode())
 
-    def including(self, words: Any) -> Standing:
+    def including(self, words: Any) -> Caller:
         return replace(self, viewer=self.viewer.including(words))
 
 
@@ -81,25 +81,25 @@ def columns(user: str) -> dict[str, Any]:
         | Q(pk__in=flags.model.groups.through.objects.filter(group__user=inner).values("flag"))
     )
     return {
-        "standing_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),
-        "standing_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
-        "standing_version": Subquery(CatalogVersion.objects.values("number")[:1]),
-        "standing_preferences": F(f"{user}profile__version"),
-        "standing_no_new_since": F(f"{user}profile__no_new_since"),
+        "caller_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),
+        "caller_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
+        "caller_version": Subquery(CatalogVersion.objects.values("number")[:1]),
+        "caller_preferences": F(f"{user}profile__version"),
+        "caller_no_new_since": F(f"{user}profile__no_new_since"),
     }
 
 
-def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = None) -> Standing:
+def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = None) -> Caller:
     """The standing of a row that was read with `columns`."""
     viewer = Viewer(
         user_id=user_id,
-        groups=frozenset(json.loads(row.standing_groups or "[]")),
-        flags=frozenset(json.loads(row.standing_flags or "[]")),
+        groups=frozenset(json.loads(row.caller_groups or "[]")),
+        flags=frozenset(json.loads(row.caller_flags or "[]")),
         policy=policy,
-        no_new_since=row.standing_no_new_since,
+        no_new_since=row.caller_no_new_since,
         is_staff=is_staff,
     )
-    return Standing(viewer, row.standing_version or 0, row.standing_preferences or 0)
+    return Caller(viewer, row.caller_version or 0, row.caller_preferences or 0)
 
 
 def _user(pk: int) -> Any:
@@ -115,7 +115,7 @@ _USER: CompiledQuery[Any] = CompiledQuery(_user)
 _NOW: CompiledQuery[Any] = CompiledQuery(_now)
 
 
-def standing_of(user: Any, policy: Policy | None = None) -> Standing:
+def caller_of(user: Any, policy: Policy | None = None) -> Caller:
     """A user's standing now, or an anonymous caller's. One statement.
 
     A user who was deleted or deactivated meanwhile stands as an anonymous one who sees nothing more.
@@ -123,9 +123,9 @@ def standing_of(user: Any, policy: Policy | None = None) -> Standing:
     if user is None or not user.is_authenticated:
         now: Any = _NOW.first()
         if now is None:
-            return Standing(ANONYMOUS, 0)
-        return Standing(replace(ANONYMOUS, flags=frozenset(json.loads(now.flags or "[]"))), now.number)
+            return Caller(ANONYMOUS, 0)
+        return Caller(replace(ANONYMOUS, flags=frozenset(json.loads(now.flags or "[]"))), now.number)
     row: Any = _USER.first(user.pk)
     if row is None:
-        return standing_of(None)
+        return caller_of(None)
     return from_row(row, user_id=row.pk, is_staff=row.is_staff, policy=policy)

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from catalog.admin.once import MadeOnce
-from catalog.editing.entries import Author, audit, stored
+from catalog.editing.entries import Author, audit, to_json
 
 # Never in a log, whatever a form calls them.
 _SECRET = {"password", "password1", "password2", "usable_password"}
@@ -26,7 +26,7 @@ def _told(value: Any) -> Any:
         return sorted(str(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str | dict):
         return value
-    plain = stored(value)
+    plain = to_json(value)
     return plain if isinstance(plain, str) else str(value)
 
 

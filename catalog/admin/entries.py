@@ -26,7 +26,7 @@ from catalog.admin.once import MadeOnce
 from catalog.admin.sources import beside
 from catalog.admin.wording import shown, tell
 from catalog.editing import entries as changes
-from catalog.editing.entries import stored
+from catalog.editing.entries import to_json
 from catalog.models import SYNCED_FIELDS, AIModel, FieldChange
 from catalog.pricing import certain
 from catalog.validation.text import fold
@@ -255,7 +255,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
 def _pins(row: AIModel) -> tuple[Any, ...]:
     """What the page of an entry shows of its pins, for the seal of what releasing them would do."""
-    sides = [(name, stored(getattr(row, name)), row.upstream.get(name)) for name in sorted(row.pinned_fields)]
+    sides = [(name, to_json(getattr(row, name)), row.upstream.get(name)) for name in sorted(row.pinned_fields)]
     return "release", row.pk, sides, row.manually_updated, row.frozen
 
 

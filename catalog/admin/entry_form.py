@@ -19,7 +19,7 @@ from catalog import flags
 from catalog.access import rights
 from catalog.admin import inputs
 from catalog.admin.wording import shown
-from catalog.editing.entries import restored, stored
+from catalog.editing.entries import from_json, to_json
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
 
 # The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.
@@ -117,7 +117,7 @@ class OpenedForm(forms.ModelForm):
 
     def _snapshot(self) -> str:
         return json.dumps(
-            {"at": self._latest_change(), "values": {name: stored(self._now(name)) for name in self.value_names}}
+            {"at": self._latest_change(), "values": {name: to_json(self._now(name)) for name in self.value_names}}
         )
 
     def _latest_change(self) -> int:
@@ -183,7 +183,7 @@ class OpenedForm(forms.ModelForm):
         if name in ("tags", "owner", "base_model"):
             return value
         try:
-            return restored(name, value)
+            return from_json(name, value)
         except ValidationError:
             raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
@@ -287,7 +287,7 @@ def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
         return None
     said = row.upstream.get(name)
     pinned = name in row.pinned_fields
-    yours = stored(getattr(row, name))
+    yours = to_json(getattr(row, name))
     since = parse_datetime(str(said.get("since", ""))) if said else None
     return {
         "since": f"{since:%-d %b %Y}" if since else "an unknown day",

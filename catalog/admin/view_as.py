@@ -19,9 +19,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from catalog.access import rules
-from catalog.access.callers import Standing, standing_of
+from catalog.access.callers import Caller, caller_of
 from catalog.api.rendering import openai_list
-from catalog.api.snapshot import View, snapshot
+from catalog.api.snapshot import VisibleCatalog, snapshot
 from catalog.models import AIModel
 from catalog.validation.text import fold
 
@@ -33,8 +33,8 @@ class Subject:
     """Who looks: what they are called, and their standing, which is asked again where the catalog has moved on."""
 
     label: str
-    standing: Standing
-    stand_again: Callable[[], Standing]
+    caller: Caller
+    caller_now: Callable[[], Caller]
     # A sentence on why they get nothing at all, such as that the user is inactive.
     refused: str = ""
 
@@ -44,11 +44,11 @@ def _user(key: str) -> Subject | None:
     if user is None:
         return None
     refused = "" if user.is_active else "This user is inactive: whatever they send is refused."
-    return Subject(f"user {user.get_username()}", standing_of(user), lambda: standing_of(user), refused)
+    return Subject(f"user {user.get_username()}", caller_of(user), lambda: caller_of(user), refused)
 
 
 def _anybody(key: str) -> Subject:
-    return Subject("anyone who is not signed in", standing_of(None), lambda: standing_of(None))
+    return Subject("anyone who is not signed in", caller_of(None), lambda: caller_of(None))
 
 
 subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone": _anybody}
@@ -56,7 +56,7 @@ subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone":
 permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> what it answers to whom this view of the catalog is, byte for byte. Apps above add theirs.
-dialects: dict[str, Callable[[View], bytes]] = {"/v1/models": openai_list}
+dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {"/v1/models": openai_list}
 
 
 def subject_of(request: HttpRequest) -> Subject | None:
@@ -99,7 +99,7 @@ def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
-    viewer = subject.standing.viewer
+    viewer = subject.caller.viewer
     shown = request.GET.get("show", "visible")
     query = request.GET.get("q", "")[:200]
     dialect = request.GET.get("dialect", "")
@@ -111,7 +111,7 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     if dialect in dialects:
         if not custom:
             raise PermissionDenied
-        body = dialects[dialect](snapshot.view(subject.standing, subject.stand_again))
+        body = dialects[dialect](snapshot.view(subject.caller, subject.caller_now))
         told["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
         return told
     told |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}

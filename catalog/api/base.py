@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access.callers import Standing, standing_of
+from catalog.access.callers import Caller, caller_of
 from catalog.access.rules import Viewer
 from catalog.api.permissions import HasScope, SignedIn
 
@@ -58,19 +58,19 @@ class CallerMixin:
         return self.query_parameters
 
     @property
-    def standing(self) -> Standing:
+    def caller(self) -> Caller:
         """The caller's standing: from the key that was read with it, else read now, once a request."""
         request = self.request
-        found: Standing | None = getattr(request, "_standing", None)
+        found: Caller | None = getattr(request, "_caller", None)
         if found is None:
             key: Any = request.auth
-            found = key.standing if key is not None else standing_of(request.user)
-            request._standing = found
+            found = key.caller if key is not None else caller_of(request.user)
+            request._caller = found
         return found
 
     @property
     def viewer(self) -> Viewer:
-        return self.standing.viewer
+        return self.caller.viewer
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]

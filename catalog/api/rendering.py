@@ -7,9 +7,9 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from catalog.access.callers import Standing, standing_of
+from catalog.access.callers import Caller, caller_of
 from catalog.api.base import CallerMixin, answer, etag
-from catalog.api.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, View, snapshot
+from catalog.api.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, VisibleCatalog, snapshot
 
 # Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
 SHAPE = 2
@@ -26,67 +26,67 @@ _ENDS = {
 }
 
 
-class ServingMixin(CallerMixin):
+class RenderingMixin(CallerMixin):
     """For views that answer from the snapshot."""
 
     request: Any
 
-    def stand_again(self) -> Standing:
+    def caller_now(self) -> Caller:
         """The caller's standing as it is now; the policy of the key in use stays as it was read."""
-        return standing_of(self.request.user, self.standing.viewer.policy)
+        return caller_of(self.request.user, self.caller.viewer.policy)
 
-    def view_of_catalog(self) -> View:
-        view = snapshot.view(self.standing, self.stand_again)
-        self.request._standing = view.standing
+    def visible_catalog(self) -> VisibleCatalog:
+        view = snapshot.view(self.caller, self.caller_now)
+        self.request._caller = view.caller
         return view
 
-    def served(self, dialect: str, make: Callable[[View], bytes]) -> Response:
+    def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> Response:
         """The body that `make` gives for this viewer, kept; 304 where the caller holds it."""
-        standing, fingerprint = self.standing, self.standing.fingerprint
+        caller, fingerprint = self.caller, self.caller.fingerprint
         response = answer(
             self.request,
             etag(SHAPE, dialect, fingerprint),
             lambda: snapshot.bodies.get((dialect, fingerprint)) or self._made(dialect, make),
         )
-        if self.standing is not standing:
+        if self.caller is not caller:
             # The catalog moved on meanwhile, and so did the answer.
-            response["ETag"] = etag(SHAPE, dialect, self.standing.fingerprint)
+            response["ETag"] = etag(SHAPE, dialect, self.caller.fingerprint)
         return response
 
-    def _made(self, dialect: str, make: Callable[[View], bytes]) -> bytes:
-        view = self.view_of_catalog()
+    def _made(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> bytes:
+        view = self.visible_catalog()
         body = make(view)
-        snapshot.keep(dialect, view.standing.fingerprint, body)
+        snapshot.keep(dialect, view.caller.fingerprint, body)
         return body
 
 
-def openai_list(view: View) -> bytes:
+def openai_list(view: VisibleCatalog) -> bytes:
     """`/v1/models`: what is usable and for the API."""
-    rows = [piece.openai for _, piece in view.having(USABLE) if piece.openai is not None]
+    rows = [rendered_model.openai for _, rendered_model in view.having(USABLE) if rendered_model.openai is not None]
     return b'{"object":"list","data":[' + b",".join(rows) + b"]}"
 
 
-def catalog_lists(view: View, default: int | None) -> bytes:
+def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:
     """`/api/models`: for a user everything visible and the usable part of it, for others what is available, twice."""
-    if view.standing.viewer.user_id is None:
-        items = [piece.item + _ENDS[None, pk == default] for pk, piece in view.having(AVAILABLE)]
+    if view.caller.viewer.user_id is None:
+        items = [rendered_model.item + _ENDS[None, pk == default] for pk, rendered_model in view.having(AVAILABLE)]
         both = b",".join(items)
         return b'{"catalog":[' + both + b'],"models":[' + both + b"]}"
     catalog, usable = [], []
-    for pk, piece, mark in view.marked():
-        item = piece.item + _ENDS[mark & ENABLED != 0, pk == default]
+    for pk, rendered_model, mark in view.marked():
+        item = rendered_model.item + _ENDS[mark & ENABLED != 0, pk == default]
         catalog.append(item)
         if mark & USABLE == USABLE:
             usable.append(item)
     return b'{"catalog":[' + b",".join(catalog) + b'],"models":[' + b",".join(usable) + b"]}"
 
 
-def cli_rows(view: View, default: int | None) -> bytes:
+def cli_rows(view: VisibleCatalog, default: int | None) -> bytes:
     """`/api/models?format=cli`: chat models, visible and available and not switched off by the user's own word."""
     rows = [
-        piece.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
-        for pk, piece in view.having(AVAILABLE | REFUSED, AVAILABLE)
-        if piece.cli is not None
+        rendered_model.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
+        for pk, rendered_model in view.having(AVAILABLE | REFUSED, AVAILABLE)
+        if rendered_model.cli is not None
     ]
     return b"[" + b",".join(rows) + b"]"
 

@@ -21,9 +21,9 @@ from rest_framework.exceptions import APIException
 
 from catalog import versions
 from catalog.access import rules
-from catalog.access.callers import JSONArray, Standing
+from catalog.access.callers import Caller, JSONArray
 from catalog.access.rules import Viewer
-from catalog.api.serializers.items import catalog_item, rendered
+from catalog.api.serializers.items import catalog_item, render_or_report
 from catalog.capabilities import CHAT
 from catalog.dialects.cli import cli_row
 from catalog.dialects.openai import openai_item
@@ -42,7 +42,7 @@ _UNSAID = (
 )  # fmt: skip
 
 
-class Unsettled(APIException):
+class CatalogBusy(APIException):
     """The catalog changed under each attempt to read one state of it."""
 
     status_code = 503
@@ -51,7 +51,7 @@ class Unsettled(APIException):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RenderedModel:
     """One model, serialised. `item` and `cli` lack their closing brace: what differs between callers follows."""
 
     model_id: str
@@ -62,7 +62,7 @@ class Piece:
     openai: bytes | None
 
     @classmethod
-    def of(cls, model: AIModel, tags: list[str]) -> Piece:
+    def of(cls, model: AIModel, tags: list[str]) -> RenderedModel:
         return cls(
             model.model_id,
             orjson.dumps(catalog_item(model, tags))[:-1],
@@ -72,21 +72,21 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class RenderedCatalog:
     """Every model of one version of the catalog, by primary key."""
 
     version: int
-    by_pk: dict[int, Piece]
+    by_pk: dict[int, RenderedModel]
     # Those that cannot be rendered.
     left_out: frozenset[int] = frozenset()
 
     @cached_property
     def pk_of(self) -> dict[str, int]:
-        return {piece.model_id: pk for pk, piece in self.by_pk.items()}
+        return {rendered_model.model_id: pk for pk, rendered_model in self.by_pk.items()}
 
 
 @dataclass(frozen=True)
-class Selection:
+class Visibility:
     """What one viewer sees, in rank order, with what they may do with each."""
 
     version: int
@@ -97,7 +97,7 @@ class Selection:
     group_defaults: tuple[int, ...] = ()
     site_default: int | None = None
 
-    def without(self, left_out: frozenset[int]) -> Selection:
+    def without(self, left_out: frozenset[int]) -> Visibility:
         """The same less these models."""
         if not left_out:
             return self
@@ -120,32 +120,32 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class VisibleCatalog:
     """One state of the catalog as one viewer gets it."""
 
-    standing: Standing
-    pieces: Pieces
-    selection: Selection
+    caller: Caller
+    rendered: RenderedCatalog
+    visibility: Visibility
 
-    def marked(self) -> Iterator[tuple[int, Piece, int]]:
+    def marked(self) -> Iterator[tuple[int, RenderedModel, int]]:
         """Each visible model with its marks, in rank order."""
-        by_pk = self.pieces.by_pk
-        for pk, mark in zip(self.selection.pks, self.selection.marks, strict=True):
+        by_pk = self.rendered.by_pk
+        for pk, mark in zip(self.visibility.pks, self.visibility.marks, strict=True):
             yield pk, by_pk[pk], mark
 
-    def having(self, mask: int, wanted: int | None = None) -> Iterator[tuple[int, Piece]]:
+    def having(self, mask: int, wanted: int | None = None) -> Iterator[tuple[int, RenderedModel]]:
         """The visible models whose marks under `mask` are `wanted`, which is all of them where it is not said."""
         wanted = mask if wanted is None else wanted
-        return ((pk, piece) for pk, piece, mark in self.marked() if mark & mask == wanted)
+        return ((pk, rendered_model) for pk, rendered_model, mark in self.marked() if mark & mask == wanted)
 
     @property
     def first_for_chat(self) -> int | None:
         """The key of the first usable chat model: the one that nobody had to choose."""
-        return next((pk for pk, piece in self.having(USABLE) if piece.cli is not None), None)
+        return next((pk for pk, rendered_model in self.having(USABLE) if rendered_model.cli is not None), None)
 
-    def usable(self, model_id: str) -> Piece | None:
-        pk = self.pieces.pk_of.get(model_id)
-        return self.pieces.by_pk[pk] if pk is not None and self.selection.is_usable(pk) else None
+    def usable(self, model_id: str) -> RenderedModel | None:
+        pk = self.rendered.pk_of.get(model_id)
+        return self.rendered.by_pk[pk] if pk is not None and self.visibility.is_usable(pk) else None
 
 
 class Kept(Generic[V]):
@@ -187,70 +187,70 @@ class Kept(Generic[V]):
 class Snapshot:
     """What a process keeps. Nothing of it matters: any of it may be dropped at any time."""
 
-    pieces: Pieces = field(default_factory=lambda: Pieces(-1, {}))
-    selections: Kept[Selection] = field(
-        default_factory=lambda: Kept(512, 32_000_000, lambda selection: 9 * len(selection.marks) + 500)
+    rendered: RenderedCatalog = field(default_factory=lambda: RenderedCatalog(-1, {}))
+    visibilities: Kept[Visibility] = field(
+        default_factory=lambda: Kept(512, 32_000_000, lambda visibility: 9 * len(visibility.marks) + 500)
     )
     bodies: Kept[bytes] = field(default_factory=lambda: Kept(64, 64_000_000, len))
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def clear(self) -> None:
-        self.pieces = Pieces(-1, {})
-        self.selections.clear()
+        self.rendered = RenderedCatalog(-1, {})
+        self.visibilities.clear()
         self.bodies.clear()
 
-    def view(self, standing: Standing, stand_again: Callable[[], Standing]) -> View:
+    def view(self, caller: Caller, caller_now: Callable[[], Caller]) -> VisibleCatalog:
         """The catalog at the version of the caller's standing; of the standing read anew, where it has moved on.
 
         Raises Unsettled.
         """
         for _ in range(_TRIES):
-            if self.pieces.version > standing.catalog_version:
+            if self.rendered.version > caller.catalog_version:
                 # Another request has read a newer state since this standing was read. Where the standing says the
                 # same once more, the database itself has gone back: it was restored, or has lost its last writes.
-                before, standing = standing, stand_again()
-                if standing.catalog_version != before.catalog_version:
+                before, caller = caller, caller_now()
+                if caller.catalog_version != before.catalog_version:
                     continue
-            found = self._read(standing)
-            if found is not None and found[0].version == found[1].version == standing.catalog_version:
-                return View(standing, *found)
-            standing = stand_again()
-        raise Unsettled
+            found = self._read(caller)
+            if found is not None and found[0].version == found[1].version == caller.catalog_version:
+                return VisibleCatalog(caller, *found)
+            caller = caller_now()
+        raise CatalogBusy
 
     def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
         """Keeps the bytes of one answer to one viewer."""
         if not _in_transaction():
             self.bodies.put((dialect, fingerprint), body)
 
-    def _read(self, standing: Standing) -> tuple[Pieces, Selection] | None:
+    def _read(self, caller: Caller) -> tuple[RenderedCatalog, Visibility] | None:
         """Pieces and selection at the standing's version; None where others have read another one meanwhile."""
-        pieces = self.pieces
-        if pieces.version != standing.catalog_version:
+        rendered = self.rendered
+        if rendered.version != caller.catalog_version:
             # One thread reads; those that wait take what it has read.
             with self._loading:
-                if self.pieces is pieces:
-                    return self._read_all(standing)
-                pieces = self.pieces
-        if pieces.version != standing.catalog_version:
+                if self.rendered is rendered:
+                    return self._read_all(caller)
+                rendered = self.rendered
+        if rendered.version != caller.catalog_version:
             return None
-        kept = self.selections.get(standing.fingerprint)
+        kept = self.visibilities.get(caller.fingerprint)
         if kept is not None:
-            return pieces, kept
-        selection = _read_selection(standing.viewer).without(pieces.left_out)
-        self._keep(standing, selection)
-        return pieces, selection
+            return rendered, kept
+        visibility = _read_visibility(caller.viewer).without(rendered.left_out)
+        self._keep(caller, visibility)
+        return rendered, visibility
 
-    def _read_all(self, standing: Standing) -> tuple[Pieces, Selection]:
-        pieces, selection = _read_all(standing.viewer)
+    def _read_all(self, caller: Caller) -> tuple[RenderedCatalog, Visibility]:
+        rendered, visibility = _read_all(caller.viewer)
         if not _in_transaction():
-            self.pieces = pieces
-            self._keep(standing, selection)
-        return pieces, selection
+            self.rendered = rendered
+            self._keep(caller, visibility)
+        return rendered, visibility
 
-    def _keep(self, standing: Standing, selection: Selection) -> None:
+    def _keep(self, caller: Caller, visibility: Visibility) -> None:
         # Read later than the standing was: under another version it would be the wrong one.
-        if selection.version == standing.catalog_version and not _in_transaction():
-            self.selections.put(standing.fingerprint, selection)
+        if visibility.version == caller.catalog_version and not _in_transaction():
+            self.visibilities.put(caller.fingerprint, visibility)
 
 
 snapshot = Snapshot()
@@ -291,38 +291,40 @@ _MARKS = (
 )  # fmt: skip
 
 
-def _read_selection(viewer: Viewer) -> Selection:
+def _read_visibility(viewer: Viewer) -> Visibility:
     """One statement; another one where nothing is visible, as no row then brings the version."""
     rows = list(_marked(AIModel.objects.visible_to(viewer), viewer).values_list(*_MARKS))
-    return _selection(rows, rows[0][1] if rows else versions.current())
+    return _visibility(rows, rows[0][1] if rows else versions.current())
 
 
-def _read_all(viewer: Viewer) -> tuple[Pieces, Selection]:
+def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     """Every model, and what this viewer sees of them, by the same one statement."""
     tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
     rows = _marked(AIModel.objects.defer(*_UNSAID), viewer).annotate(
         _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")), _visible=rules.visible(viewer)
     )
-    pieces: dict[int, Piece] = {}
+    rendered: dict[int, RenderedModel] = {}
     left_out = []
     seen = []
     version = None
     for row in rows:
         said: Any = row
         version = said._version
-        piece = rendered(row.model_id, Piece.of, row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold))
-        if piece is None:
+        rendered_model = render_or_report(
+            row.model_id, RenderedModel.of, row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold)
+        )
+        if rendered_model is None:
             left_out.append(row.pk)
             continue
-        pieces[row.pk] = piece
+        rendered[row.pk] = rendered_model
         if said._visible:
             seen.append(tuple(getattr(said, name) for name in _MARKS))
     if version is None:
         version = versions.current()
-    return Pieces(version, pieces, frozenset(left_out)), _selection(seen, version)
+    return RenderedCatalog(version, rendered, frozenset(left_out)), _visibility(seen, version)
 
 
-def _selection(rows: Iterable[tuple[Any, ...]], version: int) -> Selection:
+def _visibility(rows: Iterable[tuple[Any, ...]], version: int) -> Visibility:
     pks, marks = array("q"), bytearray()
     own = site = None
     groups: list[tuple[int, int]] = []
@@ -337,4 +339,4 @@ def _selection(rows: Iterable[tuple[Any, ...]], version: int) -> Selection:
             groups.append((-group_rank, pk))
     # Of two groups of one rank, the model that stands first in the catalog.
     groups.sort(key=lambda pair: pair[0])
-    return Selection(version, pks, bytes(marks), own, tuple(pk for _, pk in groups), site)
+    return Visibility(version, pks, bytes(marks), own, tuple(pk for _, pk in groups), site)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.base import answer, etag
-from catalog.api.rendering import SHAPE, ServingMixin, named, openai_list
+from catalog.api.rendering import SHAPE, RenderingMixin, named, openai_list
 from catalog.api.schema import openai_refusals
 from catalog.capabilities import CAPABILITIES
 
@@ -122,7 +122,7 @@ _ITEM: dict[str, Any] = {
 
 
 @extend_schema(tags=["openai"])
-class OpenAIModelViewSet(ServingMixin, viewsets.ViewSet):
+class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
     """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
 
     query_parameters = None
@@ -139,7 +139,7 @@ class OpenAIModelViewSet(ServingMixin, viewsets.ViewSet):
         },
     )
     def list(self, request: Request) -> Response:
-        return self.served("v1", openai_list)
+        return self.rendered_answer("v1", openai_list)
 
     @extend_schema(
         operation_id="openai_models_retrieve",
@@ -158,9 +158,9 @@ class OpenAIModelViewSet(ServingMixin, viewsets.ViewSet):
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
         # Before any 304: what the caller may not use has no tag of its own.
-        view = self.view_of_catalog()
-        piece = view.usable(model_id)
-        body = piece.openai if piece is not None else None
+        view = self.visible_catalog()
+        rendered_model = view.usable(model_id)
+        body = rendered_model.openai if rendered_model is not None else None
         if body is None:
             raise ModelNotFound(model_id)
-        return answer(request, etag(SHAPE, "v1-one", view.standing.fingerprint), lambda: body)
+        return answer(request, etag(SHAPE, "v1-one", view.caller.fingerprint), lambda: body)

@@ -49,7 +49,7 @@ class Author:
         return cls(FieldChange.Source.CURATED, name="curated list")
 
 
-def stored(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """`value` as history and `upstream` keep it: JSON, with dates in ISO 8601, decimals as text, rows by name."""
     if isinstance(value, datetime | date):
         return value.isoformat()
@@ -60,7 +60,7 @@ def stored(value: Any) -> Any:
     return value
 
 
-def restored(field: str, value: Any) -> Any:
+def from_json(field: str, value: Any) -> Any:
     """The field's value that `stored` was made from."""
     if not isinstance(value, str):
         return value
@@ -83,8 +83,8 @@ def change_row(
         subject=subject,
         offered_by=offered_by,
         field=field,
-        old=stored(old),
-        new=stored(new),
+        old=to_json(old),
+        new=to_json(new),
         source=author.source,
         user=author.user,
         actor=author.name,
@@ -99,7 +99,7 @@ def audit(author: Author, subject: Any, action: str, changes: Mapping[str, Any] 
         subject_id=str(subject.pk),
         subject=str(subject)[:255],
         action=action,
-        changes={name: [stored(part) for part in pair] for name, pair in (changes or {}).items()},
+        changes={name: [to_json(part) for part in pair] for name, pair in (changes or {}).items()},
         user=author.user,
         actor=author.name[:255],
     )
@@ -203,7 +203,7 @@ def release(model: AIModel, fields: Iterable[str] | None, author: Author) -> lis
         history = []
         for name in wanted:
             said = row.upstream.get(name)
-            if said is not None and (value := restored(name, said["value"])) != getattr(row, name):
+            if said is not None and (value := from_json(name, said["value"])) != getattr(row, name):
                 history.append(change_row(author, row.model_id, name, getattr(row, name), value, model=row))
                 setattr(row, name, value)
         if wanted or (whole and (row.manually_updated or row.frozen)):

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.base import Adapter, ListingBuilder, mapping
 
 VERSION = "2023-06-01"
 
@@ -31,7 +31,7 @@ class Anthropic(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return "object" not in record and not {"architecture", "pricing", "digest"} & record.keys()
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> bool | None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
         if record.get("lifecycle") == "retired":
             return False
         draft.text("name", record.get("display_name"), values.MAX_NAME)

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from catalog import capabilities
 from providers.adapters import values
 from providers.adapters.values import Unstorable, Unusable
-from providers.client.http import Door, UpstreamError, origin_of
+from providers.client.http import UpstreamClient, UpstreamError, origin_of
 
 MAX_PAGES = 50
 EFFORTS = {
@@ -68,7 +68,7 @@ class Rejected(Exception):
 
 
 @dataclass(slots=True)
-class Draft:
+class ListingBuilder:
     """A listing while it is being read; takes values through the cleaning functions and keeps the complaints."""
 
     upstream_id: str
@@ -223,15 +223,15 @@ class Adapter:
         name, before = self.credential_style
         return name, before + credential
 
-    def get(self, door: Door, url: str, credential: str | None) -> Any:
-        return door.get_json(url, self.headers(), self.credential_header(credential))
+    def get(self, client: UpstreamClient, url: str, credential: str | None) -> Any:
+        return client.get_json(url, self.headers(), self.credential_header(credential))
 
-    def fetch(self, door: Door, listing: str, credential: str | None = None) -> Any:
+    def fetch(self, client: UpstreamClient, listing: str, credential: str | None = None) -> Any:
         """The whole answer to a listing, its pages joined; raises `UpstreamError`."""
-        return self.fetch_pages(door, self.url(self.listings[listing]), credential)
+        return self.fetch_pages(client, self.url(self.listings[listing]), credential)
 
-    def fetch_pages(self, door: Door, url: str, credential: str | None) -> Any:
-        first = page = self.get(door, url, credential)
+    def fetch_pages(self, client: UpstreamClient, url: str, credential: str | None) -> Any:
+        first = page = self.get(client, url, credential)
         seen = {url}
         while following := self.next_page(page, url):
             following = urljoin(url, following)
@@ -240,7 +240,7 @@ class Adapter:
             if following in seen or len(seen) >= MAX_PAGES:
                 raise UpstreamError("wrong_shape", "The pages of the answer have no end.")
             seen.add(following)
-            url, page = following, self.get(door, following, credential)
+            url, page = following, self.get(client, following, credential)
             # A broken page fails the whole answer: half a listing would look like lost models.
             records = page.get(self.envelope) if isinstance(page, dict) else None
             if not isinstance(records, list):
@@ -269,7 +269,7 @@ class Adapter:
                 upstream_id = values.legible(self.sent_id(record))
                 upstream_id = self.upstream_id(record)
                 catalog_id = self.catalog_id(upstream_id)
-                draft = Draft(upstream_id, catalog_id)
+                draft = ListingBuilder(upstream_id, catalog_id)
                 if self.read(record, draft, listing) is False:
                     continue
                 if catalog_id in taken:
@@ -316,7 +316,7 @@ class Adapter:
         except Unusable as error:
             raise Rejected(f"id {error}") from None
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> bool | None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
         """Fill the draft from the record; False leaves the record out without a complaint."""
         raise NotImplementedError
 
@@ -338,10 +338,10 @@ class Adapter:
             return None
         return next(iter(self.listings)) if records else None
 
-    def probe(self, door: Door, credential: str | None = None) -> str:
+    def probe(self, client: UpstreamClient, credential: str | None = None) -> str:
         """Try the connection and say in a sentence what was found; raises `UpstreamError`."""
         listing = next(iter(self.listings))
-        found = self.parse(self.fetch(door, listing, credential), listing)
+        found = self.parse(self.fetch(client, listing, credential), listing)
         return f"Connected: {count(len(found.listings))} listed."
 
     def facts_by_id(self, payload: Any) -> dict[str, Listing]:

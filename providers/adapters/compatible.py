@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog import capabilities as words
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.base import Adapter, ListingBuilder, mapping
 from providers.adapters.openrouter import PRICES
 from providers.client.http import UpstreamError
 
@@ -83,7 +83,7 @@ class Compatible(Adapter):
     def sent_id(self, record: dict[str, Any]) -> Any:
         return record.get("id", record.get("key"))
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> bool | None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
         if record.get("active") is False:
             return False  # Groq lists what it no longer serves.
         said: dict[str, Any] = {}
@@ -122,14 +122,14 @@ def _with_parents(records: list[Any]) -> list[Any]:
     return found
 
 
-def _first(draft: Draft, fact: str, record: dict[str, Any], names: tuple[str, ...]) -> None:
+def _first(draft: ListingBuilder, fact: str, record: dict[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
         if record.get(name) is not None:
             draft.put(fact, record[name], values.whole, name)
             return
 
 
-def _kind(said: dict[str, Any], draft: Draft) -> None:
+def _kind(said: dict[str, Any], draft: ListingBuilder) -> None:
     architecture = mapping(said.get("architecture"))
     draft.modalities(*(_modalities(said, architecture, way) for way in ("input", "output")))
     word = str(said.get("type") or said.get("model_type"))
@@ -162,7 +162,7 @@ def _not_for_chat(kind: str, upstream_id: str) -> str:
     return words.COMPLETION if kind.startswith("HF_") else words.OTHER
 
 
-def _abilities(said: dict[str, Any], draft: Draft) -> None:
+def _abilities(said: dict[str, Any], draft: ListingBuilder) -> None:
     flags = {name: flag for name, flag in said.items() if name.startswith("supports_") and isinstance(flag, bool)}
     if said.get("type") == "vlm":
         flags["vlm"] = True
@@ -185,7 +185,7 @@ def _abilities(said: dict[str, Any], draft: Draft) -> None:
         draft.facts["supports_structured_output"] = bool({"json_schema", "structured_outputs"} & set(features))
 
 
-def _prices(pricing: Any, draft: Draft) -> None:
+def _prices(pricing: Any, draft: ListingBuilder) -> None:
     if pricing is None:
         return
     if not isinstance(pricing, dict) or pricing.get("currency", "USD") != "USD":
@@ -211,7 +211,7 @@ def _prices(pricing: Any, draft: Draft) -> None:
         draft.paid_otherwise()
 
 
-def _hosts(hosts: Any, draft: Draft) -> None:
+def _hosts(hosts: Any, draft: ListingBuilder) -> None:
     """Hugging Face's router names those who serve a model, and picks one: what holds with each of them is read."""
     listed = [mapping(host) for host in hosts] if isinstance(hosts, list) else []
     live = [host for host in listed if host.get("status", "live") == "live"]
@@ -228,7 +228,7 @@ def _hosts(hosts: Any, draft: Draft) -> None:
             draft.price(key, max(numbers), per_million=True)
 
 
-def _remark_what_is_lost(record: dict[str, Any], draft: Draft) -> None:
+def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
     """Names what looks like a limit, a price or a modality where nothing is read, so that somebody may miss it."""
     for name, value in record.items():
         if name in _READ or name in (*_CONTEXT, *_MAX_OUTPUT) or "modalities" in name:
@@ -241,7 +241,7 @@ def _remark_what_is_lost(record: dict[str, Any], draft: Draft) -> None:
             draft.problems.append(f"{name} is in a unit that is not known")
 
 
-def _extras(record: dict[str, Any], meta: dict[str, Any], draft: Draft) -> None:
+def _extras(record: dict[str, Any], meta: dict[str, Any], draft: ListingBuilder) -> None:
     quantization = record.get("quantization")
     draft.extra("quantization", mapping(quantization).get("name") or quantization or meta.get("ftype"))
     draft.extra("parameter_size", record.get("params_string") or meta.get("n_params"))

@@ -1,7 +1,7 @@
 """What the sources share that add facts to models which others list."""
 
 from providers.adapters.base import Adapter
-from providers.client.http import Door
+from providers.client.http import UpstreamClient
 
 
 class Enricher(Adapter):
@@ -12,6 +12,6 @@ class Enricher(Adapter):
     def catalog_id(self, upstream_id: str) -> str:
         return upstream_id
 
-    def probe(self, door: Door, credential: str | None = None) -> str:
-        known = self.facts_by_id(self.fetch(door, next(iter(self.listings)), credential))
+    def probe(self, client: UpstreamClient, credential: str | None = None) -> str:
+        known = self.facts_by_id(self.fetch(client, next(iter(self.listings)), credential))
         return f"Connected: facts about {len(known)} models."

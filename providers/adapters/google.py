@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, mapping
-from providers.client.http import Door, UpstreamError
+from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.client.http import UpstreamClient, UpstreamError
 
 _PREFIX = "models/"
 _TASKS = (
@@ -27,9 +27,9 @@ class Google(Adapter):
     credential_style = ("x-goog-api-key", "")
     envelope = "models"
 
-    def get(self, door: Door, url: str, credential: str | None) -> Any:
+    def get(self, client: UpstreamClient, url: str, credential: str | None) -> Any:
         try:
-            return super().get(door, url, credential)
+            return super().get(client, url, credential)
         except UpstreamError as error:
             if error.status == 400:
                 # An unusable key is a 400 here, not a 401.
@@ -49,7 +49,7 @@ class Google(Adapter):
         name = record.get("name")
         return name.removeprefix(_PREFIX) if isinstance(name, str) else name
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.text("name", record.get("displayName"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         draft.put("context_length", record.get("inputTokenLimit"), values.whole, "inputTokenLimit")

@@ -19,7 +19,7 @@ from catalog.capabilities import (
 )
 from providers.adapters import values
 from providers.adapters.authors import our_ids
-from providers.adapters.base import Draft, mapping
+from providers.adapters.base import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
 from providers.client.http import UpstreamError
 
@@ -88,7 +88,7 @@ class LiteLLM(Enricher):
             found.setdefault(model_id, {**row, "id": model_id})
         return list(found.values())
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.put("context_length", record.get("max_input_tokens") or None, values.whole, "max_input_tokens")
         draft.put("retires_at", record.get("deprecation_date"), values.retirement, "deprecation_date")
         if task := _TASKS.get(str(record.get("mode"))):
@@ -107,7 +107,7 @@ class LiteLLM(Enricher):
             draft.paid_otherwise()
 
 
-def _modalities(record: dict[str, Any], draft: Draft) -> None:
+def _modalities(record: dict[str, Any], draft: ListingBuilder) -> None:
     given, produced = record.get("supported_modalities"), record.get("supported_output_modalities")
     if record.get("mode") in _TEXT_MODES:
         # Where it lists none: text, and pictures where the flag says so.

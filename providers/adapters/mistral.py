@@ -4,7 +4,7 @@ from typing import Any
 
 from catalog.capabilities import COMPLETION, MODERATION, OTHER, SPEECH, TRANSCRIPTION, task_of_name
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.base import Adapter, ListingBuilder, mapping
 
 _FLAGS = (("supports_tools", "function_calling"), ("supports_reasoning", "reasoning"), ("supports_images", "vision"))
 
@@ -25,7 +25,7 @@ class Mistral(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return "capabilities" in record or not {"architecture", "pricing", "owned_by", "type", "digest"} & record.keys()
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         name = record.get("name")
         # Where there is no display name, `name` repeats the id, which is not worth taking for one.
         draft.text("name", None if name == draft.upstream_id else name, values.MAX_NAME)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from catalog.capabilities import EMBEDDINGS, task_of_name
 from providers.adapters import values
 from providers.adapters.authors import our_ids
-from providers.adapters.base import Draft, mapping
+from providers.adapters.base import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
 from providers.client.http import UpstreamError
 
@@ -45,7 +45,7 @@ class ModelsDev(Enricher):
                         found.setdefault(model_id, {**record, "id": model_id})
         return list(found.values())
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         limit = mapping(record.get("limit"))
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("family", record.get("family"))
@@ -78,7 +78,7 @@ def _with_files(words: Any) -> Any:
     return ["file" if word == "pdf" else word for word in words] if isinstance(words, list) else words
 
 
-def _efforts(record: dict[str, Any], draft: Draft) -> None:
+def _efforts(record: dict[str, Any], draft: ListingBuilder) -> None:
     options = record.get("reasoning_options")
     for option in options if isinstance(options, list) else []:
         if mapping(option).get("type") == "effort":

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, task_of_name
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, count, mapping
-from providers.client.http import Door, UpstreamError
+from providers.adapters.base import Adapter, ListingBuilder, count, mapping
+from providers.client.http import UpstreamClient, UpstreamError
 
 # Servers before 0.30 list no capabilities and need one call per model; beyond this many the names decide.
 MAX_SHOWS = 200
@@ -21,9 +21,9 @@ class Ollama(Adapter):
     envelope = "models"
     any_script = True
 
-    def fetch(self, door: Door, listing: str, credential: str | None = None) -> Any:
+    def fetch(self, client: UpstreamClient, listing: str, credential: str | None = None) -> Any:
         """`/api/tags`, each record of which has `show` (from `/api/show`) added where the list lacks capabilities."""
-        payload = super().fetch(door, listing, credential)
+        payload = super().fetch(client, listing, credential)
         records = mapping(payload).get("models")
         bare = [
             record
@@ -32,7 +32,7 @@ class Ollama(Adapter):
         ]
         for record in bare[:MAX_SHOWS]:
             try:
-                shown = door.post_json(
+                shown = client.post_json(
                     self.url("/api/show"),
                     {"model": record["name"]},
                     credential_header=self.credential_header(credential),
@@ -51,7 +51,7 @@ class Ollama(Adapter):
     def sent_id(self, record: dict[str, Any]) -> Any:
         return record.get("name") or record.get("model")
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         show = mapping(record.get("show"))
         info = mapping(show.get("model_info"))
         details = {**mapping(show.get("details")), **mapping(record.get("details"))}
@@ -78,15 +78,15 @@ class Ollama(Adapter):
             draft.facts["supports_reasoning"] = "thinking" in capabilities
         _extras(record, details, draft)
 
-    def probe(self, door: Door, credential: str | None = None) -> str:
+    def probe(self, client: UpstreamClient, credential: str | None = None) -> str:
         """Asks for the version; a server without any model is still a server."""
         header = self.credential_header(credential)
         version = values.text(
-            mapping(door.get_json(self.url("/api/version"), credential_header=header)).get("version"), 40
+            mapping(client.get_json(self.url("/api/version"), credential_header=header)).get("version"), 40
         )
         if not version:
             raise UpstreamError("not_recognised", "The server that answered is not Ollama.")
-        listed = mapping(door.get_json(self.url("/api/tags"), credential_header=header)).get("models")
+        listed = mapping(client.get_json(self.url("/api/tags"), credential_header=header)).get("models")
         return f"Connected to Ollama {version}: {count(len(listed) if isinstance(listed, list) else 0)} listed."
 
 
@@ -97,7 +97,7 @@ def is_embedding_only(name: str, capabilities: list[str] | None) -> bool:
     return task_of_name(name) == EMBEDDINGS
 
 
-def _extras(record: dict[str, Any], details: dict[str, Any], draft: Draft) -> None:
+def _extras(record: dict[str, Any], details: dict[str, Any], draft: ListingBuilder) -> None:
     draft.extra("digest", record.get("digest"))
     draft.extra("size_bytes", record.get("size"))
     draft.extra("format", details.get("format"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from catalog.capabilities import EMBEDDINGS
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft
+from providers.adapters.base import Adapter, ListingBuilder
 
 _OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len", "meta", "context_length"})
 
@@ -17,7 +17,7 @@ class OpenAI(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return not _OTHERS & record.keys() and "digest" not in record
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         # No name, context, price or modality is sent, so none is claimed: others' facts must not be blanked.
         draft.put("released_at", record.get("created"), values.moment, "created")
         draft.put("retires_at", record.get("shutdown_date"), values.retirement, "shutdown_date")

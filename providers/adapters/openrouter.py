@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, Rejected, mapping
+from providers.adapters.base import Adapter, ListingBuilder, Rejected, mapping
 from providers.adapters.values import Unusable
-from providers.client.http import Door, UpstreamError
+from providers.client.http import UpstreamClient, UpstreamError
 
 PRICES = (
     "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
@@ -48,11 +48,11 @@ class OpenRouter(Adapter):
         found = super().recognise(payload)
         return found and (_listing_of(self.records(payload)) or "language")
 
-    def probe(self, door: Door, credential: str | None = None) -> str:
+    def probe(self, client: UpstreamClient, credential: str | None = None) -> str:
         """With a credential, `/key` is asked: `/models` is public and would not notice a bad one."""
         if not credential:
-            return super().probe(door)
-        answer = mapping(mapping(self.get(door, self.url("/key"), credential)).get("data"))
+            return super().probe(client)
+        answer = mapping(mapping(self.get(client, self.url("/key"), credential)).get("data"))
         if not answer:
             raise UpstreamError("wrong_shape", "OpenRouter did not describe the key.")
         left = answer.get("limit_remaining")
@@ -61,7 +61,7 @@ class OpenRouter(Adapter):
             f"The key works; {left} USD of its limit is left." if known else "The key works; it has no spending limit."
         )
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         architecture, top = mapping(record.get("architecture")), mapping(record.get("top_provider"))
@@ -94,7 +94,7 @@ def _listing_of(records: list[Any]) -> str | None:
     return "embeddings" if sum(makes) * 2 > len(makes) else "language"
 
 
-def _context(record: dict[str, Any], top: dict[str, Any], draft: Draft) -> None:
+def _context(record: dict[str, Any], top: dict[str, Any], draft: ListingBuilder) -> None:
     # The model's own figure can be four times what its best provider serves, so the smaller one is the truth.
     found = [
         draft.clean(name, value, values.whole)
@@ -109,7 +109,7 @@ def _context(record: dict[str, Any], top: dict[str, Any], draft: Draft) -> None:
     draft.put("max_output_tokens", top.get("max_completion_tokens"), values.whole, "max_completion_tokens")
 
 
-def _prices(record: dict[str, Any], draft: Draft) -> None:
+def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
     sent = record.get("pricing")
     if sent is not None and not isinstance(sent, dict):
         draft.problems.append("pricing is not an object")
@@ -127,7 +127,7 @@ def _prices(record: dict[str, Any], draft: Draft) -> None:
         draft.problems.append("price overrides is not a list")
 
 
-def _override(entry: Any, draft: Draft) -> dict[str, Any] | None:
+def _override(entry: Any, draft: ListingBuilder) -> dict[str, Any] | None:
     conditions = {key: entry[key] for key in CONDITIONS if key in entry} if isinstance(entry, dict) else {}
     try:
         prices = {key: values.price(entry[key]) for key in PRICES if key in entry} if conditions else {}
@@ -141,7 +141,7 @@ def _override(entry: Any, draft: Draft) -> dict[str, Any] | None:
     return {**kept, **known}
 
 
-def _parameters(record: dict[str, Any], draft: Draft) -> None:
+def _parameters(record: dict[str, Any], draft: ListingBuilder) -> None:
     names = draft.clean("supported_parameters", record.get("supported_parameters"), values.words)
     if names is not None:
         default = draft.clean("default_parameters", record.get("default_parameters"), _defaults)
@@ -165,14 +165,14 @@ def _defaults(value: Any) -> dict[str, Any]:
     return {key: item for key, item in values.json_value(value or {}).items() if item is not None}
 
 
-def _dimensions(draft: Draft) -> None:
+def _dimensions(draft: ListingBuilder) -> None:
     # There is no field for it; most descriptions name it, and one that names two sizes says nothing certain.
     found = set(_DIMENSIONS.findall(draft.facts.get("description", "")))
     if len(found) == 1:
         draft.facts["embedding_dimensions"] = int(found.pop())
 
 
-def _extras(record: dict[str, Any], draft: Draft) -> None:
+def _extras(record: dict[str, Any], draft: ListingBuilder) -> None:
     draft.extra("canonical_slug", record.get("canonical_slug"))
     draft.extra("hugging_face_id", record.get("hugging_face_id"))
     draft.extra("variant", draft.upstream_id.partition(":")[2])

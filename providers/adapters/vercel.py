@@ -4,7 +4,7 @@ from typing import Any
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, RERANK, SPEECH, TRANSCRIPTION, VIDEO_GENERATION
 from providers.adapters import values
-from providers.adapters.base import Adapter, Draft, mapping
+from providers.adapters.base import Adapter, ListingBuilder, mapping
 
 _PRICES = (
     ("prompt", "input"),
@@ -37,7 +37,7 @@ class Vercel(Adapter):
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
         return bool({"context_window", "pricing", "tags", "type"} & record.keys()) and "architecture" not in record
 
-    def read(self, record: dict[str, Any], draft: Draft, listing: str) -> None:
+    def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("released") or record.get("created"), values.moment, "created")

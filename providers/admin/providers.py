@@ -23,7 +23,7 @@ from config.api import base_urls
 from providers import adapters
 from providers.client.addresses import check_url
 from providers.client.errors import UpstreamError
-from providers.client.http import Door, Limits
+from providers.client.http import Limits, UpstreamClient
 from providers.connection import credentials, endpoints
 from providers.connection.credentials import CredentialError
 from providers.models import Provider, SyncRun
@@ -230,9 +230,9 @@ class ProviderAdmin(MadeOnce):
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         provider = self._posted(request, pk)
-        door = Door(settings.PROVIDER_ALLOWED_HOSTS, TEST_LIMITS, endpoints.trusted_for(provider))
+        client = UpstreamClient(settings.PROVIDER_ALLOWED_HOSTS, TEST_LIMITS, endpoints.trusted_for(provider))
         try:
-            self.message_user(request, Reader(provider, door).probe(), messages.SUCCESS)
+            self.message_user(request, Reader(provider, client).probe(), messages.SUCCESS)
         except (UpstreamError, CredentialError) as error:
             self.message_user(request, f"The test failed. {error}", messages.ERROR)
         return HttpResponseRedirect(reverse("admin:providers_provider_change", args=[pk]))

@@ -31,7 +31,7 @@ from providers.client.addresses import Address, Target, check_url, inspect_url, 
 from providers.client.errors import UpstreamError
 from providers.client.strict_json import strict_loads
 
-__all__ = ["Door", "Limits", "UpstreamError", "check_url", "origin_of", "strict_loads"]
+__all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
 
 _CHUNK = 64 * 1024
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
@@ -67,7 +67,7 @@ class Limits:
     backoff: float = 0.5
 
 
-class Door:
+class UpstreamClient:
     """Fetches JSON from upstreams, under the limits and the rules on addresses.
 
     `allowed_hosts`: private hosts that the deployment allows (host, host:port, or a network as CIDR).
@@ -372,13 +372,13 @@ def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterat
     while chunk := response.raw.read(_CHUNK, decode_content=False):
         while chunk:
             if inflate is not None:
-                piece, chunk = inflate.decompress(chunk, _CHUNK), inflate.unconsumed_tail
+                rendered_model, chunk = inflate.decompress(chunk, _CHUNK), inflate.unconsumed_tail
             else:
-                piece, chunk = chunk, b""
-            size += len(piece)
+                rendered_model, chunk = chunk, b""
+            size += len(rendered_model)
             if size > max_bytes:
                 raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")
-            yield piece
+            yield rendered_model
     if inflate is not None:
         if size + len(tail := inflate.flush()) > max_bytes:
             raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")

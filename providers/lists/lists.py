@@ -18,8 +18,8 @@ import orjson
 from django.db.models import BooleanField, Case, Value, When
 
 from catalog.access import rules
-from catalog.access.callers import Standing
-from catalog.api.serializers.items import rendered
+from catalog.access.callers import Caller
+from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import CHAT, task_of_facts
 from catalog.models import AIModel
 from catalog.pricing import certain
@@ -28,7 +28,7 @@ from providers.lists import authors, cache
 from providers.models import Provider, ProviderCopy
 from providers.reading import curated
 from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
-from providers.reading.records import Reading, Record
+from providers.reading.records import ParsedListing, Record
 
 Made = TypeVar("Made")
 
@@ -89,7 +89,7 @@ def item(
     }
 
 
-def items_of(reading: Reading) -> cache.Items:
+def items_of(parsed: ParsedListing) -> cache.Items:
     """What a checked answer lists, in the form of a copy."""
     return [
         item(
@@ -100,7 +100,7 @@ def items_of(reading: Reading) -> cache.Items:
             pricing=record.pricing,
             **_local_details(record),
         )
-        for record in reading.records
+        for record in parsed.records
     ]
 
 
@@ -171,12 +171,12 @@ def dollars_per_million(price: str) -> str:
 # Whose sight.
 
 
-def seen(standing: Standing, items: cache.Items) -> cache.Items:
+def seen(caller: Caller, items: cache.Items) -> cache.Items:
     """The items that the viewer may see, what upstream leaves out filled in from the catalog. One query.
 
     An item with a catalog entry is judged by catalog/access/rules.py, one without an entry by the key's policy alone.
     """
-    viewer = standing.viewer
+    viewer = caller.viewer
     entries = {
         entry["model_id"]: entry
         for entry in AIModel.objects.catalog_entries()
@@ -277,19 +277,19 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
     return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
 
 
-def answer(listed: ProviderList, state: State, standing: Standing) -> bytes:
+def answer(listed: ProviderList, state: State, caller: Caller) -> bytes:
     """The body for this viewer, as JSON."""
-    return _answers.kept(
-        (listed, standing.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, standing))
-    )
+    return _answers.kept((listed, caller.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, caller)))
 
 
-def _body(listed: ProviderList, state: State, standing: Standing) -> dict[str, Any]:
+def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
     if state.copy is not None:
         items = [record for record in _items_of(state.copy) if _is_shown(listed, record)]
     else:
         items = curated_items(listed) if listed.has_curated else []
-    found = (rendered(record["id"], _shaped, listed, record) for record in (seen(standing, items) if items else ()))
+    found = (
+        render_or_report(record["id"], _shaped, listed, record) for record in (seen(caller, items) if items else ())
+    )
     models = [orjson.Fragment(body) for body in found if body is not None]
     data: dict[str, Any] = {"models": models, "source": state.source}
     if state.copy is not None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from providers.client.errors import UpstreamError
-from providers.client.http import Door, Limits
+from providers.client.http import Limits, UpstreamClient
 from providers.connection import credentials, endpoints
 from providers.connection.credentials import CredentialError
 from providers.lists import cache
@@ -23,7 +23,7 @@ from providers.reading.reader import Reader
 WITHOUT_CREDENTIAL = frozenset({"ollama"})
 
 
-class HurriedDoor(Door):
+class HurriedClient(UpstreamClient):
     """A door with one deadline for all calls together: an adapter may need several."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -58,26 +58,26 @@ def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None
         raise cache.Unreadable(str(error)) from error
 
     def read() -> cache.Items:
-        door = HurriedDoor(
+        client = HurriedClient(
             cache.FETCH_DEADLINE,
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS,
             trusted_origins=endpoints.trusted_for(provider),
         )
-        reader = Reader(provider, door)
+        reader = Reader(provider, client)
         # No connection is kept while upstream is awaited.
         connection.close()
         try:
             payload = reader.answer(listing)
             if provider.kind == "ollama" and _holds_nothing(payload):
                 return []
-            reading = reader.parse(payload, listing)
+            parsed = reader.parse(payload, listing)
         except UpstreamError as error:
             raise cache.Unreadable(error.brief) from error
         except CredentialError as error:
             raise cache.Unreadable(str(error)) from error
-        if not reading.records:
+        if not parsed.records:
             raise cache.Unreadable("The answer holds no model that could be read.")
-        return items_of(reading)
+        return items_of(parsed)
 
     return read
 

@@ -105,5 +105,5 @@ class ProviderListViewSet(CallerMixin, viewsets.ViewSet):
     def _answer(self, request: Request, name: str) -> Response:
         listed = lists.LISTS[name]
         state = lists.state_of(listed, upstream.source)
-        tag = etag(self.standing.fingerprint, name, state.stamp)
-        return answer(request, tag, lambda: lists.answer(listed, state, self.standing))
+        tag = etag(self.caller.fingerprint, name, state.stamp)
+        return answer(request, tag, lambda: lists.answer(listed, state, self.caller))

@@ -184,5 +184,5 @@ def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
 
 def _merged(keys: Iterable[int | None], who: Author, *, facts: bool = True) -> Plan:
     plan = Plan(who)
-    merge_existing((key for key in keys if key), Merger.now_standing(timezone.now()), plan, lock=True, facts=facts)
+    merge_existing((key for key in keys if key), Merger.from_database(timezone.now()), plan, lock=True, facts=facts)
     return plan

@@ -50,7 +50,7 @@ def delete(provider: Provider, author: Author, confirmed: str = "") -> Deletion:
         plan = Plan(author, history=[change for offer in offers for change in _end_of(offer, row.slug, author)])
         _keep_runs(row, author)
         row.delete()
-        merger = Merger.now_standing(timezone.now())
+        merger = Merger.from_database(timezone.now())
         merger.decided = frozenset(keys)
         merge_existing(keys, merger, plan, lock=False)
         write(plan)
@@ -87,8 +87,8 @@ def _keep_runs(row: Provider, author: Author) -> None:
 def _told(provider: Provider, offers: list[str], unavailable: list[str], available: list[str]) -> Deletion:
     presets: list[tuple[str, str]] = []
     for chunk in batches(unavailable):
-        standing = Q(base_model__model_id__in=chunk) | Q(base_model__base_model__model_id__in=chunk)
-        rows = AIModel.objects.custom().filter(standing).order_by("model_id")
+        caller = Q(base_model__model_id__in=chunk) | Q(base_model__base_model__model_id__in=chunk)
+        rows = AIModel.objects.custom().filter(caller).order_by("model_id")
         presets += rows.values_list("model_id", "owner__username")
     told = (provider.pk, provider.slug, offers, unavailable, available, sorted(presets))
     digest = hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()

@@ -117,7 +117,7 @@ def _save(row: ProviderModel, history: list[FieldChange], author: Author) -> Non
     row.save()
     plan = Plan(author, history=history)
     if row.model_id:
-        merge_existing([row.model_id], Merger.now_standing(row.updated_at), plan, lock=True)
+        merge_existing([row.model_id], Merger.from_database(row.updated_at), plan, lock=True)
     write(plan)
 
 

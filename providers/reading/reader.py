@@ -8,23 +8,23 @@ from typing import Any
 from django.conf import settings
 
 from providers.adapters import ADAPTERS
-from providers.client.http import Door, UpstreamError, strict_loads
+from providers.client.http import UpstreamClient, UpstreamError, strict_loads
 from providers.connection import credentials, endpoints
 from providers.models import Provider
 from providers.reading import claims
 from providers.reading.namespaces import Namespace
-from providers.reading.records import Reading, checked
+from providers.reading.records import ParsedListing, checked
 
 
 class Reader:
     """One provider's listings, through its adapter."""
 
-    def __init__(self, provider: Provider, door: Door | None = None) -> None:
+    def __init__(self, provider: Provider, client: UpstreamClient | None = None) -> None:
         self.provider = provider
         if provider.kind not in ADAPTERS:
             raise UpstreamError("unknown_kind", f"No adapter reads providers of kind {provider.kind}.")
         self.adapter = ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
-        self.door = door or Door(
+        self.client = client or UpstreamClient(
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
         )
         self.sent_credential = False
@@ -34,7 +34,7 @@ class Reader:
     def listings(self) -> list[str]:
         return list(self.adapter.listings)
 
-    def fetch(self, listing: str) -> Reading:
+    def fetch(self, listing: str) -> ParsedListing:
         """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
         return self.parse(self.answer(listing), listing)
 
@@ -42,7 +42,7 @@ class Reader:
         """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""
         credential = self._credential()
         try:
-            return self.adapter.fetch(self.door, listing, credential)
+            return self.adapter.fetch(self.client, listing, credential)
         except UpstreamError as error:
             raise endpoints.hinted(error, self.provider) from None
 
@@ -50,7 +50,7 @@ class Reader:
         """Tries the connection and says in a sentence what was found. Raises UpstreamError and CredentialError."""
         credential = self._credential()
         try:
-            return self.adapter.probe(self.door, credential)
+            return self.adapter.probe(self.client, credential)
         except UpstreamError as error:
             raise endpoints.hinted(error, self.provider) from None
 
@@ -61,7 +61,7 @@ class Reader:
         self.sent_credential = credential is not None
         return credential
 
-    def from_file(self, path: Path) -> Reading:
+    def from_file(self, path: Path) -> ParsedListing:
         """An answer saved to disk. Raises UpstreamError where it is none of this provider's, and OSError."""
         payload = strict_loads(path.read_bytes(), per_record=True)
         listing = self.adapter.recognise(payload)
@@ -71,7 +71,7 @@ class Reader:
             raise UpstreamError("not_recognised", f"This is no answer of {self.provider.kind}.")
         return self.parse(payload, listing)
 
-    def parse(self, payload: Any, listing: str) -> Reading:
+    def parse(self, payload: Any, listing: str) -> ParsedListing:
         if other := claims.rival(self.provider):
             raise UpstreamError(
                 "slug_taken",
@@ -79,7 +79,7 @@ class Reader:
                 "delete this provider, and add it under another slug.",
             )
         answer = self.adapter.parse(payload, listing)
-        reading = checked(listing, answer.listings, answer.bad, self.namespace)
-        if not reading.total:
+        parsed = checked(listing, answer.listings, answer.bad, self.namespace)
+        if not parsed.total:
             raise UpstreamError("empty", "The answer lists no model at all.")
-        return reading
+        return parsed

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 
-from catalog.editing.entries import restored, stored
+from catalog.editing.entries import from_json, to_json
 from catalog.models import SYNCED_FIELDS, AIModel
 from catalog.validation import model_ids
 from catalog.validation.values import validate_json, validate_line
@@ -37,7 +37,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class RejectedRecord:
     """A record that cannot be used; `upstream_id`, for people, is "" where it cannot be told which model it was.
 
     `is_listed`: the id is one that a model may have, so that upstream still lists the model.
@@ -50,12 +50,12 @@ class Bad:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedListing:
     """One listing of a provider, read and checked."""
 
     listing: str
     records: list[Record] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[RejectedRecord] = field(default_factory=list)
     # Fields that upstream sent in a shape of no use: the record is kept without them.
     remarks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -82,12 +82,14 @@ class Reading:
         return [*named, *({"listing": self.listing, **remark} for remark in self.remarks)]
 
 
-def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: Namespace) -> Reading:
+def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: Namespace) -> ParsedListing:
     """Turns an adapter's listings and bad records into a Reading. `items` are adapters' Listings."""
-    reading = Reading(
+    parsed = ParsedListing(
         listing,
         bad=[
-            Bad(b.index, _shown(b.upstream_id), _shown(b.reason), model_ids.problem_of(b.upstream_id) is None)
+            RejectedRecord(
+                b.index, _shown(b.upstream_id), _shown(b.reason), model_ids.problem_of(b.upstream_id) is None
+            )
             for b in bad
         ],
     )
@@ -102,23 +104,23 @@ def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: N
         except ValidationError as error:
             reason = " ".join(error.messages)[:300]
             is_listed = _problem_of_id(item, namespace) is None
-            reading.bad.append(Bad(getattr(item, "index", None), _shown(item.upstream_id), reason, is_listed))
+            parsed.bad.append(RejectedRecord(getattr(item, "index", None), _shown(item.upstream_id), reason, is_listed))
             continue
         seen.add(record.upstream_id)
-        reading.records.append(record)
+        parsed.records.append(record)
         for problem in item.problems:
-            reading.remarks.append({"index": None, "id": record.upstream_id, "reason": _shown(problem), "field": True})
+            parsed.remarks.append({"index": None, "id": record.upstream_id, "reason": _shown(problem), "field": True})
     # A record that is there twice is there.
-    reading.bad = [b for b in reading.bad if b.upstream_id not in seen or b.reason.startswith("The id stands")]
-    return reading
+    parsed.bad = [b for b in parsed.bad if b.upstream_id not in seen or b.reason.startswith("The id stands")]
+    return parsed
 
 
-def twins(readings: Iterable[Reading]) -> list[dict[str, Any]]:
+def twins(parsed_listings: Iterable[ParsedListing]) -> list[dict[str, Any]]:
     """A remark, as a run keeps them, for each set of ids that differ in nothing but case: both models are kept."""
     found: dict[str, dict[str, str]] = {}
-    for reading in readings:
-        for upstream_id in reading.ids:
-            found.setdefault(upstream_id.lower(), {})[upstream_id] = reading.listing
+    for parsed in parsed_listings:
+        for upstream_id in parsed.ids:
+            found.setdefault(upstream_id.lower(), {})[upstream_id] = parsed.listing
     return [
         {
             "listing": alike[min(alike)],
@@ -159,7 +161,7 @@ def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
             if not value:
                 continue
         try:
-            found[name] = stored(cast(Any, field).clean(value, None))
+            found[name] = to_json(cast(Any, field).clean(value, None))
         except ValidationError as error:
             raise ValidationError([f"{name}: {message}" for message in error.messages]) from error
         except (TypeError, ValueError, OverflowError) as error:
@@ -205,7 +207,7 @@ def plain(value: Any) -> str:
 
 def value_of(name: str, said: Any) -> Any:
     """A field's value from its stored form."""
-    return restored(name, said)
+    return from_json(name, said)
 
 
 def _shown(text: Any) -> str:

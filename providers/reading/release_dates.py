@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from providers.models import ProviderModel
-from providers.reading.records import Reading, Record
+from providers.reading.records import ParsedListing, Record
 
 FIELD = "released_at"
 # What lies within this of our asking is the time of asking, by a clock that may be wrong.
@@ -22,19 +22,19 @@ ASKING = timedelta(minutes=10)
 MAY_BE_AHEAD = frozenset({"openrouter"})
 
 
-def settled(reading: Reading, offers: Mapping[str, ProviderModel], kind: str, now: datetime) -> Reading:
+def settled(parsed: ParsedListing, offers: Mapping[str, ProviderModel], kind: str, now: datetime) -> ParsedListing:
     """The reading with only those release dates that can be ones. `offers` are the provider's, by upstream id.
 
     A date that was taken once stays, so that a server that says another one each time changes nothing.
     """
-    dates = [_moment(record.facts) for record in reading.records]
+    dates = [_moment(record.facts) for record in parsed.records]
     known = [date for date in dates if date is not None]
     # One value beside most of the models is no model's own.
     constants = {date for date, count in Counter(known).items() if count > 1 and count * 2 > len(known)}
     if all(date > now - ASKING for date in known):
         constants.update(known)
     records = []
-    for record, date in zip(reading.records, dates, strict=True):
+    for record, date in zip(parsed.records, dates, strict=True):
         offer = offers.get(record.upstream_id)
         latest = None if kind in MAY_BE_AHEAD else offer.first_listed_at if offer else now
         taken = _moment(offer.facts) if offer else None
@@ -44,7 +44,7 @@ def settled(reading: Reading, offers: Mapping[str, ProviderModel], kind: str, no
             records.append(_with(record, None))
         else:
             records.append(record)
-    return replace(reading, records=records)
+    return replace(parsed, records=records)
 
 
 def _moment(facts: Mapping[str, Any]) -> datetime | None:

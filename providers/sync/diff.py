@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from providers.models import Provider, ProviderModel
-from providers.reading.records import Reading, Record
+from providers.reading.records import ParsedListing, Record
 
 # What upstream says of an offer; a person's change of one of these pins it.
 OFFER_FIELDS = ("display_name", "pricing", "context_length", "max_output_tokens")
@@ -53,16 +53,18 @@ def missing(
     return absent[unidentified:], absent[:unidentified]
 
 
-def compare(comparison: Comparison, provider: Provider, reading: Reading, retire: Iterable[str], now: datetime) -> None:
+def compare(
+    comparison: Comparison, provider: Provider, parsed: ParsedListing, retire: Iterable[str], now: datetime
+) -> None:
     """Brings the offers to what the reading says, and retires those named."""
     for upstream_id in retire:
         _retire(comparison, comparison.offers[upstream_id], now)
-    for record in reading.records:
+    for record in parsed.records:
         offer = comparison.offers.get(record.upstream_id)
         if offer is None:
-            _add(comparison, provider, reading.listing, record, now)
-        elif offer.listing == reading.listing or not offer.is_listed:
-            _update(comparison, offer, reading.listing, record, now)
+            _add(comparison, provider, parsed.listing, record, now)
+        elif offer.listing == parsed.listing or not offer.is_listed:
+            _update(comparison, offer, parsed.listing, record, now)
         # Else another listing of the provider holds it and describes it.
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from providers.models import ProviderModel, SyncRun
-from providers.reading.records import Reading
+from providers.reading.records import ParsedListing
 
 # More than this share, and more than this many, may not vanish unseen.
 SHARE_GONE = Decimal("0.2")
@@ -30,16 +30,16 @@ class Hold:
     message: str
 
 
-def mostly_bad(reading: Reading) -> Hold | None:
-    if len(reading.bad) * 2 <= reading.total:
+def mostly_bad(parsed: ParsedListing) -> Hold | None:
+    if len(parsed.bad) * 2 <= parsed.total:
         return None
-    return Hold("mostly_bad", f"{len(reading.bad)} of {reading.total} records are bad: has upstream changed its shape?")
+    return Hold("mostly_bad", f"{len(parsed.bad)} of {parsed.total} records are bad: has upstream changed its shape?")
 
 
-def prices(before: Mapping[str, Mapping[str, Any]], reading: Reading) -> Hold | None:
+def prices(before: Mapping[str, Mapping[str, Any]], parsed: ParsedListing) -> Hold | None:
     """Compares prices by upstream id with those that upstream gave last."""
     were = now_zero = now_unknown = up = down = 0
-    for record in reading.records:
+    for record in parsed.records:
         for name in ("prompt", "completion"):
             old, new = before.get(record.upstream_id, {}).get(name), record.pricing.get(name)
             if old is None or not (price := Decimal(old)):
@@ -70,27 +70,27 @@ def _common(moved: int, prices: int) -> bool:
     return moved * 2 > prices and (moved > FEW or moved == prices > 1)
 
 
-def shrunk(provider_id: int, reading: Reading, gone: Sequence[ProviderModel], listed: int) -> Hold | None:
+def shrunk(provider_id: int, parsed: ParsedListing, gone: Sequence[ProviderModel], listed: int) -> Hold | None:
     """Whether too many of a listing's models are gone, now or since its size was last confirmed.
 
     `gone` are those that are listed now and would be retired; `listed` counts all that are listed now.
     """
     if _too_many(len(gone), listed):
         return Hold("shrunk", f"{len(gone)} of {listed} models are gone.")
-    confirmed = _confirmed(provider_id, reading.listing)
+    confirmed = _confirmed(provider_id, parsed.listing)
     if confirmed is None:
         return None
     since, size = confirmed
     # Of those it listed then: the ones that would go today, and the ones that leaked away meanwhile.
     leaked = ProviderModel.objects.filter(
         provider=provider_id,
-        listing=reading.listing,
+        listing=parsed.listing,
         is_listed=False,
         unlisted_at__gt=since,
         first_listed_at__lte=since,
     ).values_list("upstream_id", flat=True)
     missing = sum(offer.first_listed_at <= since for offer in gone)
-    missing += len(set(leaked) - reading.ids - reading.spared)
+    missing += len(set(leaked) - parsed.ids - parsed.spared)
     if _too_many(missing, size):
         day = since.strftime("%Y-%m-%d %H:%M")
         return Hold("shrunk", f"{missing} of the {size} models that were confirmed on {day} UTC are gone.")

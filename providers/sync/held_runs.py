@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog.editing.entries import Author, NotAsShown, audit
 from providers.models import Provider, SyncRun
-from providers.reading.records import Reading, Record
+from providers.reading.records import ParsedListing, Record
 from providers.sync import diff
 from providers.sync.diff import Comparison
 from providers.sync.merge import Merger
@@ -165,7 +165,7 @@ def _compare(
         taken = [key for key in ids if chosen is None or key in chosen]
         # One that staff deleted, or that another run retired, is gone already.
         present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
-        diff.compare(comparison, provider, Reading(listing), present, now)
+        diff.compare(comparison, provider, ParsedListing(listing), present, now)
         if left := [key for key in ids if key not in set(taken)]:
             rest.setdefault("removals", {})[listing] = left
     for listing, kept in run.held.get("listings", {}).items():
@@ -178,7 +178,7 @@ def _plan(
     provider: Provider, run: SyncRun, comparison: Comparison, author: Author, now: datetime, lock: bool = True
 ) -> Plan:
     also = [(provider.kind, provider.slug, listing) for listing in run.sizes]
-    return plan_for(provider, comparison, Merger.now_standing(now, also=also), author, lock=lock)
+    return plan_for(provider, comparison, Merger.from_database(now, also=also), author, lock=lock)
 
 
 def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
@@ -212,14 +212,14 @@ def _apply_listing(
 ) -> dict[str, Any] | None:
     """Applies a listing that was held whole, or what is chosen of it, and returns what is left of it."""
     records = [Record(**record) for record in kept["records"]]
-    whole = Reading(listing, records)
+    whole = ParsedListing(listing, records)
     here = whole.ids | set(kept["spared"])
     absent, _ = diff.missing(comparison.offers, listing, here, kept["unidentified"])
     gone = [offer.upstream_id for offer in absent]
     if chosen is None:
         diff.compare(comparison, provider, whole, gone, now)
         return None
-    part = Reading(listing, [record for record in records if record.upstream_id in chosen])
+    part = ParsedListing(listing, [record for record in records if record.upstream_id in chosen])
     diff.compare(comparison, provider, part, [key for key in gone if key in chosen], now)
     left = [record.kept() for record in records if record.upstream_id not in chosen]
     if not left and set(gone) <= chosen:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.editing.entries import stored
+from catalog.editing.entries import to_json
 from catalog.models import SYNCED_FIELDS, AIModel
 from catalog.pricing import is_free, prompt_per_million
 from providers.models import Provider, ProviderModel
@@ -43,7 +43,7 @@ class Merger:
         self.decided: frozenset[int] = frozenset()
 
     @classmethod
-    def now_standing(cls, now: datetime, also: Iterable[tuple[str, str, str]] = ()) -> Merger:
+    def from_database(cls, now: datetime, also: Iterable[tuple[str, str, str]] = ()) -> Merger:
         """With the providers and listings that the database has; `also` are listings that this run completes."""
         read = ProviderModel.objects.order_by().values_list("provider__kind", "provider__slug", "listing").distinct()
         return cls(Provider.objects.all(), {*read, *also}, now)
@@ -141,7 +141,7 @@ class Merger:
             if model.frozen or name in model.pinned_fields:
                 continue
             old = getattr(model, name)
-            if stored(old) != value:
+            if to_json(old) != value:
                 new = value_of(name, value)
                 # The same moment may be written in two ways.
                 if old != new:

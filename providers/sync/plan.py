@@ -12,7 +12,7 @@ from catalog.models import AIModel
 from providers.models import Provider
 from providers.reading import curated, release_dates
 from providers.reading.namespaces import ENRICHERS, covers
-from providers.reading.records import Reading
+from providers.reading.records import ParsedListing
 from providers.sync import diff, guards
 from providers.sync.diff import Comparison
 from providers.sync.merge import Merger
@@ -37,7 +37,13 @@ class Decision:
 
 
 def decide(
-    provider: Provider, readings: list[Reading], author: Author, *, allow_shrink: bool, now: datetime, lock: bool = True
+    provider: Provider,
+    parsed_listings: list[ParsedListing],
+    author: Author,
+    *,
+    allow_shrink: bool,
+    now: datetime,
+    lock: bool = True,
 ) -> Decision:
     """Puts the readings before the guards, and makes the plan of what passes them."""
     comparison = Comparison(diff.offers_of(provider))
@@ -45,40 +51,40 @@ def decide(
     before = {o.upstream_id: o.upstream.get("pricing", o.pricing) for o in comparison.offers.values() if o.is_listed}
     known = {offer.listing for offer in comparison.offers.values()}
     kept = waiting = 0
-    for reading in readings:
+    for parsed in parsed_listings:
         if provider.kind in ENRICHERS:
-            reading = _about_known(reading, comparison)
+            parsed = _about_known(parsed, comparison)
         else:
-            reading = release_dates.settled(reading, comparison.offers, provider.kind, now)
-        decision.sizes[reading.listing] = reading.total
-        if hold := guards.mostly_bad(reading) or guards.prices(before, reading):
+            parsed = release_dates.settled(parsed, comparison.offers, provider.kind, now)
+        decision.sizes[parsed.listing] = parsed.total
+        if hold := guards.mostly_bad(parsed) or guards.prices(before, parsed):
             decision.holds.append(hold)
-            decision.held.setdefault("listings", {})[reading.listing] = {
+            decision.held.setdefault("listings", {})[parsed.listing] = {
                 "reason": hold.reason,
                 "message": hold.message,
-                "records": [record.kept() for record in reading.records],
-                "spared": sorted(reading.spared),
-                "unidentified": reading.unidentified,
+                "records": [record.kept() for record in parsed.records],
+                "spared": sorted(parsed.spared),
+                "unidentified": parsed.unidentified,
             }
             continue
-        here = reading.ids | reading.spared
-        gone, spared = diff.missing(comparison.offers, reading.listing, here, reading.unidentified)
+        here = parsed.ids | parsed.spared
+        gone, spared = diff.missing(comparison.offers, parsed.listing, here, parsed.unidentified)
         kept += len(spared)
         if gone and not allow_shrink:
-            listed = sum(o.is_listed and o.listing == reading.listing for o in comparison.offers.values())
-            if hold := guards.shrunk(provider.pk, reading, gone, listed):
+            listed = sum(o.is_listed and o.listing == parsed.listing for o in comparison.offers.values())
+            if hold := guards.shrunk(provider.pk, parsed, gone, listed):
                 decision.holds.append(hold)
                 removals = sorted(offer.upstream_id for offer in gone)
-                decision.held.setdefault("removals", {})[reading.listing] = removals
+                decision.held.setdefault("removals", {})[parsed.listing] = removals
                 waiting += len(gone)
                 gone = []
-        diff.compare(comparison, provider, reading, [offer.upstream_id for offer in gone], now)
-        decision.applied.append(reading.listing)
+        diff.compare(comparison, provider, parsed, [offer.upstream_id for offer in gone], now)
+        decision.applied.append(parsed.listing)
     first = [listing for listing in decision.applied if listing not in known]
-    merger = Merger.now_standing(now, also=[(provider.kind, provider.slug, listing) for listing in first])
+    merger = Merger.from_database(now, also=[(provider.kind, provider.slug, listing) for listing in first])
     decision.plan = plan_for(provider, comparison, merger, author, also=_newly_covered(provider, first), lock=lock)
     decision.counts = counts(comparison) | {
-        "bad": sum(len(reading.bad) for reading in readings),
+        "bad": sum(len(parsed.bad) for parsed in parsed_listings),
         "held": waiting + sum(len(part["records"]) for part in decision.held.get("listings", {}).values()),
         "kept": kept,
     }
@@ -108,10 +114,10 @@ def _newly_covered(provider: Provider, listings: Iterable[str]) -> list[int]:
     return list(AIModel.objects.filter(model_id__in=ids).values_list("pk", flat=True)) if ids else []
 
 
-def _about_known(reading: Reading, comparison: Comparison) -> Reading:
+def _about_known(parsed: ParsedListing, comparison: Comparison) -> ParsedListing:
     """What a source of facts says of models that others offer; of the rest the catalog keeps nothing."""
     known = set(comparison.offers)
-    for chunk in batches(record.model_id for record in reading.records):
+    for chunk in batches(record.model_id for record in parsed.records):
         known |= set(AIModel.objects.filter(model_id__in=chunk).values_list("model_id", flat=True))
-    records = [r for r in reading.records if r.upstream_id in comparison.offers or r.model_id in known]
-    return Reading(reading.listing, records, reading.bad, reading.remarks)
+    records = [r for r in parsed.records if r.upstream_id in comparison.offers or r.model_id in known]
+    return ParsedListing(parsed.listing, records, parsed.bad, parsed.remarks)

@@ -19,7 +19,7 @@ from providers.connection.credentials import CredentialError
 from providers.lists import cache, lists
 from providers.models import Provider, SyncRun
 from providers.reading.reader import Reader
-from providers.reading.records import Reading, twins
+from providers.reading.records import ParsedListing, twins
 from providers.sync import lease
 from providers.sync.lease import Lease, Superseded
 from providers.sync.plan import Decision, decide
@@ -46,7 +46,7 @@ class Failure:
 class Read:
     """What came of reading a provider's listings."""
 
-    readings: list[Reading] = field(default_factory=list)
+    parsed_listings: list[ParsedListing] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     sent_credential: bool = False
 
@@ -56,8 +56,8 @@ class Read:
 
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
-        of_records = [problem for reading in self.readings for problem in reading.problems()]
-        return [*failed, *of_records, *twins(self.readings)]
+        of_records = [problem for parsed in self.parsed_listings for problem in parsed.problems()]
+        return [*failed, *of_records, *twins(self.parsed_listings)]
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ def sync(
     held.keep()
     try:
         read = _read(provider, reader, path, report)
-        if not read.readings:
+        if not read.parsed_listings:
             return _fail(held, run, provider, read)
         report(f"{provider.slug}: comparing")
         return _write(held, run, read, who, allow_shrink=allow_shrink, live=path is None)
@@ -126,10 +126,10 @@ def preview(
 ) -> Outcome:
     """A dry run: what a sync would do now. Writes nothing, and takes no lease."""
     read = _read(provider, None, path, report)
-    if not read.readings:
+    if not read.parsed_listings:
         return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems(), unread=read.unread)
     author = Author.sync(0, provider.slug)
-    decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
+    decision = decide(provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
     return Outcome(
         provider.slug,
         *_verdict(decision, read),
@@ -150,7 +150,7 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
     for listing in reader.listings if path is None else [str(path)]:
         report(f"{reader.provider.slug}: reading {listing}")
         try:
-            read.readings.append(reader.fetch(listing) if path is None else reader.from_file(path))
+            read.parsed_listings.append(reader.fetch(listing) if path is None else reader.from_file(path))
         except UpstreamError as error:
             read.failures.append(Failure(listing, error.reason, error.message))
             read.sent_credential |= reader.sent_credential
@@ -168,7 +168,7 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: 
                 provider = held.lock()
                 now = timezone.now()
                 author = Author.sync(run.pk, provider.slug)
-                decision = decide(provider, read.readings, author, allow_shrink=allow_shrink, now=now)
+                decision = decide(provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=now)
                 decision.write(provider)
                 outcome = _finish(run, provider, decision, read, now)
                 if allow_shrink and decision.counts["retired"]:
@@ -181,7 +181,7 @@ def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: 
                 raise
     touch(provider, decision.applied, now)
     if live:
-        _store_copies(provider, [reading for reading in read.readings if reading.listing in decision.applied])
+        _store_copies(provider, [parsed for parsed in read.parsed_listings if parsed.listing in decision.applied])
     return outcome
 
 
@@ -256,13 +256,13 @@ def _end(
     return outcome
 
 
-def _store_copies(provider: Provider, readings: list[Reading]) -> None:
+def _store_copies(provider: Provider, parsed_listings: list[ParsedListing]) -> None:
     """The provider lists of the API answer from what a sync has just read."""
     shown = {(entry.provider, entry.listing) for entry in lists.LISTS.values()}
-    for reading in readings:
-        if reading.records and (provider.slug, reading.listing) in shown:
+    for parsed in parsed_listings:
+        if parsed.records and (provider.slug, parsed.listing) in shown:
             try:
-                cache.store(provider, reading.listing, lists.items_of(reading))
+                cache.store(provider, parsed.listing, lists.items_of(parsed))
             except DatabaseError:
                 log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
 

@@ -155,7 +155,7 @@ def test_one_statement_reads_the_key_its_owner_and_their_standing(
     request._request = request
     with django_assert_num_queries(1):
         user, credential = ApiKeyAuthentication().authenticate(request)
-        viewer = credential.standing.viewer
+        viewer = credential.caller.viewer
     assert user == carol
     assert viewer.groups == {carol.groups.get().pk}
     assert viewer.flags >= {flag.name, "groups", "everyone"}

@@ -53,7 +53,7 @@ SERVERS = {
 
 
 @contextmanager
-def served(command: list[str], environment: dict[str, str]) -> Iterator[int]:
+def rendered_answer(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     """The process id of the server, once it answers."""
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -149,7 +149,7 @@ def slowest(port: int, headers: str, seconds: float) -> float:
 def measure(name: str, command: list[str], environment: dict[str, str], key: str, cookie: str, chosen) -> None:
     port = int(environment["PORT"])
     headers = f"Authorization: Bearer {key}\r\n"
-    with served(command, environment) as pid:
+    with rendered_answer(command, environment) as pid:
         for path in ("/v1/models", "/api/models", "/accounts/login", "/healthz") * 8:
             Connection(port, path, headers).get()
         if chosen.seconds:

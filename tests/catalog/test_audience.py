@@ -58,9 +58,9 @@ def test_everybodys_sight_is_what_the_rule_answers_each_of_them(make_model, crow
     keys = set(AIModel.objects.values_list("pk", flat=True))
     seen = audience.of(keys)
     for user in get_user_model().objects.all():
-        viewer = callers.standing_of(user).viewer
+        viewer = callers.caller_of(user).viewer
         assert seen.seen[user.pk] == set(AIModel.objects.visible_to(viewer).values_list("pk", flat=True)), user
-    nobody = callers.standing_of(None).viewer
+    nobody = callers.caller_of(None).viewer
     assert seen.seen[audience.ANYBODY] == set(AIModel.objects.visible_to(nobody).values_list("pk", flat=True))
     assert seen.is_whole
     for key in random.Random(seed).sample(sorted(keys), 5):

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from waffle import get_waffle_flag_model
 
-from apikeys.authentication import standing_of_key
+from apikeys.authentication import caller_of_key
 from apikeys.models import ApiKey, Scope
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
 from tests.admin_forms import fields_of
 
@@ -132,11 +132,11 @@ def page(model, view, *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
 
 
-def sight(standing):
+def sight(caller):
     """The models that one sees and did not make: one's own are nobody's to give."""
-    if standing is None:
+    if caller is None:
         return set()
-    seen = AIModel.objects.visible_to(standing.viewer).exclude(owner=standing.viewer.user_id)
+    seen = AIModel.objects.visible_to(caller.viewer).exclude(owner=caller.viewer.user_id)
     return set(seen.values_list("model_id", flat=True))
 
 
@@ -147,11 +147,11 @@ class Having:
         self.has, self.secrets = {}, {}
         for user in User.objects.all():
             held = {"superuser"} if user.is_superuser and user.is_active else set()
-            self.has[user.pk] = held | user.get_all_permissions() | sight(standing_of(user) if user.is_active else None)
+            self.has[user.pk] = held | user.get_all_permissions() | sight(caller_of(user) if user.is_active else None)
             self.secrets[user.pk] = (user.username, user.email, user.password)
         for key in ApiKey.objects.all():
             used = key.is_alive(timezone.now())
-            self.has[key.key_id] = sight(standing_of_key(key.key_id)) if used else set()
+            self.has[key.key_id] = sight(caller_of_key(key.key_id)) if used else set()
 
     def refuse_more(self, before, mine):
         """Nobody has more than before but for what the actor has; nor is who has more open to be signed in as."""

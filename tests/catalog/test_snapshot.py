@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.access import callers
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.api import snapshot as snapshots
 from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
@@ -193,11 +193,11 @@ def test_what_is_rolled_back_is_not_kept(alice, make_model):
     snapshot.clear()
     with transaction.atomic():
         AIModel.objects.update(name="Never")
-        view = snapshot.view(standing_of(alice), lambda: standing_of(alice))
+        view = snapshot.view(caller_of(alice), lambda: caller_of(alice))
         assert b"Never" in view.usable("acme/x").item
         transaction.set_rollback(True)
     AIModel.objects.update(name="Later")
-    view = snapshot.view(standing_of(alice), lambda: standing_of(alice))
+    view = snapshot.view(caller_of(alice), lambda: caller_of(alice))
     assert b"Later" in view.usable("acme/x").item
 
 
@@ -211,7 +211,7 @@ def test_threads_that_meet_a_new_version_read_it_once(alice, make_model, monkeyp
 
     def ask():
         start.wait(10)
-        found.append(snapshot.view(standing_of(alice), lambda: standing_of(alice)).usable("acme/x").model_id)
+        found.append(snapshot.view(caller_of(alice), lambda: caller_of(alice)).usable("acme/x").model_id)
         connection.close()
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog import versions
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.api import snapshot as snapshots
 from catalog.api.snapshot import snapshot
 from catalog.models import AIModel, CatalogVersion
@@ -68,11 +68,11 @@ def test_a_restored_catalog_is_served_at_once_and_its_numbers_are_new(api, key, 
 @pytest.mark.django_db(transaction=True)
 def test_a_standing_read_before_others_read_a_newer_state_reads_nothing_again(alice, make_model, monkeypatch):
     make_model("acme/x")
-    behind = standing_of(alice)
+    behind = caller_of(alice)
     AIModel.objects.update(name="Newer")
-    snapshot.view(standing_of(alice), lambda: standing_of(alice))
+    snapshot.view(caller_of(alice), lambda: caller_of(alice))
     monkeypatch.setattr(snapshots, "_read_all", None)
-    assert b"Newer" in snapshot.view(behind, lambda: standing_of(alice)).usable("acme/x").item
+    assert b"Newer" in snapshot.view(behind, lambda: caller_of(alice)).usable("acme/x").item
 
 
 @pytest.mark.django_db(transaction=True)
@@ -82,33 +82,33 @@ def test_many_who_wait_for_one_state_cause_one_read_of_it(alice, make_model, mon
     make_model("acme/x")
     read, reads, found = snapshots._read_all, [], []
     numbers = [versions.current()]
-    standings = [standing_of(alice)]
+    all_callers = [caller_of(alice)]
     for n in range(3):
         AIModel.objects.update(name=str(n))
         numbers.append(versions.current())
-        standings.append(standing_of(alice))
+        all_callers.append(caller_of(alice))
     if restored:
-        snapshot.view(standings[-1], lambda: standing_of(alice))
+        snapshot.view(all_callers[-1], lambda: caller_of(alice))
         CatalogVersion.objects.update(number=numbers[0])
         # Those who ask from now on, and some who asked before.
-        standings[-1] = standing_of(alice)
-    start = threading.Barrier(len(standings))
+        all_callers[-1] = caller_of(alice)
+    start = threading.Barrier(len(all_callers))
 
     def slow(viewer):
         reads.append(1)
         time.sleep(0.2)
         return read(viewer)
 
-    def ask(standing):
+    def ask(caller):
         start.wait(10)
-        found.append(snapshot.view(standing, lambda: standing_of(alice)).pieces.version)
+        found.append(snapshot.view(caller, lambda: caller_of(alice)).rendered.version)
         connection.close()
 
     monkeypatch.setattr(snapshots, "_read_all", slow)
-    threads = [threading.Thread(target=ask, args=[standing]) for standing in standings]
+    threads = [threading.Thread(target=ask, args=[caller]) for caller in all_callers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [versions.current()] * len(standings)
+    assert found == [versions.current()] * len(all_callers)
     assert len(reads) == 1

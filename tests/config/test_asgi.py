@@ -32,25 +32,25 @@ def answering(size: int) -> Callable[..., list[bytes]]:
 class Exchange:
     """One request and its answer. `pieces` are the body's; None stands for a client that goes away."""
 
-    def __init__(self, path: str = "/", pieces: tuple[bytes | None, ...] = (), **scope: Any) -> None:
+    def __init__(self, path: str = "/", rendered: tuple[bytes | None, ...] = (), **scope: Any) -> None:
         self.scope = {
             "type": "http", "http_version": "1.1", "method": "POST", "raw_path": path.encode("latin-1"),
             "query_string": b"", "headers": [(b"host", b"localhost")], "client": ("192.0.2.1", 5),
             "server": ("127.0.0.1", 80), **scope,
         }  # fmt: skip
-        if pieces:
+        if rendered:
             self.scope["headers"] = [*self.scope["headers"], (b"transfer-encoding", b"chunked")]
-        self.left = list(pieces)
+        self.left = list(rendered)
         self.sent: list[dict[str, Any]] = []
         self.receives_for_ever = self.sends_for_ever = False
 
     async def receive(self) -> dict[str, Any]:
         if not self.left and self.receives_for_ever:
             await asyncio.Event().wait()
-        piece = self.left.pop(0)
-        if piece is None:
+        rendered_model = self.left.pop(0)
+        if rendered_model is None:
             return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": piece, "more_body": bool(self.left) or self.receives_for_ever}
+        return {"type": "http.request", "body": rendered_model, "more_body": bool(self.left) or self.receives_for_ever}
 
     async def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
@@ -135,31 +135,31 @@ def test_an_answer_arrives_whole_whatever_its_size(monkeypatch, size):
 
 
 def test_a_body_in_pieces_is_one_with_its_length():
-    found = Exchange(pieces=(b"ab", b"c", b"")).run().body
+    found = Exchange(rendered=(b"ab", b"c", b"")).run().body
     assert (found["body"], found["CONTENT_LENGTH"]) == ("abc", "3")
 
 
 def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one():
-    assert Exchange(pieces=(b"ab", None)).run().status == 400
+    assert Exchange(rendered=(b"ab", None)).run().status == 400
 
 
 def test_a_body_that_does_not_end_is_given_up(monkeypatch):
     monkeypatch.setattr(asgi, "ARRIVAL", 0.05)
-    stopped = Exchange(pieces=(b"ab",))
+    stopped = Exchange(rendered=(b"ab",))
     stopped.receives_for_ever = True
     assert stopped.run().status == 408
     assert asgi.load.bodies == 0
 
 
 def test_a_body_of_very_many_small_pieces_is_refused():
-    assert Exchange(pieces=(b"x",) * 1000).run().status == 400
-    assert Exchange(pieces=(b"x" * 100,) * 1000).run().status == 200
+    assert Exchange(rendered=(b"x",) * 1000).run().status == 400
+    assert Exchange(rendered=(b"x" * 100,) * 1000).run().status == 200
 
 
 @pytest.mark.parametrize(("size", "status"), [(1, 200), (asgi.SMALL_BODY + 1, 503)])
 def test_beyond_what_the_process_may_hold_only_small_bodies_are_taken(monkeypatch, size, status):
     monkeypatch.setattr(asgi.load, "bodies", asgi.MAX_BODIES)
-    answer = Exchange(pieces=(b"x" * size, b"")).run()
+    answer = Exchange(rendered=(b"x" * size, b"")).run()
     assert answer.status == status
     assert asgi.load.bodies == asgi.MAX_BODIES
     assert ((b"Retry-After", b"1") in answer.sent[0]["headers"]) == (status == 503)

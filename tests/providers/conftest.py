@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.client.http import Door, Limits
+from providers.client.http import Limits, UpstreamClient
 from providers.models import Provider
 from providers.reading.reader import Reader
 from providers.sync.run import Outcome
@@ -50,7 +50,7 @@ def read_live(openrouter: Provider, upstream: Upstream, settings: Any) -> Callab
 
     def run(*, limits: Limits | None = None, **options: Any) -> Outcome:
         limits = limits or Limits(connect=2, read=0.5, total=1.0, attempts=2, backoff=0.01)
-        door = Door(limits=limits, trusted_origins=[settings.OPENROUTER_BASE_URL])
-        return run.sync(openrouter, reader=Reader(openrouter, door), **options)
+        client = UpstreamClient(limits=limits, trusted_origins=[settings.OPENROUTER_BASE_URL])
+        return run.sync(openrouter, reader=Reader(openrouter, client), **options)
 
     return run

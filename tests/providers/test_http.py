@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.client import addresses
-from providers.client.http import Door, Limits, UpstreamError, check_url, strict_loads
+from providers.client.http import Limits, UpstreamClient, UpstreamError, check_url, strict_loads
 from tests import upstreams
 from tests.upstreams import Upstream
 
@@ -25,13 +25,13 @@ SECRET = "sk-SECRET123456"
 
 
 @pytest.fixture
-def door(upstream: Upstream) -> Door:
-    return Door([upstream.address], QUICK)
+def client(upstream: Upstream) -> UpstreamClient:
+    return UpstreamClient([upstream.address], QUICK)
 
 
-def reason_of(door: Door, url: str, **kwargs: Any) -> str:
+def reason_of(client: UpstreamClient, url: str, **kwargs: Any) -> str:
     with pytest.raises(UpstreamError) as caught:
-        door.get_json(url, **kwargs)
+        client.get_json(url, **kwargs)
     assert SECRET not in caught.value.message
     return caught.value.reason
 
@@ -139,7 +139,7 @@ def test_a_name_with_any_private_address_is_refused_at_connect(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch, hosts: tuple[str, ...]
 ) -> None:
     resolving_to(monkeypatch, *hosts)
-    assert reason_of(Door([], QUICK), f"http://rebinding.example:{upstream.port}/") == "blocked_address"
+    assert reason_of(UpstreamClient([], QUICK), f"http://rebinding.example:{upstream.port}/") == "blocked_address"
     assert upstream.connections == 0
 
 
@@ -147,45 +147,45 @@ def test_a_bare_address_on_the_list_does_not_open_every_name_pointed_at_it(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolving_to(monkeypatch, "127.0.0.1")
-    assert reason_of(Door(["127.0.0.1"], QUICK), f"http://evil.example:{upstream.port}/") == "blocked_address"
+    assert reason_of(UpstreamClient(["127.0.0.1"], QUICK), f"http://evil.example:{upstream.port}/") == "blocked_address"
 
 
 def test_the_tested_address_is_connected_to_under_the_name(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     resolving_to(monkeypatch, "127.0.0.1")
     upstream.serve("/x", {"a": 1})
-    assert Door(["box.internal"], QUICK).get_json(f"http://box.internal:{upstream.port}/x") == {"a": 1}
+    assert UpstreamClient(["box.internal"], QUICK).get_json(f"http://box.internal:{upstream.port}/x") == {"a": 1}
     assert upstream.requests[0].headers["host"] == f"box.internal:{upstream.port}"
 
 
 def test_resolving_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(0.6) or [])
     began = time.monotonic()
-    assert reason_of(Door([], Limits(connect=0.2, attempts=1)), "http://slow.example/") == "timeout"
+    assert reason_of(UpstreamClient([], Limits(connect=0.2, attempts=1)), "http://slow.example/") == "timeout"
     assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("hops", [1, 3])
 def test_redirects_within_the_origin_are_followed_with_the_credential(
-    upstream: Upstream, door: Door, status: int, hops: int
+    upstream: Upstream, client: UpstreamClient, status: int, hops: int
 ) -> None:
     for hop in range(hops):
         upstream.on(f"/x{hop}", upstreams.redirect(f"/x{hop + 1}?page=1#top", status))
     upstream.serve(f"/x{hops}", {"a": 1})
-    assert door.get_json(upstream.url + "/x0", credential_header=("x-api-key", SECRET)) == {"a": 1}
+    assert client.get_json(upstream.url + "/x0", credential_header=("x-api-key", SECRET)) == {"a": 1}
     assert upstream.paths() == ["/x0", *(f"/x{hop + 1}?page=1" for hop in range(hops))]
     assert {request.headers["x-api-key"] for request in upstream.requests} == {SECRET}
 
 
-def test_a_fourth_redirect_is_not_followed(upstream: Upstream, door: Door) -> None:
+def test_a_fourth_redirect_is_not_followed(upstream: Upstream, client: UpstreamClient) -> None:
     upstream.on("/x", upstreams.redirect("/x"))
-    assert reason_of(door, upstream.url + "/x") == "redirect"
+    assert reason_of(client, upstream.url + "/x") == "redirect"
     assert len(upstream.requests) == 4
 
 
-def message_of(door: Door, url: str, **kwargs: Any) -> str:
+def message_of(client: UpstreamClient, url: str, **kwargs: Any) -> str:
     with pytest.raises(UpstreamError) as caught:
-        door.get_json(url, **kwargs)
+        client.get_json(url, **kwargs)
     return caught.value.message
 
 
@@ -196,8 +196,8 @@ def test_a_redirect_elsewhere_is_named_and_refused_even_where_the_other_host_is_
 ) -> None:
     canary = Upstream()
     upstream.on("/x", upstreams.redirect(f"{canary.url}/y/{SECRET}?token={SECRET}", status))
-    door = Door([upstream.address, *([canary.address] if answers else [])], QUICK)
-    said = message_of(door, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
+    client = UpstreamClient([upstream.address, *([canary.address] if answers else [])], QUICK)
+    said = message_of(client, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
     assert f"127.0.0.1 answered {status} to /x, a redirect to {canary.url}/y/...; only" in said
     assert (SECRET in said, canary.connections, upstream.paths()) == (False, 0, ["/x"])
     canary.stop()
@@ -206,25 +206,25 @@ def test_a_redirect_elsewhere_is_named_and_refused_even_where_the_other_host_is_
 @pytest.mark.parametrize(
     "location", ["file:///etc/passwd", "//[::1", "http://user:pw@127.0.0.1/", "http://h\u043est/", "javascript:x"]
 )
-def test_a_redirect_to_no_address_is_refused(upstream: Upstream, door: Door, location: str) -> None:
+def test_a_redirect_to_no_address_is_refused(upstream: Upstream, client: UpstreamClient, location: str) -> None:
     upstream.on("/x", upstreams.redirect(location.encode("utf-8").decode("latin-1")))
-    assert reason_of(door, upstream.url + "/x") == "redirect"
+    assert reason_of(client, upstream.url + "/x") == "redirect"
     assert upstream.paths() == ["/x"]
 
 
-def test_a_redirect_with_a_body_without_end_costs_nothing(upstream: Upstream, door: Door) -> None:
-    endless = upstreams.drip(0, head=b"HTTP/1.1 302 Found\r\nLocation: /y\r\n\r\n", piece=b"x" * 65536)
+def test_a_redirect_with_a_body_without_end_costs_nothing(upstream: Upstream, client: UpstreamClient) -> None:
+    endless = upstreams.drip(0, head=b"HTTP/1.1 302 Found\r\nLocation: /y\r\n\r\n", rendered_model=b"x" * 65536)
     upstream.on("/x", endless)
     upstream.serve("/y", {"a": 1})
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert door.get_json(upstream.url + "/x") == {"a": 1}
+    assert client.get_json(upstream.url + "/x") == {"a": 1}
     assert time.monotonic() - began < QUICK.total
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
-def test_a_304_that_nobody_asked_for_is_no_answer(upstream: Upstream, door: Door) -> None:
+def test_a_304_that_nobody_asked_for_is_no_answer(upstream: Upstream, client: UpstreamClient) -> None:
     upstream.on("/x", upstreams.redirect("/y", 304))
-    assert reason_of(door, upstream.url + "/x") == "redirect"
+    assert reason_of(client, upstream.url + "/x") == "redirect"
     assert upstream.paths() == ["/x"]
 
 
@@ -239,38 +239,40 @@ def test_a_304_that_nobody_asked_for_is_no_answer(upstream: Upstream, door: Door
     ],
 )
 def test_a_message_names_the_path_that_was_asked_without_its_query(
-    upstream: Upstream, door: Door, scenario: Any, said: str
+    upstream: Upstream, client: UpstreamClient, scenario: Any, said: str
 ) -> None:
     upstream.on("/v1/models", scenario)
-    assert message_of(door, f"{upstream.url}/v1/models?key={SECRET}") == said
+    assert message_of(client, f"{upstream.url}/v1/models?key={SECRET}") == said
 
 
 def test_the_environment_is_not_asked_for_a_proxy_or_a_password(
-    upstream: Upstream, door: Door, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    upstream: Upstream, client: UpstreamClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     upstream.serve("/x", {})
-    assert door.get_json(upstream.url + "/x") == {}
+    assert client.get_json(upstream.url + "/x") == {}
     assert "authorization" not in upstream.requests[0].headers
 
 
 def test_a_credential_goes_out_in_its_header_and_into_no_message_or_log(
-    upstream: Upstream, door: Door, caplog: pytest.LogCaptureFixture
+    upstream: Upstream, client: UpstreamClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     upstream.serve("/x", {"error": f"bad key {SECRET}"}, status=401)
     url = f"{upstream.url}/x"
-    assert reason_of(door, url, credential_header=("Authorization", f"Bearer {SECRET}")) == "unauthorized"
+    assert reason_of(client, url, credential_header=("Authorization", f"Bearer {SECRET}")) == "unauthorized"
     assert upstream.requests[0].headers["authorization"] == f"Bearer {SECRET}"
     assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("value", ["", "  ", "a\r\nX-Evil: 1", "a\x00b", "ключ"])
-def test_a_credential_that_no_header_can_carry_is_never_sent(upstream: Upstream, door: Door, value: str) -> None:
-    assert reason_of(door, upstream.url + "/x", credential_header=("x-api-key", value)) == "unauthorized"
+def test_a_credential_that_no_header_can_carry_is_never_sent(
+    upstream: Upstream, client: UpstreamClient, value: str
+) -> None:
+    assert reason_of(client, upstream.url + "/x", credential_header=("x-api-key", value)) == "unauthorized"
     assert upstream.connections == 0
 
 
@@ -301,22 +303,22 @@ def test_a_credential_that_no_header_can_carry_is_never_sent(upstream: Upstream,
     ],
 )
 def test_each_failure_has_its_reason_and_only_passing_ones_are_tried_again(
-    upstream: Upstream, door: Door, scenario: Any, reason: str, tries: int
+    upstream: Upstream, client: UpstreamClient, scenario: Any, reason: str, tries: int
 ) -> None:
     upstream.on("/x", scenario)
-    assert reason_of(door, upstream.url + "/x") == reason
+    assert reason_of(client, upstream.url + "/x") == reason
     assert len(upstream.requests) == tries
 
 
 def test_a_refused_connection_and_an_unknown_name_are_connect_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert reason_of(Door(["127.0.0.1"], QUICK), f"http://127.0.0.1:{port}/") == "connect"
-    assert reason_of(Door([], QUICK), "http://no-such-name.invalid/") == "connect"
+    assert reason_of(UpstreamClient(["127.0.0.1"], QUICK), f"http://127.0.0.1:{port}/") == "connect"
+    assert reason_of(UpstreamClient([], QUICK), "http://no-such-name.invalid/") == "connect"
 
 
-def test_plain_http_behind_an_https_url_is_a_tls_error(upstream: Upstream, door: Door) -> None:
-    assert reason_of(door, f"https://{upstream.address}/x", credential_header=("x-api-key", SECRET)) == "tls"
+def test_plain_http_behind_an_https_url_is_a_tls_error(upstream: Upstream, client: UpstreamClient) -> None:
+    assert reason_of(client, f"https://{upstream.address}/x", credential_header=("x-api-key", SECRET)) == "tls"
     assert upstream.requests == []
 
 
@@ -331,12 +333,12 @@ def test_a_certificate_must_be_trusted_and_for_the_name_before_a_credential_goes
     server = Upstream(certificate=pem)
     server.serve("/x", {"a": 1})
     resolving_to(monkeypatch, "127.0.0.1")
-    door = Door([name], QUICK, ca_bundle=str(pem) if trusted else None)
+    client = UpstreamClient([name], QUICK, ca_bundle=str(pem) if trusted else None)
     url = f"https://{name}:{server.port}/x"
     if reason is None:
-        assert door.get_json(url, credential_header=("x-api-key", SECRET)) == {"a": 1}
+        assert client.get_json(url, credential_header=("x-api-key", SECRET)) == {"a": 1}
     else:
-        assert reason_of(door, url, credential_header=("x-api-key", SECRET)) == reason
+        assert reason_of(client, url, credential_header=("x-api-key", SECRET)) == reason
     assert len(server.requests) == (reason is None)
     server.stop()
 
@@ -344,16 +346,18 @@ def test_a_certificate_must_be_trusted_and_for_the_name_before_a_credential_goes
 def test_a_tls_handshake_that_is_never_answered_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert reason_of(Door(["127.0.0.1"], QUICK), f"https://127.0.0.1:{port}/") == "timeout"
+        assert reason_of(UpstreamClient(["127.0.0.1"], QUICK), f"https://127.0.0.1:{port}/") == "timeout"
 
 
 @pytest.mark.parametrize(
     "scenario", [upstreams.drip(0.1), upstreams.slow_headers(0.1), upstreams.drip(0.1, head=b"HTTP/1.1 100 Go\r\n\r\n")]
 )
-def test_an_answer_that_drips_ends_at_the_total_deadline(upstream: Upstream, door: Door, scenario: Any) -> None:
+def test_an_answer_that_drips_ends_at_the_total_deadline(
+    upstream: Upstream, client: UpstreamClient, scenario: Any
+) -> None:
     upstream.on("/x", scenario)
     began = time.monotonic()
-    assert reason_of(door, upstream.url + "/x") == "timeout"
+    assert reason_of(client, upstream.url + "/x") == "timeout"
     assert time.monotonic() - began < QUICK.total + 0.5
 
 
@@ -361,7 +365,7 @@ def test_an_answer_that_drips_ends_at_the_total_deadline(upstream: Upstream, doo
 def test_one_silence_ends_at_the_read_timeout_long_before_the_total(upstream: Upstream, scenario: Any) -> None:
     upstream.on("/x", scenario)
     began = time.monotonic()
-    assert reason_of(Door([upstream.address], Limits(read=0.3, total=5)), upstream.url + "/x") == "timeout"
+    assert reason_of(UpstreamClient([upstream.address], Limits(read=0.3, total=5)), upstream.url + "/x") == "timeout"
     assert time.monotonic() - began < 2
 
 
@@ -371,13 +375,13 @@ def test_a_body_without_end_stops_at_the_cap_and_takes_little_memory(upstream: U
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     limits = Limits(connect=1, read=2, total=10, attempts=1)
-    assert reason_of(Door([upstream.address], limits), upstream.url + "/x") == "too_large"
+    assert reason_of(UpstreamClient([upstream.address], limits), upstream.url + "/x") == "too_large"
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 100_000
 
 
-def test_a_gzipped_answer_is_read(upstream: Upstream, door: Door) -> None:
+def test_a_gzipped_answer_is_read(upstream: Upstream, client: UpstreamClient) -> None:
     upstream.on("/x", upstreams.gzipped({"data": ["x" * 1000] * 50}))
-    assert len(door.get_json(upstream.url + "/x")["data"]) == 50
+    assert len(client.get_json(upstream.url + "/x")["data"]) == 50
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -385,20 +389,20 @@ def test_retry_after_is_waited_for_in_both_forms(upstream: Upstream, form: str) 
     wait = "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
     upstream.on("/x", upstreams.answer(429, b"", {"Retry-After": wait}), upstreams.answer(200, {}))
     limits = Limits(connect=1, read=1, total=5, backoff=0.01)
-    assert Door([upstream.address], limits).get_json(upstream.url + "/x") == {}
+    assert UpstreamClient([upstream.address], limits).get_json(upstream.url + "/x") == {}
     assert upstream.requests[1].at - upstream.requests[0].at >= 0.9
 
 
-def test_a_wait_beyond_the_deadline_is_reported_and_not_slept(upstream: Upstream, door: Door) -> None:
+def test_a_wait_beyond_the_deadline_is_reported_and_not_slept(upstream: Upstream, client: UpstreamClient) -> None:
     upstream.on("/x", upstreams.answer(429, b"", {"Retry-After": "3600"}))
     with pytest.raises(UpstreamError) as caught:
-        door.get_json(upstream.url + "/x")
+        client.get_json(upstream.url + "/x")
     assert (caught.value.retry_after, caught.value.status, len(upstream.requests)) == (3600, 429, 1)
 
 
-def test_post_sends_its_body_as_json(upstream: Upstream, door: Door) -> None:
+def test_post_sends_its_body_as_json(upstream: Upstream, client: UpstreamClient) -> None:
     upstream.serve("/show", {"ok": True})
-    assert door.post_json(upstream.url + "/show", {"model": "a"}) == {"ok": True}
+    assert client.post_json(upstream.url + "/show", {"model": "a"}) == {"ok": True}
     assert (upstream.requests[0].method, upstream.requests[0].body) == ("POST", b'{"model": "a"}')
 
 

@@ -33,8 +33,8 @@ def stored_openrouter(transactional_db):
 def test_of_two_syncs_at_once_one_works_and_the_other_exits_75_at_once(
     stored_openrouter, upstream, database_url, project_dir, capsys
 ):
-    reading = threading.Barrier(2)
-    upstream.on(LANGUAGE, after_barrier(reading, answer(200, feed(20))))
+    parsed = threading.Barrier(2)
+    upstream.on(LANGUAGE, after_barrier(parsed, answer(200, feed(20))))
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
@@ -53,7 +53,7 @@ def test_of_two_syncs_at_once_one_works_and_the_other_exits_75_at_once(
         assert (refused.value.code, time.monotonic() - began < 2) == (75, True)
         assert "already running" in capsys.readouterr().out
         assert upstream.paths() == [LANGUAGE]
-        reading.wait(10)
+        parsed.wait(10)
         assert first.wait(30) == 1  # embeddings are not served
     finally:
         first.kill()

@@ -7,7 +7,7 @@ import pytest
 
 from providers.adapters import ADAPTERS
 from providers.adapters.ollama import is_embedding_only
-from providers.client.http import Door, Limits, UpstreamError
+from providers.client.http import Limits, UpstreamClient, UpstreamError
 from tests import upstreams
 from tests.answers import RECORDED, adapter, openrouter, parsed, recorded
 from tests.upstreams import Upstream
@@ -72,7 +72,7 @@ def test_ollama_asks_show_where_the_list_lacks_capabilities(upstream: Upstream) 
     upstream.serve("/api/tags", listed)
     upstream.on("/api/show", upstreams.answer(200, json.dumps(shown, default=float)))
     ours = ADAPTERS["ollama"](upstream.url)
-    payload = ours.fetch(Door([upstream.address], QUICK), "models")
+    payload = ours.fetch(UpstreamClient([upstream.address], QUICK), "models")
     found = ours.parse(payload, "models").listings[0]
     assert (found.facts["context_length"], found.facts["output_modalities"]) == (32768, ["text"])
     assert upstream.paths() == ["/api/tags", "/api/show"]
@@ -81,7 +81,7 @@ def test_ollama_asks_show_where_the_list_lacks_capabilities(upstream: Upstream) 
 def test_ollama_outlives_a_show_that_fails(upstream: Upstream) -> None:
     upstream.serve("/api/tags", {"models": [{"name": "all-minilm"}, {"name": "llama3"}]})
     ours = ADAPTERS["ollama"](upstream.url)
-    answer = ours.parse(ours.fetch(Door([upstream.address], QUICK), "models"), "models")
+    answer = ours.parse(ours.fetch(UpstreamClient([upstream.address], QUICK), "models"), "models")
     assert [item.facts.get("supports_embeddings") for item in answer.listings] == [True, None]
 
 
@@ -161,7 +161,7 @@ def test_pages_are_followed_by_their_relative_links(upstream: Upstream) -> None:
         upstreams.answer(200, {"data": pages[1], "links": {"next": None}}),
     )
     ours = ADAPTERS["openrouter"](upstream.url + "/api/v1")
-    payload = ours.fetch(Door([upstream.address], QUICK), "language", "sk-x")
+    payload = ours.fetch(UpstreamClient([upstream.address], QUICK), "language", "sk-x")
     assert len(ours.parse(payload, "language").listings) == 6
     assert upstream.paths() == ["/api/v1/models", "/api/v1/models?offset=3"]
     assert {request.headers["authorization"] for request in upstream.requests} == {"Bearer sk-x"}
@@ -174,7 +174,7 @@ def test_pages_that_loop_or_lead_elsewhere_fail_the_answer(upstream: Upstream, f
     upstream.serve("/api/v1/models", {"data": [openrouter()], "links": {"next": following}})
     ours = ADAPTERS["openrouter"](upstream.url + "/api/v1")
     with pytest.raises(UpstreamError):
-        ours.fetch(Door([upstream.address], QUICK), "language", "sk-x")
+        ours.fetch(UpstreamClient([upstream.address], QUICK), "language", "sk-x")
     assert len(upstream.requests) == 1
 
 
@@ -182,7 +182,9 @@ def test_no_page_is_read_and_no_credential_sent_on_another_allowed_host(upstream
     canary = Upstream()
     upstream.serve("/models", {"data": [openrouter()], "links": {"next": canary.url + "/models"}})
     with pytest.raises(UpstreamError) as caught:
-        ADAPTERS["openrouter"](upstream.url).fetch(Door([upstream.address, canary.address], QUICK), "language", "sk-x")
+        ADAPTERS["openrouter"](upstream.url).fetch(
+            UpstreamClient([upstream.address, canary.address], QUICK), "language", "sk-x"
+        )
     assert (caught.value.reason, canary.connections) == ("wrong_shape", 0)
     canary.stop()
 
@@ -201,7 +203,7 @@ def test_no_page_is_read_and_no_credential_sent_on_another_allowed_host(upstream
 def test_anthropic_and_google_are_read_to_the_last_page(upstream: Upstream, kind: str, first: Any, second: Any) -> None:
     upstream.on("/models", upstreams.answer(200, first), upstreams.answer(200, second))
     ours = ADAPTERS[kind](upstream.url)
-    answer = ours.parse(ours.fetch(Door([upstream.address], QUICK), "models", "k"), "models")
+    answer = ours.parse(ours.fetch(UpstreamClient([upstream.address], QUICK), "models", "k"), "models")
     assert [item.upstream_id for item in answer.listings] == ["a", "b"]
     assert all("k" in request.headers.values() and "key=" not in request.path for request in upstream.requests)
 
@@ -209,20 +211,20 @@ def test_anthropic_and_google_are_read_to_the_last_page(upstream: Upstream, kind
 def test_googles_400_for_a_bad_key_is_called_unauthorized(upstream: Upstream) -> None:
     upstream.serve("/models", {"error": {"code": 400}}, status=400)
     with pytest.raises(UpstreamError) as caught:
-        ADAPTERS["google"](upstream.url).fetch(Door([upstream.address], QUICK), "models", "k")
+        ADAPTERS["google"](upstream.url).fetch(UpstreamClient([upstream.address], QUICK), "models", "k")
     assert caught.value.reason == "unauthorized"
 
 
 def test_testing_openrouter_with_a_key_asks_about_the_key(upstream: Upstream) -> None:
     upstream.serve("/key", {"data": {"limit_remaining": 12.5}})
-    assert "12.5 USD" in ADAPTERS["openrouter"](upstream.url).probe(Door([upstream.address], QUICK), "sk-x")
+    assert "12.5 USD" in ADAPTERS["openrouter"](upstream.url).probe(UpstreamClient([upstream.address], QUICK), "sk-x")
     assert upstream.paths() == ["/key"]
 
 
 def test_testing_ollama_accepts_a_server_without_models(upstream: Upstream) -> None:
     upstream.serve("/api/version", {"version": "0.32.15"})
     upstream.serve("/api/tags", {"models": []})
-    assert "0 models" in ADAPTERS["ollama"](upstream.url).probe(Door([upstream.address], QUICK))
+    assert "0 models" in ADAPTERS["ollama"](upstream.url).probe(UpstreamClient([upstream.address], QUICK))
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "audio", "transcribe", "rerank"])

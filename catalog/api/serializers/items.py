@@ -31,7 +31,7 @@ _WHEN_KNOWN = (
 )
 
 
-def rendered(
+def render_or_report(
     model_id: str, render: Callable[Given, Rendered], *args: Given.args, **kwargs: Given.kwargs
 ) -> Rendered | None:
     """What `render` makes of one row; None, with a line in the log, where a stored value prevents that.

@@ -16,7 +16,7 @@ from catalog.access import rules
 from catalog.access.callers import JSONArray
 from catalog.access.rules import Viewer
 from catalog.api.digests import keyed
-from catalog.api.serializers.items import catalog_item, rendered
+from catalog.api.serializers.items import catalog_item, render_or_report
 from catalog.formatting import display_name
 from catalog.models import AccessGrant, AIModel, Tag
 
@@ -198,12 +198,12 @@ def shown(model: Row, viewer: Viewer) -> Shown:
 
 def shown_or_none(model: Row, viewer: Viewer) -> Shown | None:
     """The same; None where a stored value cannot be rendered."""
-    return rendered(model.model_id, shown, model, viewer)
+    return render_or_report(model.model_id, shown, model, viewer)
 
 
 def items(models: Iterable[Row], viewer: Viewer) -> list[orjson.Fragment]:
     """The items of these rows, less those that cannot be rendered."""
-    found = (rendered(model.model_id, _body, model, viewer) for model in models)
+    found = (render_or_report(model.model_id, _body, model, viewer) for model in models)
     return [orjson.Fragment(body) for body in found if body is not None]
 
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access import rules
-from catalog.access.callers import standing_of
+from catalog.access.callers import caller_of
 from catalog.access.rules import Viewer
 from catalog.api.base import CallerMixin
 from catalog.api.examples import EXPLANATION, answered
@@ -92,13 +92,13 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
         user: Any = get_user_model()._default_manager.filter(username=name).first()
         if user is None:
             raise ValidationError({"user": ["There is no such user."]})
-        return standing_of(user).viewer
+        return caller_of(user).viewer
 
     @staticmethod
     def _of_key(key_id: str) -> Viewer:
         # By name: keys are an app above this one.
-        standing = import_string(settings.KEY_STANDING)(key_id) if settings.KEY_STANDING else None
-        if standing is None:
+        caller = import_string(settings.KEY_CALLER)(key_id) if settings.KEY_CALLER else None
+        if caller is None:
             raise ValidationError({"key": ["There is no such key."]})
-        viewer: Viewer = standing.viewer
+        viewer: Viewer = caller.viewer
         return viewer

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access import rules
-from catalog.access.callers import Standing
+from catalog.access.callers import Caller
 from catalog.api.base import INCLUDABLE, CallerMixin, answer, etag
 from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter, ViewerFilterBackend
@@ -37,8 +37,8 @@ class ModelListViewSet(CallerMixin, viewsets.GenericViewSet):
     repeatable_parameters = frozenset({"tag"})
 
     @property
-    def standing(self) -> Standing:
-        return super().standing.including(self.included())
+    def caller(self) -> Caller:
+        return super().caller.including(self.included())
 
     def included(self) -> frozenset[str]:
         """What staff want to see besides. Raises PermissionDenied, ValidationError."""
@@ -69,22 +69,22 @@ class ModelListViewSet(CallerMixin, viewsets.GenericViewSet):
     def list(self, request: Request) -> Response:
         # Refusals first: no 304 for what is no question.
         self.paginator.read(request)  # type: ignore[union-attr]
-        standing = self.standing
-        filters = ModelListFilter(request.query_params, None, request=request, viewer=standing.viewer)
+        caller = self.caller
+        filters = ModelListFilter(request.query_params, None, request=request, viewer=caller.viewer)
         if not filters.is_valid():
             raise translate_validation(filters.errors)
 
         def page() -> Any:
-            viewer = standing.viewer
+            viewer = caller.viewer
             rows = DeferredRows(
                 filters.filter_queryset(self.get_queryset()),
                 lambda keys: list_items.read(viewer, keys),
-                ("list", standing.fingerprint, filters.chosen),
+                ("list", caller.fingerprint, filters.chosen),
             )
             shown = list_items.items(self.paginate_queryset(rows) or (), viewer)  # type: ignore[arg-type]
             return {"items": shown, "total": self.paginator.total}  # type: ignore[union-attr]
 
-        response = answer(request, etag(standing.fingerprint), page)
+        response = answer(request, etag(caller.fingerprint), page)
         if response.status_code == 200:
             response["Link"] = self.paginator.links()  # type: ignore[union-attr]
         return response
@@ -110,4 +110,4 @@ class TagViewSet(CallerMixin, viewsets.ViewSet):
             names = Tag.objects.filter(pk__in=counts).order_by("key").values_list("pk", "name")
             return [{"name": name, "count": counts[key]} for key, name in names]
 
-        return answer(request, etag(self.standing.fingerprint), counted)
+        return answer(request, etag(self.caller.fingerprint), counted)

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import BaseCommand
 
 from providers import defaults
-from providers.client.http import Door, Limits
+from providers.client.http import Limits, UpstreamClient
 from providers.connection import endpoints
 from providers.management.tables import table
 from providers.models import Provider, SyncRun
@@ -73,13 +73,15 @@ class Command(BaseCommand):
     def _sync(self) -> None:
         rows = []
         for provider in Provider.objects.filter(slug__in=FIRST, is_active=True):
-            door = Door(
+            client = UpstreamClient(
                 allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS,
                 limits=LIMITS,
                 trusted_origins=endpoints.trusted_for(provider),
             )
             try:
-                outcome = run.sync(provider, trigger="quickstart", by_name="quickstart", reader=Reader(provider, door))
+                outcome = run.sync(
+                    provider, trigger="quickstart", by_name="quickstart", reader=Reader(provider, client)
+                )
             except AlreadyRunning as error:
                 rows.append([provider.slug, "running", "", str(error)])
                 continue
