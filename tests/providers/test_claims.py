@@ -96,6 +96,19 @@ def test_a_host_that_is_named_like_a_vendor_takes_nothing_from_openrouter(sync_f
     assert all(found in (["openrouter"], []) for found in offered)
 
 
+def test_a_host_takes_nothing_from_an_author_that_only_openrouter_names(sync_feed, make_host):
+    sync_feed(feed([record("acme/m"), record("acme/n")]))
+    make_host("acme")
+    outcome = sync_feed(feed([record("acme/m", prompt="0.000002"), record("acme/n")]))
+    assert (outcome.state, outcome.counts["updated"]) == ("ok", 1)
+
+
+def test_a_host_named_as_in_the_curated_list_takes_nothing_even_where_it_is_there_first(sync_feed, make_host):
+    host = make_host("deepseek")
+    assert sync_feed(names("deepseek-chat"), provider=host).reason == "slug_taken"
+    assert sync_feed(feed([record("deepseek/deepseek-chat"), record("acme/n")])).state == "ok"
+
+
 def test_a_claim_that_was_made_before_keeps_others_out_by_name_and_nothing_else(sync_feed, make_host):
     host = make_host("k")
     sync_feed(names("m"), provider=host)

@@ -176,6 +176,11 @@ def test_a_record_whose_id_can_be_read_but_not_accepted_is_named_and_spares_noth
     assert sync_given(TEN[:9], name).counts["retired"] == 0
 
 
+def test_a_refused_id_does_not_spare_the_model_whose_id_it_is_shown_like(sync_given):
+    sync_given([*TEN, "acme/q?"])
+    assert sync_given(TEN, "acme/q\u200b").counts["retired"] == 1
+
+
 @pytest.mark.parametrize(("left", "unreadable", "kept"), [(9, 1, 1), (7, 1, 1), (7, 2, 2), (8, 4, 2), (10, 3, 0)])
 def test_a_record_without_a_readable_id_spares_one_model_and_always_the_same(sync_given, left, unreadable, kept):
     sync_given(TEN)
@@ -185,6 +190,11 @@ def test_a_record_without_a_readable_id_spares_one_model_and_always_the_same(syn
     again = sync_given(TEN[:left], *[None] * unreadable)
     assert (again.counts["kept"], again.counts["retired"], versions.current()) == (kept, 0, version)
     assert sync_given(TEN[:left]).counts["retired"] == kept
+
+
+def test_no_look_alike_passes_for_an_id_that_vendors_share_whatever_the_adapter_let_through(sync_given):
+    outcome = sync_given([*TEN, "\u0430cme/m0"])
+    assert (outcome.counts["bad"], len(available())) == (1, 10)
 
 
 def test_what_a_refused_id_does_not_spare_is_held_where_it_is_too_much(sync_given):
