@@ -8,8 +8,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # A command's standard output is its result, such as the one line of create_api_key.
     os.environ.setdefault("LOG_STREAM", "stderr")
+    # A command is one caller. A pool would only hide why there is no connection.
+    os.environ["DATABASE_POOL_MAX_SIZE"] = "0"
     try:
         from django.core.management import execute_from_command_line
+
+        from config.databases.trouble import NotUsable, sentence
     except ModuleNotFoundError:
         raise SystemExit(
             "This Python lacks Modeldex's packages: run `make install`, then `.venv/bin/python manage.py ...`."
@@ -18,6 +22,10 @@ def main() -> None:
     try:
         try:
             execute_from_command_line(sys.argv)
+        except NotUsable as error:
+            if "--traceback" in sys.argv or not (said := sentence(error)):
+                raise
+            sys.exit(said)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

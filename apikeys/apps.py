@@ -6,6 +6,7 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
+        from apikeys import checks  # noqa: F401  # registers them
         from apikeys.losing import keys_losing
         from catalog.access import audience
 

@@ -70,7 +70,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
         user=user,
         hint=token.hint,
         secret_hash=token.digest(tokens.newest_pepper()),
-        pepper_id=tokens.newest_pepper(),
+        pepper_id=tokens.mark_of(tokens.newest_pepper()),
         made_with=actor.key,
         created_by=actor.author.user,
         scopes=sorted(set(default_scopes()) & actor.scopes),
@@ -158,8 +158,9 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
         else:
             row.previous_hash = row.previous_pepper_id = ""
             row.previous_until = None
-        row.pepper_id = tokens.newest_pepper()
-        row.secret_hash, row.hint = token.digest(row.pepper_id), token.hint
+        pepper = tokens.newest_pepper()
+        row.pepper_id = tokens.mark_of(pepper)
+        row.secret_hash, row.hint = token.digest(pepper), token.hint
         row.save()
         entries.audit(
             actor.author, row, "rotate", {"hint": [before, row.hint], "previous_until": [None, row.previous_until]}

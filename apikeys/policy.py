@@ -113,9 +113,13 @@ def problem_of(pattern: object) -> str | None:
 def problems_of(patterns: Sequence[object]) -> dict[int, str]:
     """position -> sentence, for the patterns that cannot stand; a repeated one is named too."""
     problems = {n: problem for n, pattern in enumerate(patterns) if (problem := problem_of(pattern))}
+    seen: set[object] = set()
     for n, pattern in enumerate(patterns):
-        if n not in problems and pattern in patterns[:n]:
+        if n in problems:
+            continue
+        if pattern in seen:
             problems[n] = "This one stands in the list twice."
+        seen.add(pattern)
     return problems
 
 

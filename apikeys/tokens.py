@@ -22,6 +22,7 @@ SECRET_BITS = 256
 SECRET_LENGTH = 43
 CHECKSUM_LENGTH = 6
 
+_MARK = "#"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHAPE = re.compile(PREFIX + f"[0-9A-Za-z]{{{ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII)
 
@@ -66,6 +67,31 @@ def parse(text: str) -> Token | None:
 def newest_pepper() -> str:
     """The id of the pepper that new keys are hashed with."""
     return next(iter(_peppers()))
+
+
+def mark_of(pepper_id: str) -> str:
+    """What a row keeps of the pepper that its secret was hashed with: the id, and a fingerprint of the pepper.
+
+    A pepper that was lost and made anew often has the id of the lost one.
+    """
+    return f"{pepper_id}{_MARK}{_fingerprint(_peppers()[pepper_id])}"
+
+
+def pepper_name(mark: str) -> str:
+    """The id in a mark."""
+    return mark.partition(_MARK)[0]
+
+
+def is_configured(mark: str) -> bool:
+    """Whether one of the configured peppers is the one of this mark; of a mark without a fingerprint, by its id."""
+    name, _, fingerprint = mark.partition(_MARK)
+    if not fingerprint:
+        return name in _peppers()
+    return fingerprint in map(_fingerprint, _peppers().values())
+
+
+def _fingerprint(pepper: str) -> str:
+    return hmac.digest(pepper.encode(), b"which pepper this is", "sha256").hex()[:12]
 
 
 def _peppers() -> dict[str, str]:

@@ -86,6 +86,7 @@ if INSECURE_HTTP:
 # The application.
 
 INSTALLED_APPS = [
+    "config.apps.ConfigConfig",
     "catalog.apps.CatalogConfig",
     "preferences.apps.PreferencesConfig",
     "providers.apps.ProvidersConfig",

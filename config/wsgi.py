@@ -4,6 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.checks import warn_at_start
+from config.headers import BoundedHeaders
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+application = BoundedHeaders(get_wsgi_application())
+warn_at_start()

@@ -23,7 +23,7 @@ def undecryptable() -> list[str]:
     return problems
 
 
-@register(deploy=True)
+@register("modeldex", deploy=True)
 def credentials_decrypt(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         return [Warning(problem, id="providers.W001") for problem in undecryptable()]

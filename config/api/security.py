@@ -43,6 +43,8 @@ class SecurityHeadersMiddleware:
         return response
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if too_large := request.META.get("modeldex.too_large"):
+            return errors.response(request, 431, "headers_too_large", f"{too_large} is larger than this server takes.")
         # Before anything reads it. Django itself takes a form with files of any length, as slowly as it comes.
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return errors.answer(request, 413, errors.TOO_LARGE)

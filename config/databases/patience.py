@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from django.conf import settings
@@ -60,7 +61,8 @@ _outage = _Outage()
 class Patience:
     """One request's: what it still waits for."""
 
-    def __init__(self, is_wide: bool = False) -> None:
+    def __init__(self, is_wide: bool = False, is_alone: bool = False) -> None:
+        self._is_alone = is_alone
         # Returns once the database has answered, and raises where it has not; set by the backend.
         self.probe: Callable[[], None] | None = None
         self._is_wide = is_wide
@@ -86,13 +88,23 @@ class Patience:
     def give_up(self, since: float) -> None:
         """Notes that nothing came since that moment (monotonic): an outage, unless others were answered meanwhile."""
         self._gave_up = True
-        if self.probe is not None and _outage.answered_at < since:
+        if self.probe is not None and not self._is_alone and _outage.answered_at < since:
             _outage.begin(self.probe)
 
 
 def current() -> Patience | None:
     """That of the request which this thread answers; None outside of requests."""
     return _current.get()
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Waits inside as a request does, and says nothing to others: the process may yet fork."""
+    token = _current.set(Patience(is_alone=True))
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def lock_seconds() -> float:

@@ -14,6 +14,8 @@ from providers.adapters.values import Unstorable, Unusable
 from providers.client.http import UpstreamClient, UpstreamError, origin_of
 
 MAX_PAGES = 50
+# Of one listing: thirty times what the largest aggregators have.
+MAX_RECORDS = 20_000
 EFFORTS = {
     "none": "Does not reason before it answers",
     "minimal": "Reasons as little as it can",
@@ -246,6 +248,7 @@ class Adapter:
             if not isinstance(records, list):
                 raise UpstreamError("wrong_shape", "A page of the answer is not a list of models.")
             first = {**first, self.envelope: [*(first.get(self.envelope) or []), *records]}
+            _refuse_too_many(first[self.envelope])
         return first
 
     def next_page(self, page: Any, url: str) -> str | None:
@@ -257,6 +260,7 @@ class Adapter:
         records = self.records(payload)
         if not records:
             raise UpstreamError("empty", "The answer lists no models.")
+        _refuse_too_many(records)
         self.check_kind(records, listing)
         listings: list[Listing] = []
         bad: list[BadRecord] = []
@@ -347,6 +351,11 @@ class Adapter:
     def facts_by_id(self, payload: Any) -> dict[str, Listing]:
         """The listings under our ids, for a source that adds facts to what others list."""
         return {listing.model_id: listing for listing in self.parse(payload, next(iter(self.listings))).listings}
+
+
+def _refuse_too_many(records: list[Any]) -> None:
+    if len(records) > MAX_RECORDS:
+        raise UpstreamError("too_large", f"The answer lists more than {MAX_RECORDS} models.")
 
 
 def count(number: int) -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog.validation import model_ids
+from catalog.validation.text import has_piled_marks
 from catalog.validation.values import fits_64_bits
 
 MAX_ID = model_ids.MAX_LENGTH
@@ -88,6 +89,8 @@ def text(value: Any, limit: int = MAX_WORD) -> str | None:
         raise Unstorable(f"is longer than {limit} characters")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise Unstorable("holds a character that cannot be stored")
+    if has_piled_marks(value):
+        raise Unstorable("piles up marks on one letter")
     return unicodedata.normalize("NFC", value).strip() or None
 
 

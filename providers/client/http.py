@@ -29,7 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from providers.client.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
 from providers.client.errors import UpstreamError
-from providers.client.strict_json import strict_loads
+from providers.client.strict_json import MAX_VALUES, strict_loads
 
 __all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
 
@@ -54,7 +54,7 @@ _CLIENT_ERRORS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for connecting, for one silence while reading, and for all tries together; bytes after decompression.
+    """Seconds for connecting, for one silence while reading, and for all tries together; bytes, packed or unpacked.
 
     `backoff` is the wait in seconds before the second try; it doubles with each further one and is jittered.
     """
@@ -63,6 +63,9 @@ class Limits:
     read: float = 20.0
     total: float = 60.0
     max_bytes: int = 20_000_000
+    # Of all answers that one door brings: pages of one listing are held together.
+    all_bytes: int = 60_000_000
+    max_values: int = MAX_VALUES
     attempts: int = 3
     backoff: float = 0.5
 
@@ -87,6 +90,7 @@ class UpstreamClient:
         self.limits = limits
         self.trusted_origins = tuple(trusted_origins)
         self.ca_bundle = ca_bundle
+        self._brought = 0
 
     def get_json(
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
@@ -124,10 +128,13 @@ class UpstreamClient:
             sent[name] = value
         call = _Call(method, body, sent, credential_header[1] if credential_header else "")
         data = self._with_retries(target, call)
+        self._brought += len(data)
+        if self._brought > self.limits.all_bytes:
+            raise _too_large(target, self.limits.all_bytes)
         if not data.strip():
             raise _refusal("empty", target, "with nothing")
         try:
-            return strict_loads(data, per_record=True)
+            return strict_loads(data, per_record=True, max_values=self.limits.max_values)
         except UpstreamError as error:
             where = f"The answer of {target.host} to {target.path}"
             message = error.message.replace("The answer", where, 1)
@@ -368,23 +375,31 @@ def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterat
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise UpstreamError("malformed", f"{target.host} answered in an encoding that was not asked for.")
     inflate = None if encoding in ("", "identity") else zlib.decompressobj(zlib.MAX_WBITS | 32)
-    size = 0
+    received = size = 0
     while chunk := response.raw.read(_CHUNK, decode_content=False):
+        received += len(chunk)
         while chunk:
-            if inflate is not None:
-                rendered_model, chunk = inflate.decompress(chunk, _CHUNK), inflate.unconsumed_tail
-            else:
+            if inflate is None:
                 rendered_model, chunk = chunk, b""
+            elif inflate.eof:
+                raise UpstreamError("malformed", f"The answer of {target.host} goes on after its compressed end.")
+            else:
+                rendered_model = inflate.decompress(chunk, _CHUNK)
+                chunk = inflate.unconsumed_tail or inflate.unused_data
             size += len(rendered_model)
-            if size > max_bytes:
-                raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")
+            if max(size, received) > max_bytes:
+                raise _too_large(target, max_bytes)
             yield rendered_model
     if inflate is not None:
         if size + len(tail := inflate.flush()) > max_bytes:
-            raise UpstreamError("too_large", f"{target.host} answered with more than {max_bytes} bytes.")
+            raise _too_large(target, max_bytes)
         if not inflate.eof:
             raise UpstreamError("connect", f"The answer of {target.host} ended early.")
         yield tail
+
+
+def _too_large(target: Target, most: int) -> UpstreamError:
+    return UpstreamError("too_large", f"{target.host} answered with more than {most} bytes.")
 
 
 def _worth_retrying(error: UpstreamError) -> bool:

@@ -21,6 +21,9 @@ from providers.reading.reader import Reader
 
 # Kinds that list nothing to a caller without a key, or that are not asked without one.
 WITHOUT_CREDENTIAL = frozenset({"ollama"})
+# Of one answer: many times the largest recorded. Reading it keeps other requests of the process from the interpreter;
+# a sync may take more, in its own time.
+MAX_BYTES, MAX_VALUES = 4_000_000, 100_000
 
 
 class HurriedClient(UpstreamClient):
@@ -28,7 +31,16 @@ class HurriedClient(UpstreamClient):
 
     def __init__(self, seconds: float, **options: Any) -> None:
         # One try: whoever asks next comes soon enough.
-        super().__init__(limits=Limits(connect=seconds, read=seconds, total=seconds, attempts=1), **options)
+        limits = Limits(
+            connect=seconds,
+            read=seconds,
+            total=seconds,
+            attempts=1,
+            max_bytes=MAX_BYTES,
+            all_bytes=2 * MAX_BYTES,
+            max_values=MAX_VALUES,
+        )
+        super().__init__(limits=limits, **options)
         self._until = time.monotonic() + seconds
 
     def get_json(self, url: str, *args: Any, **options: Any) -> Any:
