@@ -7,7 +7,9 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import derived, flags, versions
+        from catalog.db import prepared
 
+        prepared.watch()
         versions.watch()
         derived.watch()
         flags.watch()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 
@@ -123,3 +124,29 @@ def server(database_url: str, project_dir: Path, tmp_path_factory: pytest.TempPa
     log = tmp_path_factory.mktemp("server") / "log"
     with running(log, project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4", ACCESS_LOG="1") as started:
         yield started
+
+
+@pytest.fixture
+def own_database(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of this test's own."""
+    if database_url.startswith("sqlite"):
+        yield f"sqlite:///{tmp_path / 'own.sqlite3'}"
+        return
+    name = f"own_{os.getpid()}"
+    with psycopg.connect(database_url, autocommit=True) as maintenance:
+        maintenance.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        maintenance.execute(f"CREATE DATABASE {name}")
+        yield f"{database_url.rpartition('/')[0]}/{name}"
+        maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(project_dir: Path, *words: str, **environment: str) -> subprocess.Popen:
+    """A command of ours in a process of its own, its output in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *words],
+        cwd=project_dir,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

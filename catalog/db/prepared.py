@@ -6,19 +6,26 @@ PostgreSQL takes longer to plan that one than to run it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from django.db import DatabaseError, connections, router
+from django.db.backends.signals import connection_created
 from django.db.models import Model, QuerySet
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
+
+logger = logging.getLogger("modeldex.database")
 
 M = TypeVar("M", bound=Model)
 
 _NEVER_BY_ITSELF = 2**31
+# Connections that lead to the server itself, as they come back from Django's pool.
+_direct: WeakSet[Any] = WeakSet()
 _PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
 
 # In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
@@ -37,10 +44,14 @@ class _Planned(psycopg.Cursor[Any]):
 
 def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
     """The first row, or None."""
-    # Behind a pooler in transaction mode the next request may meet a server that does not have the plan.
+    # Behind a pooler in transaction mode the next request may meet a server that does not have the plan, or that has
+    # another client's under the same name.
     if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
         return _run(connection.cursor(), sql, parameters)
     cursor, driver = connection.cursor(), connection.connection
+    # Once more: connecting may have found the pooler.
+    if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return _run(cursor, sql, parameters)
     # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
     driver.prepare_threshold = _NEVER_BY_ITSELF
     cursor.cursor.close()
@@ -54,6 +65,29 @@ def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
         driver.close()
         connection.close()
         return _run(connection.cursor(), sql, parameters)
+
+
+def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
+    """Does without what a pooler in transaction mode cannot keep between statements: plans, and cursors on the server.
+
+    A pooler answers for many servers, so the process that it says it is, is not the one that runs the statement.
+    """
+    settings, driver = connection.settings_dict, connection.connection
+    if connection.vendor != "postgresql" or settings["DISABLE_SERVER_SIDE_CURSORS"] or driver in _direct:
+        return
+    with connection.wrap_database_errors, driver.cursor() as cursor:
+        running = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
+    if running == driver.info.backend_pid:
+        _direct.add(driver)
+        return
+    # Shared by the connections of all threads.
+    settings["DISABLE_SERVER_SIDE_CURSORS"] = True
+    logger.info("A pooler stands before the database: no plans and no cursors are kept on its servers.")
+
+
+def watch() -> None:
+    """Looks at each new connection."""
+    connection_created.connect(_look_for_pooler, dispatch_uid="pooler before the database")
 
 
 def _run(cursor: Any, sql: str, parameters: list[Any]) -> Any:

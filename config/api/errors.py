@@ -17,7 +17,7 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     ValidationError,
 )
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -27,12 +27,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from config.api import request_id
+from config.api import database, request_id
 from config.api.renderers import JSONRenderer
 
 logger = logging.getLogger("modeldex.errors")
-
-_DATABASE_GONE = (OperationalError, InterfaceError)
 
 # DRF's words for a bad value; a code that says more stands in the envelope as it is.
 _GENERIC = {
@@ -63,11 +61,9 @@ _MESSAGES = {
     403: "You may not do this.",
     404: "No such address.",
     500: "Something went wrong on this server. The request id finds it in the log.",
-    503: "The database does not answer. Try again shortly.",
+    503: database.GONE,
 }
 
-# Seconds after which a caller who got 503 may try again, where the answer says nothing else.
-RETRY_AFTER = "2"
 # Seconds between two lines of the log on one outage.
 _QUIET = 60.0
 _last_told = -_QUIET
@@ -178,9 +174,9 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
         return _refusal(400, "The body ended before it was whole.")
     if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
         return _refusal(400, "The request was refused as malformed.")
-    if isinstance(exc, _DATABASE_GONE):
+    if sentence := database.trouble(exc):
         _tell(exc)
-        return _refusal(503, _MESSAGES[503])
+        return _refusal(503, sentence)
     return None
 
 
@@ -224,8 +220,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     param = getattr(translated, "param", None)
     answer.data = body(request, answer.status_code, code, message, errors, param)
     answer["Cache-Control"] = "no-store"
-    if isinstance(exc, _DATABASE_GONE):
+    if database.trouble(exc):
         _silence(answer)
+    if answer.status_code == 503:
+        answer.headers.setdefault("Retry-After", str(database.RETRY_AFTER))
     return answer
 
 
@@ -255,12 +253,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception. Middleware may meet a database that is gone, too.
     exception = sys.exc_info()[1]
-    return database_gone(request, exception) if isinstance(exception, _DATABASE_GONE) else answer(request, 500)
+    if isinstance(exception, Exception) and (sentence := database.trouble(exception)):
+        return database_refusal(request, exception, sentence)
+    return answer(request, 500)
 
 
-def database_gone(request: HttpRequest, exception: Exception) -> HttpResponse:
+def database_refusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
     _tell(exception)
-    return _silence(answer(request, 503))
+    return _silence(answer(request, 503, sentence))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -272,8 +272,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def answer(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
     """A refusal outside of DRF, for programs or for people as the address says."""
     message = message or _MESSAGES[status]
-    if is_api(request):
-        return response(request, status, _CODES[status], message)
+    refusal = response(request, status, _CODES[status], message) if is_api(request) else _page(request, status, message)
+    if status == 503:
+        refusal["Retry-After"] = str(database.RETRY_AFTER)
+    return refusal
+
+
+def _page(request: HttpRequest, status: int, message: str) -> HttpResponse:
     phrase = HTTPStatus(status).phrase
     context = {"status": status, "phrase": phrase, "message": message, "request_id": request_id.current.get()}
     try:
@@ -301,12 +306,12 @@ class ErrorsMiddleware:
             # With DEBUG, Django explains itself in HTML, and DRF in plain text, with the stack.
             response = answer(request, status if status in _MESSAGES else 400 if status < 500 else 500)
         if status == 503:
-            response.headers.setdefault("Retry-After", RETRY_AFTER)
+            response.headers.setdefault("Retry-After", str(database.RETRY_AFTER))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, _DATABASE_GONE):
-            return database_gone(request, exception)
+        if sentence := database.trouble(exception):
+            return database_refusal(request, exception, sentence)
         # The admin's lists and forms take what stands in their address as it is, also years and keys that none is.
         typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
         if typed and isinstance(exception, ValueError | OverflowError | DataError):

@@ -8,6 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.database import RETRY_AFTER, takes_writes
 from config.databases import patience
 
 
@@ -39,7 +40,7 @@ class HealthViewSet(viewsets.ViewSet):
 
     @extend_schema(
         operation_id="readiness",
-        summary="Whether the database answers and is migrated",
+        summary="Whether the database answers, takes writes and is migrated",
         tags=["operations"],
         auth=[],
         responses={200: ReadinessSerializer, 503: ReadinessSerializer},
@@ -64,11 +65,13 @@ class HealthViewSet(viewsets.ViewSet):
             executor = MigrationExecutor(connection)
             if executor.migration_plan(executor.loader.graph.leaf_nodes()):
                 checks["migrations"] = "some are not applied"
+            if not takes_writes(connection):
+                checks["database"] = "takes no writes"
         except (DatabaseError, InterfaceError):
             checks = {"database": "does not answer", "migrations": "unknown"}
         ok = set(checks.values()) == {"ok"}
         return Response(
             {"status": "ok" if ok else "unavailable", "checks": checks},
             status=200 if ok else 503,
-            headers={"Cache-Control": "no-store"},
+            headers={"Cache-Control": "no-store"} | ({} if ok else {"Retry-After": str(RETRY_AFTER)}),
         )

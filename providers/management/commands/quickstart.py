@@ -10,7 +10,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import BaseCommand
+from django.db import connection
 
+from catalog.exclusion import alone
 from providers import defaults
 from providers.client.http import Limits, UpstreamClient
 from providers.connection import endpoints
@@ -38,14 +40,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=StringIO())
         self.stdout.write("The database is migrated.")
+        # Of two that run at once, the second finds what the first has made.
+        with alone(connection):
+            self._set_up()
+        if not options["no_sync"]:
+            self._sync()
+
+    def _set_up(self) -> None:
         made = defaults.create_providers()
         if made:
             self.stdout.write(f"Providers made: {', '.join(provider.slug for provider in made)}.")
         added, changed = defaults.load_curated()
         self.stdout.write(f"Curated lists: {added} models added, {changed} changed.")
         self._first_admin()
-        if not options["no_sync"]:
-            self._sync()
 
     def _first_admin(self) -> None:
         """Makes an admin and a key where there is no superuser yet; the password and the key are shown once."""
