@@ -34,4 +34,4 @@ USER modeldex
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "config.probe"]
-CMD ["gunicorn", "-c", "python:config.serving", "config.wsgi"]
+CMD ["python", "-m", "config.serving"]

@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists lock clean
+.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -36,7 +36,7 @@ run: export PORT := $(PORT)
 run: $(RUNTIME)
 	$(BIN)/python manage.py quickstart
 	@echo 'Serving http://127.0.0.1:$(PORT): /admin/ for staff, /api/docs for programs. Ctrl-C stops it.'
-	exec $(BIN)/gunicorn -c python:config.serving config.wsgi
+	exec $(BIN)/python -m config.serving
 
 # Both runs always run; either failing fails the target.
 test: $(DEV)
@@ -76,6 +76,10 @@ bench: $(DEV)
 # Pages of the list at 1,000 and at 100,000 models; BENCH_ARGS="--models 20000 --explain" for fewer and for plans.
 bench-lists: $(DEV)
 	$(BIN)/python -m tests.bench.lists $(BENCH_ARGS)
+
+# The server that is shipped, its delays and hostile clients; BENCH_ARGS="--servers shipped,wsgi" for others beside it.
+bench-servers: $(DEV)
+	$(BIN)/python -m tests.bench.servers $(BENCH_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

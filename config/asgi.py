@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
@@ -40,8 +41,10 @@ access_logger = logging.getLogger("modeldex.access")
 
 THREADS = env.number("WEB_THREADS", 4, 1, 256)
 ACCESS_LOG = env.flag("ACCESS_LOG", False)
-# Requests of one process that wait for a thread, beyond which the next is refused at once.
-MAX_QUEUE = 256
+# Requests of one process that wait for a thread, beyond which the next is refused at once, and seconds that each waits.
+MAX_QUEUE, PATIENCE = 256, 10
+# Asked by whatever restarts a process that does not answer: it has a thread of its own.
+LIVENESS = "/healthz"
 # Seconds in which a body has to arrive, and in which a connection that takes nothing of its answer is given up.
 ARRIVAL, STALL = 30, 15
 # And in which a client whose body is too large may go on sending it.
@@ -110,30 +113,45 @@ class Load:
     """What one process has in hand."""
 
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "django"))
-    # Requests that wait for a thread or have one.
-    requests: int = 0
+    # Its free threads, and how many requests wait for one.
+    threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
+    queue: int = 0
+    # A process that has much to do, or whose database hangs, is not dead.
+    liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies that are arriving.
     bodies: int = 0
     # The large answers that their clients have not taken yet, the longest waiting first, and their bytes.
     answers: dict[asyncio.Timeout, int] = field(default_factory=dict)
-    answer_bytes: int = 0
     bounds_connections: bool = False
+
+    async def take_thread(self) -> None:
+        """In the order of asking. Raises Refused where that takes too long."""
+        if self.threads.locked() and self.queue >= MAX_QUEUE:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait for an answer. Try again shortly.")
+        self.queue += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.threads.acquire()
+        except TimeoutError:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"No answer was begun within {PATIENCE} seconds. Try again shortly.",
+            ) from None
+        finally:
+            self.queue -= 1
 
     @contextmanager
     def waiting_answer(self, limit: asyncio.Timeout, size: int) -> Iterator[None]:
-        """Ends the limit of those that have waited longest where there are too many: they are read most slowly."""
+        """Ends the limits of those that have waited longest where there are too many: they are read most slowly."""
         self.answers[limit] = size
-        self.answer_bytes += size
-        excess = self.answer_bytes - MAX_ANSWERS
-        for oldest, its_size in self.answers.items():
-            if excess <= 0:
-                break
+        while sum(self.answers.values()) > MAX_ANSWERS and len(self.answers) > 1:
+            oldest = next(iter(self.answers))
+            del self.answers[oldest]
             oldest.reschedule(0)
-            excess -= its_size
         try:
             yield
         finally:
-            self.answer_bytes -= self.answers.pop(limit)
+            self.answers.pop(limit, None)
 
 
 load = Load()
@@ -257,13 +275,15 @@ async def let_go(receive: Receive) -> None:
 
 
 async def answered(environ: dict[str, Any]) -> Answer:
-    if load.requests >= THREADS + MAX_QUEUE:
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait for an answer. Try again shortly.")
-    load.requests += 1
+    """Raises Refused where no thread is free in time."""
+    loop = asyncio.get_running_loop()
+    if environ["PATH_INFO"] == LIVENESS:
+        return await loop.run_in_executor(load.liveness_thread, call_django, environ)
+    await load.take_thread()
     try:
-        return await asyncio.get_running_loop().run_in_executor(load.pool, call_django, environ)
+        return await loop.run_in_executor(load.pool, call_django, environ)
     finally:
-        load.requests -= 1
+        load.threads.release()
 
 
 def call_django(environ: dict[str, Any]) -> Answer:
@@ -329,12 +349,14 @@ def bound_connections() -> None:
     """
     if not hasattr(socket, "TCP_USER_TIMEOUT") or not os.path.isdir("/proc/self/fd"):
         return
-    for name in os.listdir("/proc/self/fd"):
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
         try:
-            with socket.socket(fileno=os.dup(int(name))) as candidate:
-                if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-                    candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL * 1000)
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
         except OSError:
-            # Not a socket, not one of TCP, or the descriptor of this very listing.
+            # It was the one of this listing.
             continue
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            if found.family != socket.AF_UNIX and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL * 1000)

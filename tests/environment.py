@@ -29,6 +29,7 @@ UNSET = (
     "DATABASE_URL",
     "DEBUG",
     "GOOGLE_API_KEY",
+    "HOST",
     "INSECURE_HTTP",
     "LOG_LEVEL",
     "LOG_STREAM",
@@ -43,6 +44,8 @@ UNSET = (
     "PUBLIC_CATALOG",
     "STATIC_ROOT",
     "TRUSTED_PROXIES",
+    "WEB_THREADS",
+    "WEB_WORKERS",
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -74,8 +76,10 @@ class Exchange:
 
 
 @pytest.fixture(autouse=True)
-def echoing(monkeypatch: pytest.MonkeyPatch) -> None:
+def process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has nothing in hand, and that echoes."""
     monkeypatch.setattr(asgi, "django", echo)
+    monkeypatch.setattr(asgi, "load", asgi.Load(bounds_connections=True))
 
 
 @pytest.mark.parametrize(
@@ -165,14 +169,21 @@ def test_beyond_what_the_process_may_hold_only_small_bodies_are_taken(monkeypatc
     assert ((b"Retry-After", b"1") in answer.sent[0]["headers"]) == (status == 503)
 
 
-def test_a_request_beyond_the_queue_is_refused_at_once(monkeypatch):
-    release = threading.Event()
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Until it is set, no thread comes back."""
+    released = threading.Event()
 
     def slow(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
-        release.wait(10)
+        assert environ["PATH_INFO"] == asgi.LIVENESS or released.wait(30)
         return echo(environ, start_response)
 
     monkeypatch.setattr(asgi, "django", slow)
+    yield released
+    released.set()
+
+
+def test_a_request_beyond_the_queue_is_refused_at_once(monkeypatch, release):
     monkeypatch.setattr(asgi, "MAX_QUEUE", 2)
     exchanges = [Exchange() for _ in range(asgi.THREADS + 3)]
 
@@ -186,7 +197,24 @@ def test_a_request_beyond_the_queue_is_refused_at_once(monkeypatch):
 
     assert asyncio.run(run()) == [503]
     assert [exchange.status for exchange in exchanges].count(200) == asgi.THREADS + 2
-    assert asgi.load.requests == 0
+
+
+def test_where_no_thread_comes_back_requests_are_refused_and_the_process_counts_as_alive(monkeypatch, release):
+    monkeypatch.setattr(asgi, "PATIENCE", 0.1)
+    exchanges = [Exchange() for _ in range(asgi.THREADS + 2)]
+
+    async def run() -> None:
+        tasks = [asyncio.ensure_future(exchange.call()) for exchange in exchanges]
+        alive = Exchange(asgi.LIVENESS)
+        await asyncio.wait_for(alive.call(), 5)
+        assert alive.status == 200
+        await asyncio.wait(tasks[asgi.THREADS :])
+        release.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert [exchange.status for exchange in exchanges] == [200] * asgi.THREADS + [503] * 2
+    assert (b"Retry-After", b"1") in exchanges[-1].sent[0]["headers"]
 
 
 def test_of_answers_that_nobody_reads_the_oldest_are_given_up(monkeypatch):
@@ -210,7 +238,7 @@ def test_of_answers_that_nobody_reads_the_oldest_are_given_up(monkeypatch):
         return ended
 
     assert asyncio.run(run()) == [True, True, False, False]
-    assert (asgi.load.answers, asgi.load.answer_bytes) == ({}, 0)
+    assert asgi.load.answers == {}
 
 
 def test_an_application_that_fails_gives_its_thread_back(monkeypatch):
@@ -218,6 +246,21 @@ def test_an_application_that_fails_gives_its_thread_back(monkeypatch):
         raise RuntimeError
 
     monkeypatch.setattr(asgi, "django", broken)
-    with pytest.raises(RuntimeError):
-        Exchange().run()
-    assert asgi.load.requests == 0
+    for _ in range(asgi.THREADS):
+        with pytest.raises(RuntimeError):
+            Exchange().run()
+    assert not asgi.load.threads.locked()
+
+
+def test_what_is_accepted_is_bounded_in_the_kernel_too():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptors = len(os.listdir("/proc/self/fd"))
+        asgi.bound_connections()
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                stall = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+                # Linux doubles what is asked.
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * asgi.SEND_BUFFER
+        assert stall == asgi.STALL * 1000
+        assert len(os.listdir("/proc/self/fd")) == descriptors
