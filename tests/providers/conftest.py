@@ -9,6 +9,7 @@ import pytest
 from providers.client.http import Limits, UpstreamClient
 from providers.models import Provider
 from providers.reading.reader import Reader
+from providers.sync import run as sync
 from providers.sync.run import Outcome
 from tests.feeds import saved
 from tests.upstreams import Upstream, upstream
@@ -38,7 +39,7 @@ def sync_feed(openrouter: Provider, tmp_path: Path) -> Callable[..., Outcome]:
 
     def run(payload: Any, *, provider: Provider | None = None, **options: Any) -> Outcome:
         path = payload if isinstance(payload, Path) else saved(tmp_path, payload)
-        return run.sync(provider or openrouter, path=path, **options)
+        return sync.sync(provider or openrouter, path=path, **options)
 
     return run
 
@@ -51,6 +52,6 @@ def read_live(openrouter: Provider, upstream: Upstream, settings: Any) -> Callab
     def run(*, limits: Limits | None = None, **options: Any) -> Outcome:
         limits = limits or Limits(connect=2, read=0.5, total=1.0, attempts=2, backoff=0.01)
         client = UpstreamClient(limits=limits, trusted_origins=[settings.OPENROUTER_BASE_URL])
-        return run.sync(openrouter, reader=Reader(openrouter, client), **options)
+        return sync.sync(openrouter, reader=Reader(openrouter, client), **options)
 
     return run

@@ -72,6 +72,7 @@ def offer_form(offer: ProviderModel, **changed: Any) -> dict[str, Any]:
         "category": offer.category,
         "order": offer.order,
         "flags": "{}",
+        "initial-flags": "{}",
         "display_name": offer.display_name,
         "context_length": offer.context_length or "",
         "max_output_tokens": offer.max_output_tokens or "",

@@ -99,7 +99,7 @@ def test_what_was_not_read_comes_before_what_is_held_and_that_before_what_runs(
         "openrouter": Outcome("openrouter", "ok"),
     }
     command = "providers.management.commands.sync_catalog"
-    monkeypatch.setattr(f"{command}.sync.sync", lambda provider, **options: outcomes[provider.slug])
+    monkeypatch.setattr(f"{command}.run.sync", lambda provider, **options: outcomes[provider.slug])
     codes = []
     for names in (["a", "b", "c"], ["b", "c", "openrouter"], ["c", "openrouter"]):
         with pytest.raises(SystemExit) as leaving:

@@ -8,7 +8,7 @@ from providers import checks
 from providers.connection import credentials
 from providers.connection.credentials import CredentialError
 from providers.models import Provider
-from providers.sync import run
+from providers.sync import run as sync
 
 SECRET = "sk-SECRET123456"
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -101,5 +101,5 @@ def test_a_sync_with_a_credential_that_cannot_be_decrypted_fails_with_the_reason
     credentials.store(openrouter, SECRET)
     openrouter.save()
     settings.CREDENTIAL_KEYS = [NEW]
-    outcome = run.sync(openrouter)
+    outcome = sync.sync(openrouter)
     assert (outcome.state, outcome.reason) == ("failed", "credential_undecryptable")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CURATED = Path(__file__).resolve().parents[2] / "providers" / "curated"
+CURATED = Path(__file__).resolve().parents[2] / "providers" / "reading"
 COUNTS = {"language_models": 23, "embedding_models": 21}
 FACTS = {
     "name",

@@ -10,6 +10,7 @@ from catalog.models import AIModel
 from providers.models import ProviderModel
 from providers.reports import coverage
 from providers.reports.conflicts import conflicts
+from providers.sync import run as sync
 
 pytestmark = pytest.mark.django_db
 MODELSDEV = {
@@ -46,7 +47,7 @@ def listed(make_provider, tmp_path):
         provider = make_provider(slug, precedence=PRECEDENCE[slug])
         path = tmp_path / "answer.json"
         path.write_text(json.dumps(answer))
-        outcome = run.sync(provider, path=path, allow_shrink=True)
+        outcome = sync.sync(provider, path=path, allow_shrink=True)
         assert outcome.state == state, outcome
         return outcome
 
@@ -57,7 +58,7 @@ def listed(make_provider, tmp_path):
 def recorded(make_provider, project_dir):
     def run(slug, name):
         provider = make_provider(slug, precedence=PRECEDENCE[slug])
-        return run.sync(provider, path=project_dir / "tests" / "data" / name)
+        return sync.sync(provider, path=project_dir / "tests" / "data" / name)
 
     return run
 

@@ -12,7 +12,7 @@ from catalog.models import AccessGrant, AIModel, FieldChange
 from providers import defaults
 from providers.models import Provider, ProviderModel
 from providers.offers import bulk
-from providers.sync import run
+from providers.sync import run as sync
 from tests.feeds import Meddling, available, feed, fingerprint, record
 
 
@@ -160,7 +160,7 @@ def test_a_persons_edit_while_upstream_is_read_stands(sync_feed, openrouter):
     def edit():
         entries.edit(model("acme/m"), {"description": "ours"}, Author.person(None, "ops"))
 
-    outcome = run.sync(openrouter, reader=Meddling(openrouter, sent, edit))
+    outcome = sync.sync(openrouter, reader=Meddling(openrouter, sent, edit))
     assert (outcome.state, model("acme/m").description, model("acme/m").context_length) == ("ok", "ours", 5)
     assert model("acme/m").upstream["description"]["value"] == "new"
 

@@ -6,7 +6,7 @@ import pytest
 
 from providers.models import ProviderCopy
 from providers.reading.reader import Reader
-from providers.sync import run
+from providers.sync import run as sync
 from tests.answers import DATA, RECORDED
 
 ENRICHERS = [
@@ -28,7 +28,7 @@ def test_what_a_sync_has_read_is_answered_without_asking_again(api, alice, upstr
     settings.OPENROUTER_BASE_URL, settings.OPENROUTER_API_KEY = upstream.url, "sk-or-v1-x"
     for path, name in (("/models", "models_2026-08-22"), ("/embeddings/models", "embeddings_models_2026-03-14")):
         upstream.serve(path, json.loads((DATA / "openrouter" / f"{name}.json").read_text()))
-    assert run.sync(make_provider("openrouter")).state == "ok"
+    assert sync.sync(make_provider("openrouter")).state == "ok"
     asked = len(upstream.requests)
     language = api.as_(alice).get("/api/models/openrouter").json()["data"]
     embeddings = api.as_(alice).get("/api/models/openrouter/embeddings").json()["data"]
@@ -44,5 +44,5 @@ def test_what_a_sync_has_read_is_answered_without_asking_again(api, alice, upstr
 @pytest.mark.django_db
 def test_an_answer_from_a_file_is_not_what_upstream_lists_now(make_provider):
     path = DATA / "openrouter" / "embeddings_models_2026-03-14.json"
-    assert run.sync(make_provider("openrouter"), path=path).state == "ok"
+    assert sync.sync(make_provider("openrouter"), path=path).state == "ok"
     assert not ProviderCopy.objects.exists()

@@ -14,7 +14,7 @@ from catalog.editing.entries import Author
 from catalog.models import AIModel
 from providers.models import Provider
 from providers.offers import bulk
-from providers.sync import run
+from providers.sync import run as sync
 from tests.feeds import DATA, DAYS, available, day, feed, record, saved
 
 
@@ -43,7 +43,7 @@ def in_threads(*works):
 def test_two_providers_that_bring_the_same_new_models_at_once_both_succeed(transactional_db, tmp_path):
     path, outcomes = saved(tmp_path, feed(60)), []
     providers = [Provider.objects.create(slug=f"or{n}", kind="openrouter", name="x") for n in (1, 2)]
-    in_threads(*[lambda p=p: outcomes.append(run.sync(p, path=path).state) for p in providers])
+    in_threads(*[lambda p=p: outcomes.append(sync.sync(p, path=path).state) for p in providers])
     assert outcomes == ["ok", "ok"]
     assert {tuple(found) for found in AIModel.objects.values_list("offered_by", flat=True)} == {("or1", "or2")}
 
@@ -55,7 +55,7 @@ def test_people_edit_while_syncs_write_and_neither_loses(transactional_db, tmp_p
         (tmp_path / str(number)).mkdir()
         sent = feed(60, description=f"upstream {number}", context_length=100 + number)
         paths.append(saved(tmp_path / str(number), sent))
-    run.sync(provider, path=paths[0])
+    sync.sync(provider, path=paths[0])
     edited = list(AIModel.objects.order_by("-pk")[:20])
 
     def edit():
@@ -63,7 +63,7 @@ def test_people_edit_while_syncs_write_and_neither_loses(transactional_db, tmp_p
             entries.edit(model, {"description": "ours"}, Author.person(None, "ops"))
 
     states = []
-    in_threads(edit, lambda: states.extend(run.sync(provider, path=path).state for path in paths[1:]))
+    in_threads(edit, lambda: states.extend(sync.sync(provider, path=path).state for path in paths[1:]))
     assert states == ["ok", "ok", "ok"]
     keys = [model.pk for model in edited]
     ours = AIModel.objects.filter(pk__in=keys)
