@@ -51,7 +51,7 @@ ARRIVAL, STALL = 30, 15
 LINGER = 2
 # Bytes a second: a client that reads an answer more slowly for longer than ARRIVAL loses the rest of it.
 SLOWEST = 8 * 1024
-# Bytes of bodies that one process holds while they arrive. Those of up to SMALL_BODY are always taken, so that large
+# Bytes of bodies that one process holds. Those of up to SMALL_BODY are always taken, so that large
 # ones that never end shut nobody out of signing in.
 MAX_BODIES, SMALL_BODY = 64 * 1024 * 1024, 16 * 1024
 # Each piece of a body costs a turn of the loop. Beyond this many they must hold this many bytes each on average.
@@ -118,7 +118,7 @@ class Load:
     queue: int = 0
     # A process that has much to do, or whose database hangs, is not dead.
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
-    # Bytes of the bodies that are arriving.
+    # Bytes of the bodies of requests that are not answered yet.
     bodies: int = 0
     # The large answers that their clients have not taken yet, the longest waiting first, and their bytes.
     answers: dict[asyncio.Timeout, int] = field(default_factory=dict)
@@ -164,14 +164,17 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         load.bounds_connections = True
         bound_connections()
     environ = environ_of(scope)
+    body = Body()
     try:
         if scope["http_version"] == "1.1" and "HTTP_HOST" not in environ:
             raise Refused(HTTPStatus.BAD_REQUEST, "The request names no host.")
-        await add_body(environ, receive)
+        await body.add_to(environ, receive)
         answer = await answered(environ)
     except Refused as refused:
         logger.warning("Refused with %d: %s", refused.status, refused)
         answer = refused.answer()
+    finally:
+        body.drop()
     await deliver(answer, environ["REQUEST_METHOD"] == "HEAD", send)
     if ACCESS_LOG:
         log_access(environ, answer, time.perf_counter() - began)
@@ -220,48 +223,55 @@ def environ_of(scope: Message) -> dict[str, Any]:
     return environ
 
 
-async def add_body(environ: dict[str, Any], receive: Receive) -> None:
-    """Collects the request's body, its length included. Raises Refused."""
-    chunked = "HTTP_TRANSFER_ENCODING" in environ
-    # The server has refused what is no number, and a second one that differs.
-    length = int(environ.get("CONTENT_LENGTH", "0").partition(",")[0] or 0)
-    if not chunked and not length:
-        return
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    body = b"" if length > limit else await collected(receive, None if chunked else length, limit)
-    if length > limit or len(body) > limit:
-        environ["wsgi.input"] = TooLarge()
-        environ["CONTENT_LENGTH"] = str(max(length, len(body)))
-    else:
-        environ["wsgi.input"] = BytesIO(body)
-        environ["CONTENT_LENGTH"] = str(len(body))
+class Body:
+    """A request's body. What it holds counts from when it arrives until the request is answered."""
 
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
 
-async def collected(receive: Receive, length: int | None, limit: int) -> bytes:
-    """The body, of `length` bytes or of as many as come: more than `limit`, where it goes on after that."""
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(ARRIVAL):
-            while length is None or size < length:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise Refused(HTTPStatus.BAD_REQUEST, "The body ended before it was whole.")
-                piece = message.get("body", b"")
-                pieces.append(piece)
-                size += len(piece)
-                load.bodies += len(piece)
-                if size > limit or not message.get("more_body", False):
-                    break
-                if len(pieces) > MANY_PIECES and size < len(pieces) * SMALL_PIECE:
-                    raise Refused(HTTPStatus.BAD_REQUEST, "The body came in more and smaller pieces than are taken.")
-                if size > SMALL_BODY and load.bodies > MAX_BODIES:
-                    raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are arriving. Try again.")
-    except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"The body was not complete within {ARRIVAL} seconds.") from None
-    finally:
-        load.bodies -= size
-    return b"".join(pieces)
+    async def add_to(self, environ: dict[str, Any], receive: Receive) -> None:
+        """Collects it, and gives it a length, without which Django reads none. Raises Refused."""
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        # The server has refused what is no number, and a second one that differs.
+        length = int(environ.get("CONTENT_LENGTH", "0").partition(",")[0] or 0)
+        if not chunked and not length:
+            return
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if length <= limit:
+            await self._collect(receive, None if chunked else length, limit)
+        if max(length, self.size) > limit:
+            environ["wsgi.input"] = TooLarge()
+        else:
+            environ["wsgi.input"] = BytesIO(b"".join(self.pieces))
+        self.pieces.clear()
+        environ["CONTENT_LENGTH"] = str(max(length, self.size))
+
+    async def _collect(self, receive: Receive, length: int | None, limit: int) -> None:
+        """As many bytes as `length`, or as come; more than `limit` where it goes on after that."""
+        try:
+            async with asyncio.timeout(ARRIVAL):
+                while length is None or self.size < length:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Refused(HTTPStatus.BAD_REQUEST, "The body ended before it was whole.")
+                    self._add(message.get("body", b""))
+                    if self.size > limit or not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"The body was not complete within {ARRIVAL} seconds.") from None
+
+    def _add(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self.size += len(piece)
+        load.bodies += len(piece)
+        if len(self.pieces) > MANY_PIECES and self.size < len(self.pieces) * SMALL_PIECE:
+            raise Refused(HTTPStatus.BAD_REQUEST, "The body came in more and smaller pieces than are taken.")
+        if self.size > SMALL_BODY and load.bodies > MAX_BODIES:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are here at once. Try again shortly.")
+
+    def drop(self) -> None:
+        load.bodies -= self.size
 
 
 async def let_go(receive: Receive) -> None:

@@ -199,6 +199,21 @@ def test_a_request_beyond_the_queue_is_refused_at_once(monkeypatch, release):
     assert [exchange.status for exchange in exchanges].count(200) == asgi.THREADS + 2
 
 
+def test_a_body_counts_until_its_request_is_answered(release):
+    exchange = Exchange(rendered=(b"x" * 5000, b""))
+
+    async def run() -> int:
+        task = asyncio.ensure_future(exchange.call())
+        await asyncio.wait([task], timeout=0.2)
+        waiting = asgi.load.bodies
+        release.set()
+        await task
+        return waiting
+
+    assert asyncio.run(run()) == 5000
+    assert asgi.load.bodies == 0
+
+
 def test_where_no_thread_comes_back_requests_are_refused_and_the_process_counts_as_alive(monkeypatch, release):
     monkeypatch.setattr(asgi, "PATIENCE", 0.1)
     exchanges = [Exchange() for _ in range(asgi.THREADS + 2)]
