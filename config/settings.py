@@ -198,7 +198,8 @@ else:
             # twice as long after each failure, and so long after the server is back.
             "reconnect_timeout": 2,
         }
-    # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements.
+    # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements. One that is
+    # met sets this by itself: catalog/db/prepared.py.
     _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)
 
 # Nothing is cached in a process behind the others' backs: waffle would otherwise answer with flags that another

