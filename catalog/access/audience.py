@@ -77,19 +77,37 @@ def _named(keys: Iterable[int], path: str) -> Q:
 def _with_built_upon(keys: Iterable[int]) -> frozenset[int]:
     """The models and the custom models that stand upon them."""
     wanted = set(keys)
-    upon = _named(wanted, "base_model") | _named(wanted, "base_model__base_model") if len(wanted) <= FEW else Q()
-    rows = AIModel.objects.custom().filter(upon).values_list("pk", "base_model", "base_model__base_model")
-    wanted |= {pk for pk, base, below in rows if base in wanted or below in wanted}
+    found = wanted
+    for _ in range(rules.MAX_CHAIN - 1):
+        rows = AIModel.objects.custom().filter(_named(found, "base_model")).order_by()
+        found = {pk for pk, base in rows.values_list("pk", "base_model") if base in found}
+        wanted |= found
     return frozenset(wanted)
 
 
+def _chains(keys: frozenset[int]) -> list[list[dict[str, Any]]]:
+    """Of each model what the rule reads, and the same of the models below it.
+
+    Each level is read by itself: a join of a large table with itself is slow on a database that has not yet counted it.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    wanted = set(keys)
+    for _ in range(rules.MAX_CHAIN):
+        for row in AIModel.objects.filter(_named(wanted, "pk")).order_by().values(*_READ):
+            if row["pk"] in wanted:
+                rows[row["pk"]] = row
+        wanted = {row["base_model"] for row in rows.values() if row["base_model"]} - rows.keys()
+        if not wanted:
+            break
+    chains = [[rows[pk]] for pk in sorted(keys & rows.keys())]
+    for chain in chains:
+        while len(chain) < rules.MAX_CHAIN and chain[-1]["base_model"] in rows:
+            chain.append(rows[chain[-1]["base_model"]])
+    return chains
+
+
 def _alike(keys: frozenset[int]) -> _Alike:
-    names = [f"{link}{name}" for link in _LINKS for name in _READ]
-    chains: list[list[dict[str, Any]]] = []
-    for row in AIModel.objects.filter(_named(keys, "pk")).order_by().values_list(*names):
-        parts = [dict(zip(_READ, row[at : at + len(_READ)], strict=True)) for at in range(0, len(row), len(_READ))]
-        if parts[0]["pk"] in keys:
-            chains.append([part for part in parts if part["pk"] is not None])
+    chains = _chains(keys)
     linked = {part["pk"] for chain in chains for part in chain}
     granted: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
     principals = ("model_id", "principal_type", "user_id", "group_id")
