@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -28,6 +29,7 @@ from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.once import MadeOnce
 from catalog.editing.entries import Author
+from catalog.validation import moments
 
 
 def _subject(key_id: str) -> view_as.Subject | None:
@@ -76,6 +78,15 @@ class Lines(forms.Field):
         return (initial or []) != self.to_python(data)
 
 
+class Until(forms.SplitDateTimeField):
+    """A day and a time; a day alone is its end."""
+
+    def compress(self, data_list: Any) -> Any:
+        if data_list and data_list[0] and data_list[1] in self.empty_values:
+            return moments.end_of(data_list[0])
+        return super().compress(data_list)
+
+
 class ApiKeyForm(forms.ModelForm):
     """`actor` is set by the admin, for each request."""
 
@@ -96,6 +107,12 @@ class ApiKeyForm(forms.ModelForm):
         initial=default_scopes,
         widget=forms.CheckboxSelectMultiple,
         help_text="A key that was made with another key has those of that one at most.",
+    )
+
+    expires_at = Until(
+        required=False,
+        widget=AdminSplitDateTime,
+        help_text="UTC. A day without a time is the end of that day. Blank: it never expires.",
     )
 
     class Media:

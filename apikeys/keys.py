@@ -23,6 +23,7 @@ from catalog.access.rules import Viewer
 from catalog.editing import entries
 from catalog.editing.entries import Author
 from catalog.models import AIModel
+from catalog.validation import moments
 
 MAX_OVERLAP = 7 * 86_400
 _PLAIN = ("name", "per_minute", "per_day", "expires_at", "is_active")
@@ -313,11 +314,10 @@ def _differences(before: Mapping[str, Any] | None, key: ApiKey) -> dict[str, lis
 
 
 def expiry(text: str, now: datetime) -> datetime | None:
-    """The moment that `90d` or an ISO 8601 text names; None where it is neither."""
-    if text.endswith("d") and text[:-1].isascii() and text[:-1].isdigit() and len(text) <= 6:
-        return now + timedelta(days=int(text[:-1]))
+    """The moment that `90d` or an ISO 8601 text names (a bare date: its end); None where none can be stored."""
     try:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
-    except ValueError:
+        if text.endswith("d") and text[:-1].isascii() and text[:-1].isdigit() and len(text) <= 8:
+            return now + timedelta(days=int(text[:-1]))
+        return moments.until(text)
+    except (ValueError, OverflowError):
         return None

@@ -56,6 +56,10 @@ class KeyPolicy:
             return self.names(model_id)
         return self.mode == "deny_list" and not self.names(model_id)
 
+    def spares(self, target_id: str) -> bool:
+        """Whether an alias of this id is not denied on its account. An allow list names the alias, not its target."""
+        return self.mode == "allow_list" or self.allows(target_id)
+
     def is_within(self, other: KeyPolicy) -> bool:
         """Whether this policy surely allows nothing that the other does not. In doubt it says no.
 
@@ -70,8 +74,9 @@ class KeyPolicy:
             return False
         if self.mode == "deny_list":
             return all(self.names(pattern) for pattern in other.patterns)
-        # Whether two patterns with stars have no id in common is not worked out.
-        return self.mode == "allow_list" and not self._wild and all(other.allows(exact) for exact in self._exact)
+        # Whether two patterns with stars have no id in common is not worked out; nor what an alias will stand for.
+        plain = not self._wild and not any(exact.startswith(model_ids.ALIAS_MARK) for exact in self._exact)
+        return self.mode == "allow_list" and plain and all(other.allows(exact) for exact in self._exact)
 
     def condition(self, field: str) -> Q:
         """The same as a filter on the field that holds the model id."""
@@ -79,10 +84,14 @@ class KeyPolicy:
             return EVERYTHING
         if self.mode not in ("allow_list", "deny_list"):
             return NOTHING
-        named = Q(**{f"{field}__in": sorted(self._exact)})
+        named = Q(**{f"{field}__among": sorted(self._exact)})
         for pattern in self._wild:
             named |= Q(**{f"{field}__matches": pattern})
         return named if self.mode == "allow_list" else ~named
+
+    def sparing(self, field: str) -> Q:
+        """`spares` as a filter on the field that holds the id."""
+        return EVERYTHING if self.mode == "allow_list" else self.condition(field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +103,19 @@ class Conjunction:
     def allows(self, model_id: str) -> bool:
         return all(policy.allows(model_id) for policy in self.policies)
 
+    def spares(self, target_id: str) -> bool:
+        return all(policy.spares(target_id) for policy in self.policies)
+
     def condition(self, field: str) -> Q:
         both = EVERYTHING
         for policy in self.policies:
             both &= policy.condition(field)
+        return both
+
+    def sparing(self, field: str) -> Q:
+        both = EVERYTHING
+        for policy in self.policies:
+            both &= policy.sparing(field)
         return both
 
 
@@ -175,10 +193,17 @@ def _of_mode(mode: str, name: str, patterns: Sequence[str] | None, current: KeyP
     return KeyPolicy(mode, tuple(patterns))
 
 
-def _refuse_problems(name: str, patterns: Sequence[object]) -> None:
+def too_many(patterns: Sequence[object]) -> str | None:
+    """A sentence on why a list of so many patterns cannot stand, or None."""
     if len(patterns) > MAX_PATTERNS:
-        raise ValidationError({name: f"A list has at most {MAX_PATTERNS} entries."})
-    if problems := problems_of(patterns):
-        raise ValidationError({f"{name}.{n}": f"{patterns[n]!r:.100}: {text}" for n, text in problems.items()})
+        return f"A list has at most {MAX_PATTERNS} entries."
     if sum("*" in str(pattern) for pattern in patterns) > MAX_WILD:
-        raise ValidationError({name: f"At most {MAX_WILD} entries of a list may have a star."})
+        return f"At most {MAX_WILD} entries of a list may have a star."
+    return None
+
+
+def _refuse_problems(name: str, patterns: Sequence[object]) -> None:
+    if len(patterns) <= MAX_PATTERNS and (problems := problems_of(patterns)):
+        raise ValidationError({f"{name}.{n}": f"{patterns[n]!r:.100}: {text}" for n, text in problems.items()})
+    if problem := too_many(patterns):
+        raise ValidationError({name: problem})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from apikeys.policy import KeyPolicy, problems_of
+from apikeys.policy import KeyPolicy, problems_of, too_many
 from catalog.access.callers import caller_of
 from catalog.db import lookups
 from catalog.models import AIModel
@@ -31,13 +31,18 @@ class Match:
 
 
 def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
-    """One query for the models and one for the user's standing, however many patterns there are."""
-    ids = list(AIModel.objects.visible_to(caller_of(user).viewer).values_list("model_id", flat=True))
-    policy, present = KeyPolicy(mode, tuple(patterns)), set(ids)
+    """Two queries for the models and one for the user's standing, however many patterns there are."""
+    viewer = caller_of(user).viewer
+    ids = list(AIModel.objects.visible_to(viewer).values_list("model_id", flat=True))
+    # Asked of the rule, as an alias and a custom model are denied with what they stand for or upon.
+    within = replace(viewer, policy=KeyPolicy(mode, tuple(patterns)))
+    allowed = 0 if too_many(patterns) else AIModel.objects.visible_to(within).count()
+    present = set(ids)
     nothing = [
         pattern
         for pattern in patterns
         if (pattern not in present if "*" not in pattern else not any(lookups.matches(pattern, id_) for id_ in ids))
     ]
     problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
-    return Match(len(ids), sum(policy.allows(id_) for id_ in ids), [] if mode == "all" else nothing, problems)
+    problems += [problem] if (problem := too_many(patterns)) else []
+    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems)

@@ -11,14 +11,23 @@ from apikeys.authentication import Credential
 from apikeys.keys import MAX_OVERLAP
 from apikeys.models import ApiKey, Scope
 from catalog.api.fields import StrictSerializer, Switch, Text, Whole
+from catalog.validation import moments
 from catalog.validation.values import MAX_INTEGER, validate_line
 
 
-class Moment(serializers.DateTimeField):
+class Until(serializers.DateTimeField):
+    """An end: a bare date is the end of that day."""
+
+    default_error_messages = {
+        "invalid": "This is ISO 8601, such as 2027-01-31T12:00:00Z, or 2027-01-31 for the end of that day (UTC), "
+        "before the year 10000."
+    }
+
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid", format="2027-01-31T12:00:00Z")
-        return super().to_internal_value(data)
+        try:
+            return moments.until(data)
+        except (TypeError, ValueError):
+            self.fail("invalid")
 
 
 class Patterns(serializers.ListField):
@@ -52,7 +61,11 @@ class KeyWriteSerializer(StrictSerializer):
     )
     per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")
     per_day = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")
-    expires_at = Moment(required=False, allow_null=True, help_text="ISO 8601, in the future; null: never.")
+    expires_at = Until(
+        required=False,
+        allow_null=True,
+        help_text="ISO 8601, in the future; a bare date is the end of that day (UTC); null: never.",
+    )
     is_active = Switch(required=False)
 
     def validate_scopes(self, scopes: list[str]) -> list[str]:

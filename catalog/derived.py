@@ -60,6 +60,8 @@ INHERITED_FIELDS: tuple[str, ...] = (
     "offered_by",
     "is_available",
     "supported_in_api",
+    # So that it is judged with what its base stands for; unless staff delegated it.
+    "alias_of",
 )
 DERIVED_FIELDS: tuple[str, ...] = ("author", "search_text", "name_key", "facets")
 SOURCES = frozenset(
@@ -82,6 +84,8 @@ def set_derived(model: AIModel) -> None:
         base = model.base_model
         for field in INHERITED_FIELDS if base is not None else ():
             setattr(model, field, getattr(base, field))
+        if model.delegated:
+            model.alias_of = ""
         if base is None:
             model.is_available = False
         else:

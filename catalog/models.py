@@ -187,7 +187,18 @@ _SIGHT_COLUMNS = (
     "requires_feature_flag",
     "restricted",
     "owner",
+    "alias_of",
 )
+
+
+class AliasTarget(models.ForeignObject):
+    """The model whose id an alias names, if there is one: a relation without a column or a constraint of its own."""
+
+    def contribute_to_class(
+        self, cls: type[models.Model], name: str, private_only: bool = False, **kwargs: Any
+    ) -> None:
+        # Private, as generic relations are: for queries, and in no form, migration or copy of the row.
+        super().contribute_to_class(cls, name, private_only=True, **kwargs)
 
 
 def _number(help_text: str) -> Any:
@@ -251,6 +262,14 @@ class AIModel(models.Model):
     retires_at = models.DateField(null=True, blank=True)
     knowledge_cutoff = models.DateField(null=True, blank=True)
     alias_of = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
+    stands_for: Any = AliasTarget(
+        "self",
+        on_delete=models.DO_NOTHING,
+        from_fields=["alias_of"],
+        to_fields=["model_id"],
+        related_name="+",
+        null=True,
+    )
 
     # What follows from the providers' offers; written by syncs and by `providers.sync.merge`.
     pricing = StoredJSON(
@@ -350,6 +369,8 @@ class AIModel(models.Model):
             models.Index(F("name_key"), F("model_id"), name="aimodel_name"),
             models.Index(F("prompt_price"), F("model_id"), name="aimodel_price"),
             models.Index(F("context_length"), F("model_id"), name="aimodel_context"),
+            # Few of many are aliases: the condition on what they stand for looks at these alone.
+            models.Index(fields=("alias_of",), name="aimodel_alias", condition=Q(alias_of__gt=""), include=("id",)),
             # Few of many are custom models: the conditions on base models look at these alone.
             models.Index(
                 fields=("base_model", "owner"),
@@ -375,6 +396,8 @@ class AIModel(models.Model):
                 derived.refresh_dependents([self.pk])
 
     def clean(self) -> None:
+        if self.alias_of and self.alias_of == self.model_id:
+            raise ValidationError({"alias_of": "A model is no alias of itself. Blank: it is no alias."}, code="circle")
         self._check_picture()
         self._check_chain()
 

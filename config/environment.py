@@ -6,6 +6,7 @@ which cannot start says why on the last line of its log, and exits with a status
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -62,6 +63,23 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         return [ip_network(word, strict=False) for word in words(name)]
     except ValueError:
         refuse(f"{name} must be a comma-separated list of addresses or networks, such as 10.0.0.0/8.")
+
+
+# As browsers write an origin: no path, no default port, in lower case.
+_ORIGIN = re.compile(
+    r"(?:http(?!://[^/]*:80\Z)|https(?!://[^/]*:443\Z))://(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
+)
+
+
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins, as browsers send them."""
+    found = words(name)
+    if not all(_ORIGIN.fullmatch(origin) for origin in found):
+        refuse(
+            f"{name} must be a comma-separated list of origins as browsers send them, such as https://app.example.com "
+            "or http://localhost:3000: no *, no path, no closing slash."
+        )
+    return found
 
 
 def base_url(name: str, default: str) -> str:

@@ -50,6 +50,21 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEVELO
 if not ALLOWED_HOSTS:
     env.refuse("set ALLOWED_HOSTS (a comma-separated list of the host names that it answers to).")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+# Web apps of other origins that call the API with a key. Cookies are never asked for: each call brings its credential.
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+CORS_ALLOW_HEADERS = (
+    "authorization", "content-type", "if-none-match", "if-match", "x-request-id",
+    # What OpenAI's JavaScript client sends with each call.
+    "openai-organization", "openai-project", "x-stainless-arch", "x-stainless-helper-method", "x-stainless-lang",
+    "x-stainless-os", "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime",
+    "x-stainless-runtime-version", "x-stainless-timeout",
+)  # fmt: skip
+CORS_EXPOSE_HEADERS = (
+    "X-Request-Id", "ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After",
+    "Deprecation", "Sunset",
+)  # fmt: skip
 # Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; config/client_ip.py takes the latter from others.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 # For a private network without TLS. Sessions and keys then travel in the clear.
@@ -91,7 +106,8 @@ INSTALLED_APPS = [
     "preferences.apps.PreferencesConfig",
     "providers.apps.ProvidersConfig",
     "apikeys.apps.ApiKeysConfig",
-    "django.contrib.admin",
+    # Django's admin, under our rule for its lists.
+    "config.admin_site.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -105,11 +121,14 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "waffle",
     "axes",
+    "corsheaders",
 ]
 
 MIDDLEWARE = [
     # Outermost, so that every answer has a request id, a refusal of the middleware below it included.
     "config.api.request_id.RequestIdMiddleware",
+    # Around all that may refuse, so that a browser shows its page a refusal too, and before anything asks for a key.
+    "corsheaders.middleware.CorsMiddleware",
     "config.client_ip.ForwardedMiddleware",
     "config.databases.patience.PatienceMiddleware",
     "config.api.security.SecurityHeadersMiddleware",

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller
-from catalog.api.base import answer, etag
+from catalog.api.base import IncludingMixin, answer, etag
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
 from catalog.api.schema import refusals
@@ -75,14 +75,14 @@ def _default(view: VisibleCatalog) -> int | None:
 
 
 @extend_schema(tags=["models"])
-class ModelsViewSet(RenderingMixin, viewsets.ViewSet):
+class ModelsViewSet(IncludingMixin, RenderingMixin, viewsets.ViewSet):
     """The catalog as the caller gets it, and their own switches of it."""
 
     permission_classes = (SignedInOrPublic, HasScope)
     scopes = {"GET": "models:read", "PATCH": "preferences:write"}
 
     def known_parameters(self) -> frozenset[str]:
-        return frozenset({"format"} if self.request.method in ("GET", "HEAD") else ())
+        return frozenset({"format", "include"} if self.request.method in ("GET", "HEAD") else ())
 
     @extend_schema(
         operation_id="models_catalog",
@@ -90,7 +90,10 @@ class ModelsViewSet(RenderingMixin, viewsets.ViewSet):
         description="Signed in, `catalog` is every visible model and `models` the usable ones. Anonymous callers get "
         "the available ones as both. The highest priority first, then by id. With `format=cli`, an array for the "
         "picker of a terminal client: the chat models that are visible, available and not switched off by the caller.",
-        parameters=[OpenApiParameter("format", str, enum=["cli"], description="For the picker of a terminal client.")],
+        parameters=[
+            OpenApiParameter("format", str, enum=["cli"], description="For the picker of a terminal client."),
+            OpenApiParameter("include", str, description="Staff: hidden, inactive, or hidden,inactive, in `catalog`."),
+        ],
         examples=[
             OpenApiExample(
                 "Signed in",
@@ -117,6 +120,8 @@ class ModelsViewSet(RenderingMixin, viewsets.ViewSet):
             return self.rendered_answer("models", lambda view: catalog_lists(view, _default(view)))
         if sent.getlist("format") != ["cli"]:
             raise ValidationError({"format": ["The one other format is cli."]})
+        if "include" in sent:
+            raise ValidationError({"include": ["A picker holds nothing that is hidden or inactive."]})
         return self.rendered_answer("cli", lambda view: cli_rows(view, _default(view)))
 
     @extend_schema(

@@ -80,6 +80,7 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "api/models/ollama", "", None, SIGNED_IN),
     ("GET", "api/models/openai", "", None, SIGNED_IN),
     ("GET", "v1/models", "", None, SIGNED_IN),
+    ("GET", "v1/models/", "", None, SIGNED_IN),
     ("GET", "v1/models/<path:model_id>", "v1/models/acme/large", None, SIGNED_IN_OPEN),
     ("GET", "v1/models/<path:model_id>", "v1/models/acme/secret", None, SIGNED_IN_NOBODYS),
     ("GET", "api/keys", "", None, SIGNED_IN),

@@ -30,7 +30,7 @@ from providers.lists import cache, lists
 from providers.models import Provider
 
 WORLDS = int(os.environ.get("SIGHT_WORLDS", "20"))
-MODELS, CUSTOM, KEYS, SINGLES = 60, 16, 12, 2
+MODELS, ALIASES, CUSTOM, KEYS, SINGLES = 52, 10, 16, 12, 2
 NOW = timezone.now()
 # Ids that differ in case, in one character, and in what a pattern language may take for special.
 STEMS = (
@@ -63,6 +63,9 @@ class World:
     preferences: dict[tuple[int, int], bool] = field(default_factory=dict)
     no_new_since: dict[int, Any] = field(default_factory=dict)
     examples: int = 0
+
+    def entry(self, model_id: str) -> AIModel | None:
+        return next((m for m in self.models if m.model_id == model_id and m.kind == "catalog"), None)
 
 
 def make_world(seed: int) -> World:
@@ -103,6 +106,17 @@ def make_world(seed: int) -> World:
     world.models = AIModel.objects.bulk_create(
         row(model_id, is_available=chance.random() < 0.85) for model_id in chance.sample(ids, MODELS)
     )
+    entries = [model.model_id for model in world.models]
+    aliases = [f"~acme/{n}" for n in range(ALIASES)]
+    # Of entries and of aliases, later ones too: in chains, in circles, of themselves, of nothing.
+    world.models += AIModel.objects.bulk_create(
+        row(
+            alias,
+            is_available=chance.random() < 0.85,
+            alias_of=chance.choice([*chance.sample(entries, 6), *aliases[:4], "acme/gone"]),
+        )
+        for alias in aliases
+    )
     for n in range(CUSTOM):
         # The later ones may be built upon the earlier; at most three in a chain.
         low = [m for m in world.models if m.kind == "catalog" or m.base_model is None or m.base_model.kind == "catalog"]
@@ -137,7 +151,7 @@ def make_world(seed: int) -> World:
     for _ in range(KEYS):
         patterns = [
             *chance.sample(names, chance.randint(0, 6)),
-            *chance.sample(["acme/*", "*/gpt-4.1*", "*gpt?4*", "*[1]*", "custom*", "*", "a*e/*1", "*:free"], 2),
+            *chance.sample(["acme/*", "*/gpt-4.1*", "*gpt?4*", "*[1]*", "custom*", "*", "a*e/*1", "*:free", "~*"], 2),
         ]
         token = tokens.make()
         key = ApiKey.objects.create(
@@ -192,11 +206,23 @@ class Oracle:
     def permitted(self, model: AIModel) -> bool:
         return self.permits(model.model_id)
 
+    def target_seen(self, model: AIModel, links: int = 2) -> bool:
+        """Whether what an alias stands for is not denied; an allow list that names the alias is content with that."""
+        if model.kind == "custom" or not model.alias_of:
+            return True
+        target = self.world.entry(model.alias_of)
+        return (
+            links > 0
+            and target is not None
+            and self.passes(target, permitted=self.key.mode == "allow_list" or self.permitted(target))
+            and self.target_seen(target, links - 1)
+        )
+
     def permits(self, model_id: str) -> bool:
         named = any(matched(pattern, model_id) for pattern in self.key.patterns)
         return {"all": True, "allow_list": named, "deny_list": not named}[self.key.mode]
 
-    def passes(self, model: AIModel, *, active: bool = True) -> bool:
+    def passes(self, model: AIModel, *, active: bool = True, permitted: bool | None = None) -> bool:
         flags = self.world.flags_of[self.user]
         readable = model.owner_id == self.user or self.granted(model)
         if model.kind == "catalog" and not model.restricted:
@@ -207,7 +233,7 @@ class Oracle:
             and (not model.requires_feature_flag or model.requires_feature_flag in flags)
             and (not model.experimental or "experimental_models" in flags)
             and readable
-            and self.permitted(model)
+            and (self.permitted(model) if permitted is None else permitted)
         )
 
     def base_seen(self, model: AIModel) -> bool:
@@ -216,7 +242,7 @@ class Oracle:
         return model.base_model is not None and (model.delegated or self.visible(model.base_model))
 
     def visible(self, model: AIModel) -> bool:
-        return self.passes(model) and self.base_seen(model)
+        return self.passes(model) and self.target_seen(model) and self.base_seen(model)
 
     def found(self, model: AIModel) -> bool:
         own = model.kind == "custom" and (model.owner_id == self.user or self.granted(model, ("write",)))
@@ -248,6 +274,17 @@ def searched(model: AIModel) -> str:
     return " ".join([model.model_id, *named])
 
 
+def check_names(world: World, rows: list[dict[str, Any]], oracle: Oracle) -> None:
+    """What a model stands for or is built on is named only to those who see that one."""
+    by_id = {model.model_id: model for model in world.models}
+    for row in rows:
+        model = by_id[row["id"]]
+        target = by_id.get(model.alias_of) if model.kind == "catalog" else None
+        assert row.get("alias_of") == (target.model_id if target and oracle.visible(target) else None), row
+        if row.get("base_model_id"):
+            assert oracle.visible(by_id[row["base_model_id"]]), row
+
+
 def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     def expected(holds: Any) -> set[str]:
         world.examples += len(world.models)
@@ -258,6 +295,7 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     both = caller.get("/api/models").json()
     assert {row["id"] for row in both["catalog"]} == expected(oracle.visible)
     assert {row["id"] for row in both["models"]} == expected(oracle.usable)
+    check_names(world, both["catalog"] + both["models"], oracle)
     picked = caller.get("/api/models", {"format": "cli"}).json()
     assert {row["slug"] for row in picked} == expected(
         lambda m: oracle.visible(m) and oracle.available(m) and world.preferences.get((oracle.user, m.pk)) is not False
@@ -271,6 +309,7 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     page = caller.get("/api/models/list", {"page_size": 200}).json()
     assert {row["id"] for row in page["items"]} == expected(oracle.found)
     assert page["total"] == len(page["items"])
+    check_names(world, page["items"], oracle)
     found = caller.get("/api/models/list", {"page_size": 200, "query": "4"}).json()
     assert {row["id"] for row in found["items"]} == expected(lambda m: oracle.found(m) and "4" in searched(m))
 
@@ -285,7 +324,10 @@ def check_singles(world: World, caller: Any, oracle: Oracle, chance: random.Rand
         shown = oracle.usable(model) and model.supported_in_api
         world.examples += 5
         assert (caller.get(f"/v1/models/{path}").status_code == 200) is shown, model
-        assert (caller.get(f"/api/models/{path}").status_code == 200) is oracle.found(model), model
+        detail = caller.get(f"/api/models/{path}")
+        assert (detail.status_code == 200) is oracle.found(model), model
+        if detail.status_code == 200:
+            check_names(world, [detail.json()], oracle)
         explained = caller.get("/api/models/access", {"model_id": model.model_id})
         assert explained.status_code == (200 if oracle.found(model) else 404), model
         if explained.status_code == 200:

@@ -75,8 +75,13 @@ def _named(keys: Iterable[int], path: str) -> Q:
 
 
 def _with_built_upon(keys: Iterable[int]) -> frozenset[int]:
-    """The models and the custom models that stand upon them."""
+    """The models, their aliases, and the custom models that stand upon any of these."""
     wanted = set(keys)
+    aliases = list(AIModel.objects.filter(alias_of__gt="").order_by().values_list("pk", "alias_of"))
+    targets = AIModel.objects.filter(model_id__in={target for _, target in aliases}).order_by()
+    pk_of = dict(targets.values_list("model_id", "pk"))
+    for _ in range(rules.MAX_ALIASES):
+        wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted}
     found = wanted
     for _ in range(rules.MAX_CHAIN - 1):
         rows = AIModel.objects.custom().filter(_named(found, "base_model")).order_by()

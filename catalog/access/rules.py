@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Q
 
 if TYPE_CHECKING:
@@ -21,17 +22,27 @@ EXPERIMENTAL_FLAG = "experimental_models"
 
 # A custom model, the one it is built on, and the catalog entry below: no longer chain can be made.
 MAX_CHAIN = 3
+# What an alias stands for may be an alias itself; one that leads further than this, or in a circle, shows nothing.
+MAX_ALIASES = 2
 
 NOTHING = Q(pk__in=())
 EVERYTHING = ~NOTHING
 
 
 class Policy(Protocol):
-    """Which ids the key in use may name; `apikeys.policy` makes it."""
+    """Which ids the key in use may name; `apikeys.policy` makes it.
+
+    `spares` is asked of what an alias stands for: a deny list that names it denies the alias too, while an allow list
+    is content to name the alias.
+    """
 
     def allows(self, model_id: str) -> bool: ...
 
     def condition(self, field: str) -> Q: ...
+
+    def spares(self, target_id: str) -> bool: ...
+
+    def sparing(self, field: str) -> Q: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,63 @@ def _policy(viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if viewer.policy is None else viewer.policy.condition(f"{prefix}model_id")
 
 
+def _rows() -> Any:
+    return apps.get_model("catalog", "AIModel")._default_manager
+
+
+def _all(conditions: Iterable[Condition], viewer: Viewer, prefix: str = "") -> Q:
+    seen = Q()
+    for condition in conditions:
+        seen &= condition.filter(viewer, prefix)
+    return seen
+
+
+def _target_seen(viewer: Viewer) -> Q:
+    """Aliases of what is not denied to the viewer, link by link."""
+    seen, ended, path = Q(), NOTHING, ""
+    for _ in range(MAX_ALIASES):
+        path += "stands_for__"
+        target = Q(**{f"{path}kind": "catalog"}) & _all(OF_THE_ROW, viewer, path)
+        if viewer.policy is not None:
+            target &= viewer.policy.sparing(f"{path}model_id")
+        seen &= ended | target
+        ended |= Q(**{f"{path}alias_of": ""})
+    return seen & ended
+
+
+def _alias(viewer: Viewer, prefix: str) -> Q:
+    # A subquery: the joins to targets are made for aliases alone, which few models are. These are judged as bases are:
+    # what staff ask to see besides is not what an alias of it may show.
+    aliases = _rows().filter(_target_seen(viewer.including(())), alias_of__gt="")
+    return Q(**{f"{prefix}alias_of": ""}) | Q(**{f"{prefix}pk__in": aliases.values("pk")})
+
+
+def _targets(model: AIModel) -> Iterator[AIModel | None]:
+    """What an alias stands for, link by link, and None where that ends in no model or goes on for too long."""
+    link: AIModel | None = model
+    for _ in range(MAX_ALIASES):
+        if link is None or not link.alias_of:
+            return
+        try:
+            link = link.stands_for
+        except ObjectDoesNotExist:
+            link = None
+        yield link
+    if link is not None and link.alias_of:
+        yield None
+
+
+def _sees_target(viewer: Viewer, model: AIModel) -> bool:
+    plain = viewer.including(())
+    return all(
+        target is not None
+        and target.kind == "catalog"
+        and all(condition.holds(plain, target) for condition in OF_THE_ROW)
+        and (plain.policy is None or plain.policy.spares(target.model_id))
+        for target in _targets(model)
+    )
+
+
 def grants_to(viewer: Viewer, model: AIModel) -> list[str]:
     """The permissions that grants give this viewer."""
     return [
@@ -136,7 +204,8 @@ def _is_readable(viewer: Viewer, model: AIModel) -> bool:
     return bool(grants_to(viewer, model))
 
 
-SIGHT: tuple[Condition, ...] = (
+# What a row says by itself.
+OF_THE_ROW: tuple[Condition, ...] = (
     Condition(
         "active",
         _active,
@@ -172,37 +241,48 @@ SIGHT: tuple[Condition, ...] = (
         "The entry is open to all, the caller's own, or granted to them.",
         "The entry is only for those granted; a grant to the caller or one of their groups would show it.",
     ),
-    Condition(
-        "key_policy",
-        _policy,
-        lambda viewer, model: viewer.policy is None or viewer.policy.allows(model.model_id),
-        "No key is in use, or its policy allows this id.",
-        "The policy of the key in use does not allow this id.",
-    ),
 )
+KEY_POLICY = Condition(
+    "key_policy",
+    _policy,
+    lambda viewer, model: viewer.policy is None or viewer.policy.allows(model.model_id),
+    "No key is in use, or its policy allows this id.",
+    "The policy of the key in use does not allow this id.",
+)
+ALIAS_TARGET = Condition(
+    "alias_target",
+    _alias,
+    _sees_target,
+    "It is no alias, or what it stands for is not denied to the caller.",
+    "It is an alias or built on one, and what that stands for is gone or denied to the caller; sight of that one would "
+    "show it.",
+)
+SIGHT = (*OF_THE_ROW, KEY_POLICY, ALIAS_TARGET)
 
 
-def _own_sight(viewer: Viewer, prefix: str) -> Q:
-    seen = Q()
-    for condition in SIGHT:
-        seen &= condition.filter(viewer, prefix)
-    return seen
+def _sight_of_base(viewer: Viewer, prefix: str, levels: int) -> Q:
+    base = f"{prefix}base_model__"
+    # What an alias stands for is not asked here: a custom model that is built on one has it on its own row.
+    seen = _all((*OF_THE_ROW, KEY_POLICY), viewer.including(()), base)
+    if levels > 1:
+        return seen & (Q(**{f"{base}kind": "catalog"}) | _base_seen(viewer, base, levels - 1))
+    return seen & Q(**{f"{base}kind": "catalog"})
 
 
 def _base_seen(viewer: Viewer, prefix: str, levels: int) -> Q:
     """A custom model needs sight of the one it is built on, unless staff delegated it. Without a base it is broken."""
-    base = f"{prefix}base_model__"
-    seen = _own_sight(viewer.including(()), base)
-    if levels > 1:
-        seen &= Q(**{f"{base}kind": "catalog"}) | _base_seen(viewer, base, levels - 1)
-    else:
-        seen &= Q(**{f"{base}kind": "catalog"})
+    seen = _sight_of_base(viewer, prefix, levels)
     return Q(**{f"{prefix}base_model__isnull": False}) & (Q(**{f"{prefix}delegated": True}) | seen)
+
+
+def base_visible(viewer: Viewer) -> Q:
+    """Custom models whose base model the viewer sees, delegated or not: an answer may name it."""
+    return _sight_of_base(viewer, "", MAX_CHAIN - 1) & _alias(viewer.including(()), "base_model__")
 
 
 def _founded(viewer: Viewer) -> Q:
     """Catalog entries, and custom models whose base model the viewer sees."""
-    custom = apps.get_model("catalog", "AIModel")._default_manager.filter(kind="custom")
+    custom = _rows().filter(kind="custom")
     # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog; and
     # for those that the viewer may read at all, as the others are out of sight whatever they are built on.
     seen = custom.filter(_granted_or_own(viewer, "")).filter(_base_seen(viewer, "", MAX_CHAIN - 1))
@@ -211,7 +291,7 @@ def _founded(viewer: Viewer) -> Q:
 
 def visible(viewer: Viewer) -> Q:
     """What the viewer may see, as a filter on AIModel."""
-    return _own_sight(viewer, "") & _founded(viewer)
+    return _all(SIGHT, viewer) & _founded(viewer)
 
 
 def writable(viewer: Viewer) -> Q:
@@ -257,7 +337,7 @@ def switched_off(viewer: Viewer) -> Q:
 
 
 def _preferences(viewer: Viewer) -> Any:
-    preferences = apps.get_model("catalog", "AIModel").preferences.rel.related_model._default_manager
+    preferences = _rows().model.preferences.rel.related_model._default_manager
     return preferences.filter(user=viewer.user_id)
 
 
@@ -327,6 +407,29 @@ def explain(viewer: Viewer, model: AIModel) -> list[Check]:
             else "It is switched off for this user; PATCH /api/models switches it on.",
         ),
     ]
+
+
+def permitted(viewer: Viewer, model: AIModel) -> bool:
+    """Whether the policy of the key in use allows this model, whatever else hides it."""
+    policy = viewer.policy
+    if policy is None:
+        return True
+    targets = [target.model_id for target in _targets(model) if target is not None]
+    return policy.allows(model.model_id) and all(policy.spares(target) for target in targets)
+
+
+def target_allowed(viewer: Viewer, target_id: str) -> bool:
+    """Whether an answer about an alias that the viewer sees may name what it stands for.
+
+    They see the alias, so nothing denies them the target; but an allow list may name the alias alone.
+    """
+    return viewer.policy is None or viewer.policy.allows(target_id)
+
+
+def target_seen(viewer: Viewer) -> Q:
+    """What an alias without a row of its own may stand for, as a filter on AIModel."""
+    seen = _all((*OF_THE_ROW, ALIAS_TARGET), viewer)
+    return seen if viewer.policy is None else seen & viewer.policy.sparing("model_id")
 
 
 def sees(viewer: Viewer, model: AIModel) -> bool:

@@ -59,7 +59,7 @@ HELP = {
     "released_at": "UTC. Blank: unknown.",
     "retires_at": "The last day on which its maker serves it. Blank: none is announced.",
     "knowledge_cutoff": "Blank: unknown.",
-    "alias_of": "The id of the model that this one stands for. Blank: it is no alias.",
+    "alias_of": "The id of the model that this one stands for; only who sees that one sees this one. Blank: no alias.",
     "active": "Without a tick nobody sees or uses it.",
     "hidden": "With a tick nobody finds or uses it; staff can list it.",
     "experimental": "With a tick only those who hold the flag experimental_models see it.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -78,6 +78,27 @@ class CallerMixin:
             response["Cache-Control"] = "private, no-cache"
         patch_vary_headers(response, ("Authorization", "Cookie"))
         return response
+
+
+class IncludingMixin(CallerMixin):
+    """For lists that show staff hidden or inactive models where they ask for them: `?include=hidden,inactive`."""
+
+    @property
+    def caller(self) -> Caller:
+        words = self.included()
+        return super().caller.including(words) if words else super().caller
+
+    def included(self) -> frozenset[str]:
+        """What staff want to see besides. Raises PermissionDenied, ValidationError."""
+        sent = self.request.query_params.get("include")
+        if sent is None:
+            return frozenset()
+        words = frozenset(sent.split(","))
+        if not words <= frozenset(INCLUDABLE):
+            raise ValidationError({"include": [f"Of {' and '.join(INCLUDABLE)}, with a comma between."]})
+        if not self.request.user.is_staff:
+            raise PermissionDenied("Only staff see hidden and inactive models.")
+        return words
 
 
 def etag(*parts: Any) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller, caller_of
 from catalog.api.base import CallerMixin, answer, etag
-from catalog.api.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, VisibleCatalog, snapshot
+from catalog.api.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, RenderedModel, VisibleCatalog, snapshot
 
 # Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
 SHAPE = 2
@@ -33,7 +34,8 @@ class RenderingMixin(CallerMixin):
 
     def caller_now(self) -> Caller:
         """The caller's standing as it is now; the policy of the key in use stays as it was read."""
-        return caller_of(self.request.user, self.caller.viewer.policy)
+        viewer = self.caller.viewer
+        return caller_of(self.request.user, viewer.policy).including(viewer.include)
 
     def visible_catalog(self) -> VisibleCatalog:
         view = snapshot.view(self.caller, self.caller_now)
@@ -66,15 +68,22 @@ def openai_list(view: VisibleCatalog) -> bytes:
     return b'{"object":"list","data":[' + b",".join(rows) + b"]}"
 
 
+def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
+    target = view.target_of(rendered_model)
+    return rendered_model.item + b',"alias_of":' + orjson.dumps(target) if target else rendered_model.item
+
+
 def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:
     """`/api/models`: for a user everything visible and the usable part of it, for others what is available, twice."""
     if view.caller.viewer.user_id is None:
-        items = [rendered_model.item + _ENDS[None, pk == default] for pk, rendered_model in view.having(AVAILABLE)]
+        items = [
+            _item(view, rendered_model) + _ENDS[None, pk == default] for pk, rendered_model in view.having(AVAILABLE)
+        ]
         both = b",".join(items)
         return b'{"catalog":[' + both + b'],"models":[' + both + b"]}"
     catalog, usable = [], []
     for pk, rendered_model, mark in view.marked():
-        item = rendered_model.item + _ENDS[mark & ENABLED != 0, pk == default]
+        item = _item(view, rendered_model) + _ENDS[mark & ENABLED != 0, pk == default]
         catalog.append(item)
         if mark & USABLE == USABLE:
             usable.append(item)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from django.db import connection
-from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from rest_framework.exceptions import APIException
 
 from catalog import versions
@@ -60,6 +60,8 @@ class RenderedModel:
     cli: bytes | None
     # None: not for /v1.
     openai: bytes | None
+    # The id of what it stands for, which not everyone who sees it may be told; "" where it is no alias.
+    alias_of: str = ""
 
     @classmethod
     def of(cls, model: AIModel, tags: list[str]) -> RenderedModel:
@@ -68,6 +70,7 @@ class RenderedModel:
             orjson.dumps(catalog_item(model, tags))[:-1],
             orjson.dumps(cli_row(model))[:-1] if CHAT in model.capabilities else None,
             orjson.dumps(openai_item(model)) if model.supported_in_api else None,
+            model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
         )
 
 
@@ -142,6 +145,11 @@ class VisibleCatalog:
     def first_for_chat(self) -> int | None:
         """The key of the first usable chat model: the one that nobody had to choose."""
         return next((pk for pk, rendered_model in self.having(USABLE) if rendered_model.cli is not None), None)
+
+    def target_of(self, rendered_model: RenderedModel) -> str:
+        """The id of what an alias stands for, where the viewer sees that too; else ""."""
+        seen = rendered_model.alias_of and self.rendered.pk_of.get(rendered_model.alias_of) in self.visibility.mark_of
+        return rendered_model.alias_of if seen else ""
 
     def usable(self, model_id: str) -> RenderedModel | None:
         pk = self.rendered.pk_of.get(model_id)
@@ -265,10 +273,13 @@ def _in_transaction() -> bool:
 
 
 def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
-    """Rows in rank order, with the viewer's marks and the catalog's version."""
+    """Rows in rank order, with the viewer's marks and the catalog's version.
+
+    What staff asked to see besides may not be used for that, so it counts as not available.
+    """
     marks: dict[str, Any] = {
         "_version": Subquery(CatalogVersion.objects.values("number")[:1]),
-        "_available": rules.available(),
+        "_available": rules.available() & Q(active=True, hidden=False),
         "_enabled": rules.enabled(viewer),
         "_refused": rules.switched_off(viewer),
     }

@@ -1,5 +1,10 @@
-"""A lookup for key policies: `model_id__matches="openai/gpt-4*"`, where only `*` is special and case counts."""
+"""Lookups for key policies.
 
+`model_id__matches="openai/gpt-4*"`, where only `*` is special and case counts; `model_id__among=[...]`, which is `__in`
+with one parameter for the whole list: a rule that asks several times stays below SQLite's limit of parameters.
+"""
+
+import json
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,3 +54,18 @@ class Matches(Lookup):
         left, params = self.process_lhs(compiler, connection)
         escaped = "".join(f"[{c}]" if c in "?[" else c for c in collapsed(str(self.rhs)))
         return f"{left} GLOB %s", (*params, escaped)
+
+
+@ExactCharField.register_lookup
+class Among(Lookup):
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        left, params = self.process_lhs(compiler, connection)
+        return f"{left} = ANY(%s)", (*params, list(self.rhs))
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        left, params = self.process_lhs(compiler, connection)
+        # `left` is a column that Django has quoted.
+        return f"{left} IN (SELECT value FROM json_each(%s))", (*params, json.dumps(list(self.rhs)))  # noqa: S608

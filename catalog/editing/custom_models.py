@@ -206,7 +206,8 @@ def edit(
         base = None
         if "base_model_id" in sent:
             now = writable(viewer, model_id)
-            if sent["base_model_id"] != now.shown_base:
+            # A base model out of their sight is unknown to them, also the one that it has.
+            if not (now.sees_base and sent["base_model_id"] == now.shown_base):
                 base = _base(viewer, sent["base_model_id"])
         model = _locked(viewer, model_id, if_match, base)
         # What is shown without being stored may be sent back, and stays so.

@@ -39,7 +39,7 @@ def write(model, rows, change):
 
 
 def forwards(apps, schema_editor):
-    """Prices alone: the words follow in 0008_derive_again, which derives every row anew."""
+    """Prices alone: the words follow in 0009_derive_again, which derives every row anew."""
     model = apps.get_model("catalog", "AIModel")
 
     def price(row):

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 MAX_LENGTH = 255
 # In the policy of a key it stands for any characters, so that no id may hold it.
 WILDCARD = "*"
+# Begins the id of what upstream calls an alias: `~openai/gpt-latest`.
+ALIAS_MARK = "~"
 
 # Separators, controls, format characters (bidi marks, zero-width), surrogates, unassigned and private use.
 _REFUSED = ("Z", "C")
@@ -49,4 +51,4 @@ def validate(text: str) -> None:
 def author_of(model_id: str) -> str:
     """The id before the first slash, without the mark of an alias (`~openai/gpt-latest` is of `openai`)."""
     author, slash, _ = model_id.partition("/")
-    return author.lstrip("~") if slash else ""
+    return author.lstrip(ALIAS_MARK) if slash else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.validation.model_ids import author_of
+from catalog.validation.model_ids import ALIAS_MARK, author_of
 
 # Suffix -> what it means, for people.
 SUFFIXES = {
@@ -35,7 +35,7 @@ class Variant:
 
 def variant_of(model_id: str) -> Variant | None:
     """What the id's mark says, or None for an ordinary model. Whether a model is free, its price says."""
-    if model_id.startswith("~"):
+    if model_id.startswith(ALIAS_MARK):
         return Variant(ALIAS, ALIAS_MEANS, "")
     base, colon, suffix = model_id.rpartition(":")
     if colon and suffix in SUFFIXES and author_of(model_id) not in _TAGGED_AUTHORS:

@@ -1,6 +1,7 @@
 """The shape of every error: one envelope under `/v1` (OpenAI's), one everywhere else under `/api`, pages for people."""
 
 import logging
+import posixpath
 import sys
 import time
 from collections.abc import Callable
@@ -67,6 +68,8 @@ _MESSAGES = {
 # Seconds between two lines of the log on one outage.
 _QUIET = 60.0
 _last_told = -_QUIET
+# What the addresses begin with that are answered in JSON.
+_JSON_ROOTS = frozenset({"v1", "api", "healthz", "readyz"})
 
 TOO_LARGE = "The body is larger than this server takes."
 
@@ -75,14 +78,19 @@ _OPENAI_CODES = {401: "invalid_api_key", 403: "insufficient_permissions"}
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
+def _first_words(request: HttpRequest) -> set[str]:
+    """The first part of the address as sent and as meant: `//v1/models`, `/./v1`, `/V1/models` are a program's, too."""
+    forms = (request.path_info, posixpath.normpath(request.path_info))
+    return {next((part.lower() for part in form.split("/") if part), "") for form in forms}
+
+
 def is_openai(request: HttpRequest) -> bool:
-    return request.path_info == "/v1" or request.path_info.startswith("/v1/")
+    return "v1" in _first_words(request)
 
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the caller is answered in JSON."""
-    path = request.path_info
-    return is_openai(request) or path == "/api" or path.startswith(("/api/", "/healthz", "/readyz"))
+    return not _first_words(request).isdisjoint(_JSON_ROOTS)
 
 
 def body(

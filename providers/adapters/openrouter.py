@@ -182,5 +182,5 @@ def _extras(record: dict[str, Any], draft: ListingBuilder) -> None:
     if str(mapping(record.get("pricing")).get("prompt")) == "-1":
         draft.extras["variable_price"] = True
     target = record.get("alias_target")
-    if target is not None:
+    if target is not None and mapping(target).get("slug") != draft.upstream_id:
         draft.put("alias_of", mapping(target).get("slug"), values.model_id, "alias_target")

@@ -29,6 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from providers.client.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
 from providers.client.errors import UpstreamError
+from providers.client.masking import masked, may_hold
 from providers.client.strict_json import MAX_VALUES, strict_loads
 
 __all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
@@ -134,11 +135,13 @@ class UpstreamClient:
         if not data.strip():
             raise _refusal("empty", target, "with nothing")
         try:
-            return strict_loads(data, per_record=True, max_values=self.limits.max_values)
+            answer = strict_loads(data, per_record=True, max_values=self.limits.max_values)
         except UpstreamError as error:
             where = f"The answer of {target.host} to {target.path}"
             message = error.message.replace("The answer", where, 1)
             raise UpstreamError(error.reason, message, brief=error.message) from None
+        secret = credential_header[1].removeprefix("Bearer ") if credential_header else ""
+        return masked(answer, secret) if secret and may_hold(data, secret) else answer
 
     def _with_retries(self, target: Target, call: "_Call") -> bytes:
         deadline = time.monotonic() + self.limits.total

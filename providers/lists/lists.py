@@ -15,10 +15,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db.models import BooleanField, Case, Value, When
+from django.db.models import BooleanField, Case, Q, Value, When
 
 from catalog.access import rules
 from catalog.access.callers import Caller
+from catalog.access.rules import Viewer
 from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import CHAT, task_of_facts
 from catalog.models import AIModel
@@ -80,6 +81,7 @@ def item(
     return {
         "id": upstream_id,
         "model_id": model_id,
+        "alias_of": facts.get("alias_of", ""),
         "name": plain or upstream_id,
         "provider": author or authors.display_name(model_ids.author_of(model_id)),
         "context": facts.get("context_length"),
@@ -174,28 +176,47 @@ def dollars_per_million(price: str) -> str:
 def seen(caller: Caller, items: cache.Items) -> cache.Items:
     """The items that the viewer may see, what upstream leaves out filled in from the catalog. One query.
 
-    An item with a catalog entry is judged by catalog/access/rules.py, one without an entry by the key's policy alone.
+    An item with a catalog entry is judged by catalog/access/rules.py, one without an entry by the key's policy alone,
+    and so is what such a one stands for.
     """
     viewer = caller.viewer
+    named = {record["model_id"] for record in items} | {_target_of(record) for record in items}
     entries = {
         entry["model_id"]: entry
         for entry in AIModel.objects.catalog_entries()
-        .filter(model_id__in=[record["model_id"] for record in items])
-        .annotate(
-            seen=Case(When(rules.visible(viewer), then=Value(True)), default=Value(False), output_field=BooleanField())
-        )
+        .filter(model_id__among=sorted(named))
+        .annotate(seen=_as_bool(rules.visible(viewer)), seen_as_target=_as_bool(rules.target_seen(viewer)))
         .order_by()
-        .values("model_id", "seen", "name", "context_length", "embedding_dimensions", "pricing")
+        .values("model_id", "seen", "seen_as_target", "name", "context_length", "embedding_dimensions", "pricing")
     }
     allowed = []
     for record in items:
         entry = entries.get(record["model_id"])
         if entry is None:
-            if viewer.policy is None or viewer.policy.allows(record["model_id"]):
+            if _is_allowed(viewer, record, entries):
                 allowed.append(record)
         elif entry["seen"]:
             allowed.append(_completed(record, entry))
     return allowed
+
+
+def _as_bool(condition: Q) -> Case:
+    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def _target_of(record: Mapping[str, Any]) -> str:
+    # Copies of an older release do not say it.
+    return str(record.get("alias_of", ""))
+
+
+def _is_allowed(viewer: Viewer, record: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the viewer may see an item that has no catalog entry."""
+    policy, target = viewer.policy, _target_of(record)
+    if policy is not None and not policy.allows(record["model_id"]):
+        return False
+    if target in entries:
+        return bool(entries[target]["seen_as_target"])
+    return policy is None or not target or policy.spares(target)
 
 
 def _is_shown(listed: ProviderList, record: Mapping[str, Any]) -> bool:

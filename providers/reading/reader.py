@@ -9,6 +9,7 @@ from django.conf import settings
 
 from providers.adapters import ADAPTERS
 from providers.client.http import UpstreamClient, UpstreamError, strict_loads
+from providers.client.masking import masked
 from providers.connection import credentials, endpoints
 from providers.models import Provider
 from providers.reading import claims
@@ -69,7 +70,14 @@ class Reader:
             # Parsing says better what is wrong with it.
             self.adapter.parse(payload, self.listings[0])
             raise UpstreamError("not_recognised", f"This is no answer of {self.provider.kind}.")
-        return self.parse(payload, listing)
+        return self.parse(masked(payload, self._secret()), listing)
+
+    def _secret(self) -> str:
+        """The secret that upstream may have sent back into the file; "" where there is none or it cannot be read."""
+        try:
+            return credentials.of(self.provider) or ""
+        except credentials.CredentialError:
+            return ""
 
     def parse(self, payload: Any, listing: str) -> ParsedListing:
         if other := claims.rival(self.provider):

@@ -309,3 +309,14 @@ def test_a_change_of_groups_grants_or_flags_holds_on_the_next_request(api, make_
     flag.users.clear()
     carol.groups.clear()
     assert ids(caller.get("/v1/models")) == []
+
+
+def test_a_slash_at_the_end_of_the_list_changes_nothing(api, alice, make_model, make_key):
+    make_model("acme/large")
+    caller = api.with_key(make_key(alice).token)
+    plain, slash = caller.get("/v1/models"), caller.get("/v1/models/")
+    assert (slash.status_code, slash.content, slash["ETag"]) == (200, plain.content, plain["ETag"])
+    assert caller.head("/v1/models/").status_code == 200
+    assert caller.post("/v1/models/", {}).status_code == 405
+    assert api.get("/v1/models/").status_code == 401
+    assert "/v1/models/" not in api.get("/api/schema").json()["paths"]

@@ -110,6 +110,22 @@ def test_an_unknown_route_under_v1_is_404_in_openai_s_words(api, path):
     assert answer.json()["error"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//v1/models", "///v1/models", "/v1//models", "/v1", "/v1/", "/./v1/models", "/x/../v1/models", "/V1/models",
+        "/v1/models//", "/v1/%2e%2e/api",
+        "//api/models", "/api//models", "/api", "/api/", "/API/models", "/./api/models", "/api/models/list/",
+        "/api/models/custom/", "/api/../api/keys/",
+    ],
+)  # fmt: skip
+def test_every_odd_form_of_an_address_is_404_in_json(api, alice, make_key, path):
+    token = make_key(alice).token
+    answer = api.generic("GET", "/", PATH_INFO=path, HTTP_AUTHORIZATION=f"Bearer {token}")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert {"error"} == set(answer.json()) or "request_id" in answer.json()
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/schema", "/api/docs", "/api/redoc", "/api/echo"])
 @pytest.mark.parametrize("method", ["DELETE", "TRACE", "FOO", "PUT"])
 def test_another_method_is_405_with_those_that_are_allowed(api, path, method):

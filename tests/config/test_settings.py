@@ -58,6 +58,23 @@ def test_production_passes_the_deployment_checks_without_a_warning(python, produ
         ("DATABASE_URL", "postgresql://someone:hunter2@/"),
         ("DATABASE_URL", "mysql://someone:hunter2@db/x"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        *(
+            ("CORS_ALLOWED_ORIGINS", value)
+            for value in (
+                "*",
+                "null",
+                "app.example.com",
+                "https://app.example.com/",
+                "https://App.example.com",
+                "ftp://x",
+                "https://app.example.com:443",
+                "https://a:b@app.example.com",
+                "https://*.example.com",
+                "https://app.example.com,http://",
+                "https://app.example.com/page",
+                "https://x y",
+            )
+        ),
         ("OLLAMA_BASE_URL", "ftp://ollama"),
         ("PROVIDER_CACHE_SECONDS", "-1"),
     ],

@@ -35,6 +35,37 @@ def test_signed_in_the_catalog_is_all_that_is_visible_and_models_what_is_usable(
     assert both["models"] == [both["catalog"][0]]
 
 
+def test_staff_list_what_is_hidden_and_inactive_where_they_ask_for_it(api, ops, make_model):
+    make_model("acme/a")
+    make_model("acme/hidden", hidden=True)
+    make_model("acme/off", active=False)
+    caller = api.as_(ops)
+    for include, more in (("hidden", ["acme/hidden"]), ("inactive", ["acme/off"]), ("hidden,inactive", None)):
+        answer = caller.get("/api/models", {"include": include})
+        assert ids(answer.json()["catalog"]) == ["acme/a", *(more or ["acme/hidden", "acme/off"])]
+        assert ids(answer.json()["models"]) == ["acme/a"]
+        assert (
+            caller.get("/api/models", {"include": include}, headers={"If-None-Match": answer["ETag"]}).status_code
+            == 304
+        )
+    assert ids(caller.get("/api/models").json()["catalog"]) == ["acme/a"]
+
+
+@pytest.mark.parametrize(
+    ("user", "sent", "status"),
+    [
+        ("alice", {"include": "hidden"}, 403),
+        (None, {"include": "hidden"}, 403),
+        ("ops", {"include": "everything"}, 400),
+        ("ops", {"include": ""}, 400),
+        ("ops", {"include": "hidden", "format": "cli"}, 400),
+    ],
+)
+def test_others_and_odd_words_are_refused(request, api, db, user, sent, status):
+    caller = api.as_(request.getfixturevalue(user)) if user else api
+    assert caller.get("/api/models", sent).status_code == status
+
+
 def test_anonymous_callers_get_what_is_available_twice_and_no_switches(api, make_model):
     make_model("acme/a")
     make_model("acme/off", enabled_by_default=False)

@@ -1,14 +1,19 @@
 """Providers' credentials: encrypted at rest, for one origin, under keys that rotate."""
 
+import json
+
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.db import connection
 
+from catalog.models import AIModel
 from providers import checks
 from providers.connection import credentials
 from providers.connection.credentials import CredentialError
 from providers.models import Provider
 from providers.sync import run as sync
+from tests.upstreams import answer
 
 SECRET = "sk-SECRET123456"
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -103,3 +108,63 @@ def test_a_sync_with_a_credential_that_cannot_be_decrypted_fails_with_the_reason
     settings.CREDENTIAL_KEYS = [NEW]
     outcome = sync.sync(openrouter)
     assert (outcome.state, outcome.reason) == ("failed", "credential_undecryptable")
+
+
+def everything_stored() -> str:
+    """Each table as text, but for where credentials belong."""
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor)) - {Provider._meta.db_table}
+        told = []
+        for table in sorted(tables):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608 - a name of our own
+            told.append(repr(cursor.fetchall()))
+    return "".join(told)
+
+
+ECHO = {
+    "id": f"acme/{SECRET}-7b",
+    "name": f"Model of {SECRET}",
+    "description": f"Called with Bearer {SECRET}.",
+    "architecture": {"input_modalities": [SECRET], "tokenizer": SECRET},
+    "supported_parameters": [f"{SECRET}"],
+    "default_parameters": {SECRET: SECRET},
+    "context_length": SECRET,
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_credential_that_an_upstream_sends_back_is_stored_nowhere(read_live, upstream, settings, escaped, caplog):
+    settings.OPENROUTER_API_KEY = SECRET
+    records = [ECHO, {**ECHO, "id": "acme/other"}, {"id": SECRET}, SECRET]
+    body = json.dumps({"data": records, SECRET: SECRET})
+    if escaped:
+        body = body.replace(SECRET, "".join(f"\\u{ord(character):04x}" for character in SECRET))
+    upstream.on("/api/v1/models", answer(200, body.encode()))
+    outcome = read_live()
+    assert AIModel.objects.get(model_id="acme/other").name == "Model of ***"
+    assert SECRET not in everything_stored() + repr(outcome) + caplog.text
+
+
+def test_nor_is_one_that_stands_in_a_saved_answer(sync_feed, settings):
+    settings.OPENROUTER_API_KEY = SECRET
+    sync_feed({"data": [{**ECHO, "id": "acme/other"}]})
+    assert AIModel.objects.get(model_id="acme/other").name == "Model of ***"
+    assert SECRET not in everything_stored()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+def test_nor_is_one_in_a_refusal(read_live, upstream, settings, status, caplog):
+    settings.OPENROUTER_API_KEY = SECRET
+    headers = {"X-Error": SECRET, "Location": f"/{SECRET}"}
+    upstream.on("/api/v1/models", *[answer(status, {"error": {"message": f"Bad key {SECRET}"}}, headers)] * 5)
+    outcome = read_live()
+    assert outcome.state == "failed"
+    assert SECRET not in everything_stored() + repr(outcome) + caplog.text
+
+
+def test_a_word_that_stands_for_no_credential_is_left_alone(read_live, upstream, settings):
+    settings.OPENROUTER_API_KEY = "none"
+    upstream.serve("/api/v1/models", {"data": [{**ECHO, "id": "acme/nonesuch", "name": "nonesuch"}]})
+    read_live()
+    assert AIModel.objects.get(model_id="acme/nonesuch").name == "nonesuch"

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--scope", **several, choices=Scope.values, help="default: the first two")
         parser.add_argument("--per-minute", type=int, metavar="N", help="requests a minute")
         parser.add_argument("--per-day", type=int, metavar="N", help="requests a day")
-        parser.add_argument("--expires", metavar="WHEN", help="ISO 8601, or in days, such as 90d")
+        parser.add_argument("--expires", metavar="WHEN", help="ISO 8601 (a bare date: its end), or days: 90d")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = get_user_model()._default_manager.filter(username=options["user"]).first()
@@ -39,7 +39,10 @@ class Command(BaseCommand):
         if options["expires"]:
             values["expires_at"] = keys.expiry(options["expires"], timezone.now())
             if values["expires_at"] is None:
-                raise CommandError("--expires is ISO 8601, such as 2027-01-31T12:00:00Z, or days, such as 90d.")
+                raise CommandError(
+                    "--expires is ISO 8601, such as 2027-01-31T12:00:00Z, or 2027-01-31 for the end of that day (UTC), "
+                    "or days, such as 90d; before the year 10000."
+                )
         actor = keys.Actor(Author.person(None, "the command create_api_key"), is_staff=True)
         try:
             policy = chosen(None, {"allowed_models": options["allow"], "denied_models": options["deny"]})

@@ -54,7 +54,7 @@ def refuse_unreadable(model: AIModel) -> None:
 
 
 def catalog_item(model: AIModel, tags: list[str] | None = None) -> dict[str, Any]:
-    """What everyone who sees the model is told of it, without what differs between callers.
+    """What everyone who sees the model is told of it, without what differs between callers (`alias_of` does).
 
     `tags` are its tags' names where the caller has read them already; else they are read (or taken as prefetched).
     Raises ValueError for a row that `refuse_unreadable` refuses.
@@ -81,6 +81,4 @@ def catalog_item(model: AIModel, tags: list[str] | None = None) -> dict[str, Any
         item["released_at"] = int(model.released_at.timestamp())
     if model.retires_at is not None:
         item["retires_at"] = model.retires_at.isoformat()
-    if model.alias_of:
-        item["alias_of"] = model.alias_of
     return item

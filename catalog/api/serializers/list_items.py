@@ -53,6 +53,7 @@ def rows(viewer: Viewer) -> QuerySet[AIModel]:
             shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
             shown_grants=Subquery(grants.annotate(all=JSONArray(_grant())).values("all")),
             may_write=_as_bool(rules.writable(viewer)),
+            sees_base=_as_bool(rules.base_visible(viewer)),
             shown_enabled=_as_bool(rules.enabled(viewer)),
         )
     )
@@ -114,14 +115,15 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     """A row of `rows` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on;
-    nor, with any, by a key whose policy does not allow that. Raises ValueError where JSON of the row is unreadable.
+    nor, with any, a base model or an alias's target that is out of their sight. Raises ValueError where JSON of the row
+    is unreadable.
     """
     mine = model.may_write
-    names_base = mine or not model.delegated
-    if model.shown_base and viewer.policy is not None:
-        names_base &= viewer.policy.allows(model.shown_base)
+    names_base = model.sees_base and (mine or not model.delegated)
     tags = tags_of(model)
     told = catalog_item(model, tags)
+    if model.alias_of and model.kind == AIModel.Kind.CATALOG and rules.target_allowed(viewer, model.alias_of):
+        told["alias_of"] = model.alias_of
     capabilities = inherited_capabilities(model)
     if capabilities is None:
         capabilities = model.meta["capabilities"]

@@ -67,13 +67,12 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
 
     def _model(self, model_id: str) -> AIModel:
         models = AIModel.objects.filter(model_id=model_id)
-        policy = self.viewer.policy
         staff = self.viewer.is_staff and any(map(self.request.user.has_perm, _SEES_ALL))
-        if not staff or (policy is not None and not policy.allows(model_id)):
-            # A key never learns of what is outside its policy, whosever it is.
+        if not staff:
             models = models.filter(rules.findable(self.viewer))
         model = models.first()
-        if model is None:
+        # A key never learns of what is outside its policy, whosever it is.
+        if model is None or not rules.permitted(self.viewer, model):
             raise NoSuchModel
         return model
 

@@ -9,13 +9,11 @@ from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
-from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access import rules
-from catalog.access.callers import Caller
-from catalog.api.base import INCLUDABLE, CallerMixin, answer, etag
+from catalog.api.base import CallerMixin, IncludingMixin, answer, etag
 from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter, ViewerFilterBackend
 from catalog.api.pagination import DeferredRows
@@ -26,7 +24,7 @@ from catalog.api.serializers.custom_models import ItemSerializer, TagCountSerial
 from catalog.models import AIModel, Tag
 
 
-class ModelListViewSet(CallerMixin, viewsets.GenericViewSet):
+class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
     """The models that the caller finds, a page at a time."""
 
     queryset = AIModel.objects.none()
@@ -35,22 +33,6 @@ class ModelListViewSet(CallerMixin, viewsets.GenericViewSet):
     filterset_class = ModelListFilter
     query_parameters = frozenset({*ModelListFilter.base_filters, "page", "page_size", "include"})
     repeatable_parameters = frozenset({"tag"})
-
-    @property
-    def caller(self) -> Caller:
-        return super().caller.including(self.included())
-
-    def included(self) -> frozenset[str]:
-        """What staff want to see besides. Raises PermissionDenied, ValidationError."""
-        sent = self.request.query_params.get("include")
-        if sent is None:
-            return frozenset()
-        words = frozenset(sent.split(","))
-        if not words <= frozenset(INCLUDABLE):
-            raise ValidationError({"include": [f"Of {' and '.join(INCLUDABLE)}, with a comma between."]})
-        if not self.request.user.is_staff:
-            raise PermissionDenied("Only staff see hidden and inactive models.")
-        return words
 
     def get_queryset(self) -> QuerySet[AIModel]:
         return AIModel.objects.filter(rules.findable(self.viewer))

@@ -7,12 +7,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
-from django.utils import timezone
 
 from catalog.editing import entries
 from catalog.editing.entries import Author
 from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel
-from catalog.validation import strict_json
+from catalog.validation import moments, strict_json
 
 EDITABLE = ("tags", *SYNCED_FIELDS, *DECIDED_FIELDS, "frozen")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -96,8 +95,11 @@ def _value(name: str, text: str) -> Any:
             raise ValidationError("Write true or false.")
         return _WORDS[text.lower()]
     value = field.to_python(text)
-    if isinstance(field, models.DateTimeField) and timezone.is_naive(value):
-        return timezone.make_aware(value)
+    if isinstance(field, models.DateTimeField):
+        try:
+            return moments.storable(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
     return value
 
 

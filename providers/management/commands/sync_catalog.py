@@ -29,6 +29,8 @@ from providers.sync.run import Outcome
 
 OK, FAILED, HELD, RUNNING = 0, 1, 3, 75
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# A wait of centuries is more than the clock of a process takes.
+LONGEST = timedelta(days=365)
 _COUNTS = ("added", "updated", "retired", "returned", "unchanged", "bad", "held")
 # Changes of a dry run, and problems, that are shown; --json has them all.
 _SHOWN = 200
@@ -39,7 +41,10 @@ def duration(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 1h or 1d.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if length > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: at most {LONGEST.days}d.")
+    return length
 
 
 class Command(BaseCommand):

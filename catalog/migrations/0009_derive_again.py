@@ -13,7 +13,7 @@ def derive_again(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0007_sent_forms"),
+        ("catalog", "0008_aliases"),
     ]
 
     operations = [
