@@ -395,6 +395,10 @@ class AIModel(models.Model):
             if not is_new:
                 derived.refresh_dependents([self.pk])
 
+    def clean_fields(self, exclude: Any = None) -> None:
+        # What an alias stands for may not be there, and is no value of this row.
+        super().clean_fields({*(exclude or ()), "stands_for"})
+
     def clean(self) -> None:
         if self.alias_of and self.alias_of == self.model_id:
             raise ValidationError({"alias_of": "A model is no alias of itself. Blank: it is no alias."}, code="circle")
