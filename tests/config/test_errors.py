@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 
@@ -228,3 +229,11 @@ def test_an_address_of_the_admin_typed_by_hand_is_never_a_500(client, ops, addre
     client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
     client.raise_request_exception = False
     assert client.get(address).status_code in (200, 302, 400)
+
+
+@pytest.mark.parametrize("body", [b"[" + b"[]," * 800_000 + b"[]]", b'{"a":[' + b"0," * 30_000 + b"0]}"])
+def test_a_body_of_more_values_than_any_form_has_is_refused_in_no_time(api, body):
+    began = time.process_time()
+    answer = api.generic("POST", "/api/echo", body, content_type="application/json")
+    assert (answer.status_code, "more than 20000 values" in enveloped(answer)["message"]) == (400, True)
+    assert time.process_time() - began < 0.1
