@@ -7,6 +7,7 @@ from django.utils import timezone
 from apikeys.authentication import policy_of
 from apikeys.models import ApiKey
 from catalog.access.audience import Audience
+from catalog.access.rules import Policy
 
 
 def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
@@ -14,7 +15,11 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
 
     A key reaches what its owner sees, as far as its policy allows the model's id and those it is built upon.
     """
-    renamed = {model for model, ids in before.ids.items() if after.ids.get(model) != ids}
+    renamed = {
+        model
+        for model, ids in before.ids.items()
+        if after.ids.get(model) != ids or after.targets.get(model) != before.targets.get(model)
+    }
     moved = {
         user: {model for model in models if model in renamed or model not in after.seen.get(user, frozenset())}
         for user, models in before.seen.items()
@@ -25,10 +30,15 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
     for key in keys.order_by("user__username", "name", "pk"):
         if not moved.get(key.user_id) or not all(link.is_alive(now) for link in (key, key.made_with) if link):
             continue
-        allows, sees = policy_of(key).allows, after.seen.get(key.user_id, frozenset())
+        policy, sees = policy_of(key), after.seen.get(key.user_id, frozenset())
         if any(
-            all(map(allows, before.ids[model])) and not (model in sees and all(map(allows, after.ids[model])))
+            _reaches(policy, before, model) and not (model in sees and _reaches(policy, after, model))
             for model in moved[key.user_id]
         ):
             found.append((key.user.get_username(), str(key)))
     return found
+
+
+def _reaches(policy: Policy, audience: Audience, model: int) -> bool:
+    """Whether the policy allows the model's ids, and denies nothing that an alias stands for."""
+    return all(map(policy.allows, audience.ids[model])) and all(map(policy.spares, audience.targets.get(model, ())))

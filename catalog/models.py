@@ -194,6 +194,9 @@ _SIGHT_COLUMNS = (
 class AliasTarget(models.ForeignObject):
     """The model whose id an alias names, if there is one: a relation without a column or a constraint of its own."""
 
+    # It follows from another column, so no validation reads it.
+    generated = True
+
     def contribute_to_class(
         self, cls: type[models.Model], name: str, private_only: bool = False, **kwargs: Any
     ) -> None:
@@ -269,6 +272,7 @@ class AIModel(models.Model):
         to_fields=["model_id"],
         related_name="+",
         null=True,
+        editable=False,
     )
 
     # What follows from the providers' offers; written by syncs and by `providers.sync.merge`.
@@ -394,10 +398,6 @@ class AIModel(models.Model):
             super().save(*args, **kwargs)
             if not is_new:
                 derived.refresh_dependents([self.pk])
-
-    def clean_fields(self, exclude: Any = None) -> None:
-        # What an alias stands for may not be there, and is no value of this row.
-        super().clean_fields({*(exclude or ()), "stands_for"})
 
     def clean(self) -> None:
         if self.alias_of and self.alias_of == self.model_id:

@@ -24,7 +24,7 @@ from catalog.models import AccessGrant, AIModel
 # What the rule reads of a model beside its id and its grants. A change of one of these may take it from somebody.
 SIGHT_FIELDS = (
     "kind", "active", "hidden", "experimental", "requires_feature_flag", "restricted", "owner", "delegated",
-    "base_model",
+    "base_model", "alias_of",
 )  # fmt: skip
 
 # How often the rule is asked, some seconds' worth; the rest is not asked, and the answer says that it is not whole.
@@ -50,6 +50,8 @@ class Audience:
     names: Mapping[int, str]
     # model -> the ids that a key's policy must allow, for the key to reach what its owner sees.
     ids: Mapping[int, tuple[str, ...]]
+    # alias -> the ids of what it stands for, link by link, which a key's policy must not deny.
+    targets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     is_whole: bool = True
 
     def without(self, after: Audience) -> dict[int, frozenset[int]]:
@@ -64,11 +66,12 @@ class _Alike:
 
     groups: dict[int, frozenset[int]] = field(default_factory=dict)
     ids: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    targets: dict[int, tuple[str, ...]] = field(default_factory=dict)
     # The users whom a grant, or what they own, sets apart from those of the same groups and flags.
     apart: set[int] = field(default_factory=set)
 
 
-def _named(keys: Iterable[int], path: str) -> Q:
+def _named(keys: Iterable[Any], path: str) -> Q:
     """The rows whose `path` is one of these keys; all rows where they are many."""
     wanted = sorted(keys)
     return Q(**{f"{path}__in": wanted}) if len(wanted) <= FEW else Q()
@@ -111,9 +114,31 @@ def _chains(keys: frozenset[int]) -> list[list[dict[str, Any]]]:
     return chains
 
 
+def _targets(chains: list[list[dict[str, Any]]]) -> dict[str, tuple[int, str]]:
+    """Of each id that aliases among these name, link by link: the model's key, and what it is an alias of itself."""
+    found: dict[str, tuple[int, str]] = {}
+    wanted = {part["alias_of"] for chain in chains for part in chain} - {""}
+    for _ in range(rules.MAX_ALIASES):
+        rows = AIModel.objects.filter(_named(wanted, "model_id")).order_by().values_list("model_id", "pk", "alias_of")
+        found |= {model_id: (pk, alias_of) for model_id, pk, alias_of in rows if model_id in wanted}
+        wanted = {alias_of for _, alias_of in found.values() if alias_of} - found.keys()
+        if not wanted:
+            break
+    return found
+
+
+def _followed(alias_of: str, targets: Mapping[str, tuple[int, str]]) -> tuple[str, ...]:
+    ids: list[str] = []
+    while alias_of and alias_of not in ids:
+        ids.append(alias_of)
+        alias_of = targets[alias_of][1] if alias_of in targets else ""
+    return tuple(ids)
+
+
 def _alike(keys: frozenset[int]) -> _Alike:
     chains = _chains(keys)
-    linked = {part["pk"] for chain in chains for part in chain}
+    targets = _targets(chains)
+    linked = {part["pk"] for chain in chains for part in chain} | {pk for pk, _ in targets.values()}
     granted: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
     principals = ("model_id", "principal_type", "user_id", "group_id")
     for model, *principal in AccessGrant.objects.filter(_named(linked, "model")).values_list(*principals):
@@ -127,8 +152,12 @@ def _alike(keys: frozenset[int]) -> _Alike:
         )
         sorted_out[told].append(chain[0]["pk"])
         found.ids[chain[0]["pk"]] = _ids_to_allow(chain)
+        if chain[0]["alias_of"]:
+            found.targets[chain[0]["pk"]] = _followed(chain[0]["alias_of"], targets)
         found.apart.update(part["owner"] for part in chain if part["owner"] is not None)
         found.apart.update(user for part in chain for _, user, _ in granted[part["pk"]] if user is not None)
+    # A target is a catalog entry, which nobody owns.
+    found.apart.update(user for pk, _ in targets.values() for _, user, _ in granted[pk] if user is not None)
     found.groups = {models[0]: frozenset(models) for models in sorted_out.values()}
     return found
 
@@ -164,7 +193,7 @@ def of(models: Iterable[int]) -> Audience:
     asked = dict(islice(ways.items(), max(1, MOST_ASKED // max(1, len(alike.groups)))))
     seen = _ask(asked, alike)
     told = {user: seen[way] for user, way in stands.items() if way in seen}
-    return Audience(keys, told, names, alike.ids, is_whole=len(asked) == len(ways))
+    return Audience(keys, told, names, alike.ids, alike.targets, is_whole=len(asked) == len(ways))
 
 
 def _ask(ways: Mapping[Any, Viewer], alike: _Alike) -> dict[Any, frozenset[int]]:

@@ -114,7 +114,7 @@ class SyncRunAdmin(admin.ModelAdmin):
                 reject_held(run, request.user)
                 self.message_user(request, "Rejected: the catalog stays as it is.")
             elif chosen is None and "confirmed" not in request.POST:
-                return self._confirm(request, run) or page
+                return self._confirm(request, run)
             elif chosen == []:
                 self.message_user(request, "Nothing was chosen: nothing was changed.", messages.WARNING)
             else:
@@ -131,15 +131,15 @@ class SyncRunAdmin(admin.ModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
         return page
 
-    def _confirm(self, request: HttpRequest, run: SyncRun) -> HttpResponse | None:
-        """What accepting everything comes to, to be confirmed; None where there is nothing to decide any more."""
-        if run.state != SyncRun.State.HELD or run.decision or run.provider is None or newer_than(run):
-            self.message_user(request, "This run cannot be decided on any more.", messages.ERROR)
-            return None
-        waiting, found = lines(run), effect(run)
+    def _confirm(self, request: HttpRequest, run: SyncRun) -> HttpResponse:
+        """What accepting everything comes to, to be confirmed. Raises NotHeld where there is nothing to decide."""
+        waiting = lines(run)
+        if run.state != SyncRun.State.HELD or run.decision or newer_than(run):
+            raise NotHeld("This run cannot be decided on any more.")
+        found = effect(run)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Accept all that run {run.pk} of {run.provider.slug} holds?",
+            "title": f"Accept all that run {run.pk} of {run.source} holds?",
             "opts": self.opts,
             "run": run,
             "waiting": len(waiting),

@@ -43,7 +43,7 @@ class Effect(NamedTuple):
 def _provider_of(run: SyncRun) -> Provider:
     """Raises NotHeld where the provider has been deleted since."""
     if run.provider is None:
-        raise NotHeld(f"The provider of run {run.pk} was deleted: there is nothing left to decide.")
+        raise NotHeld(f"The provider of run {run.pk} has been deleted.")
     return run.provider
 
 
@@ -119,6 +119,8 @@ def reject_held(run: SyncRun, by: Any, by_name: str = "") -> None:
 
 def newer_than(run: SyncRun) -> SyncRun | None:
     """A later run of the provider that read one of the listings held here: that one is to be decided, or has been."""
+    if run.provider_id is None:
+        return None
     held = {*run.held.get("removals", {}), *run.held.get("listings", {})}
     later = SyncRun.objects.filter(provider=run.provider_id, pk__gt=run.pk).exclude(sizes={})
     return next((other for other in later.order_by("-pk") if held & set(other.sizes)), None)

@@ -107,7 +107,7 @@ def test_an_unknown_key_is_refused_without_an_echo(capsys, alice):
 
 @pytest.mark.parametrize(
     ("text", "days"),
-    [("1d", 1), ("90d", 90), ("2026-01-31T00:00:00Z", 30), ("2026-01-31", 30), ("2026-01-31T02:00:00+02:00", 30)],
+    [("1d", 1), ("90d", 90), ("2026-01-31T00:00:00Z", 30), ("2026-01-31T02:00:00+02:00", 30)],
 )
 def test_an_expiry_is_a_date_or_days(text, days):
     now = timezone.datetime(2026, 1, 1, tzinfo=timezone.get_default_timezone())

@@ -7,8 +7,8 @@ from preferences.models import ModelPreference
 
 PATH = "/api/models/access"
 ORDER = [
-    "active", "not_hidden", "feature_flag", "experimental", "readable", "key_policy", "base_model", "available",
-    "enabled",
+    "active", "not_hidden", "feature_flag", "experimental", "readable", "key_policy", "alias_target", "base_model",
+    "available", "enabled",
 ]  # fmt: skip
 
 

@@ -196,7 +196,7 @@ def test_odd_paths_are_404_in_the_envelope(caller, path):
     assert len(answer.content) < 1000
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/models/", "/v1/chat/completions", "/v1/model"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/chat/completions", "/v1/model"])
 def test_an_unknown_route_is_404_in_the_envelope(caller, path):
     answer = caller.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
@@ -262,7 +262,7 @@ def test_a_key_over_its_limit_is_429_in_the_envelope(api, alice, make_key):
 
 
 def test_a_fault_of_ours_is_500_in_the_envelope(caller, monkeypatch):
-    monkeypatch.setattr("catalog.dialects.views.OpenAIModelViewSet.served", lambda *_: 1 / 0)
+    monkeypatch.setattr("catalog.dialects.views.OpenAIModelViewSet.rendered_answer", lambda *_: 1 / 0)
     answer = caller.get("/v1/models")
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
     assert "ZeroDivision" not in answer.content.decode()

@@ -181,7 +181,7 @@ def test_a_catalog_that_never_rests_is_503_and_no_mixture(api, key, make_model, 
     def overtaken(read):
         return lambda viewer: (AIModel.objects.update(priority=1), read(viewer))[1]
 
-    for name in ("_read_all", "_read_selection"):
+    for name in ("_read_all", "_read_visibility"):
         monkeypatch.setattr(snapshots, name, overtaken(getattr(snapshots, name)))
     answer = api.with_key(key).get("/v1/models")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")

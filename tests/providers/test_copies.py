@@ -13,7 +13,12 @@ from providers.lists import cache
 from providers.models import ProviderCopy
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ITEMS = [{"id": "acme/large"}]
+ITEMS = [
+    {
+        "id": "acme/large", "model_id": "acme/large", "name": "Large", "provider": "Acme", "context": None,
+        "dimensions": None, "pricing": {},
+    }
+]  # fmt: skip
 
 
 class Source:
