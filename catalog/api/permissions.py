@@ -20,8 +20,11 @@ class SignedInOrPublic(SignedIn):
     """Reads are for everybody while PUBLIC_CATALOG is on."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        public = settings.PUBLIC_CATALOG and request.method in ("GET", "HEAD", "OPTIONS")
-        return public or super().has_permission(request, view)
+        return self.is_public(request.method) or super().has_permission(request, view)
+
+    def is_public(self, method: str | None) -> bool:
+        """Whether anonymous callers are answered; the OpenAPI document says so too."""
+        return settings.PUBLIC_CATALOG and method in ("GET", "HEAD", "OPTIONS")
 
 
 class HasScope(BasePermission):

@@ -1,10 +1,24 @@
-"""What the OpenAPI document says about refusals, for the routes of every app."""
+"""What the OpenAPI document says about refusals and bodies, for the routes of every app."""
 
 from http import HTTPStatus
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
+
+from catalog.api.fields import StrictSerializer
+
+
+class ClosedBody(OpenApiSerializerExtension):
+    """A body whose unknown fields are refused is described as closed; drf-spectacular finds the class by its import."""
+
+    target_class = StrictSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | {"additionalProperties": False} if direction == "request" else schema
 
 
 class ErrorSerializer(serializers.Serializer):

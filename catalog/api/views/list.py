@@ -44,6 +44,7 @@ class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
         tags=["models"],
         parameters=[
             OpenApiParameter("include", OpenApiTypes.STR, description="Staff: hidden, inactive, or hidden,inactive."),
+            OpenApiParameter("tag", OpenApiTypes.STR, many=True, description="Repeatable: all of them must match."),
         ],
         examples=[answered("A custom model", ITEM)],
         responses={200: ItemSerializer(many=True), **refusals(400, 401, 403, 429)},
