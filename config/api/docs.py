@@ -63,7 +63,7 @@ class SchemaView(CallerMixin, APIView):
     formats: dict[str, type[BaseRenderer]] = {"json": JSONRenderer, "yaml": YAMLRenderer}
 
     @extend_schema(
-        operation_id="schema",
+        operation_id="api_document",
         summary="This document",
         description="OpenAPI 3.1, as JSON or, by `format` or `Accept`, as YAML.",
         tags=["operations"],
