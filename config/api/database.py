@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError, Programmi
 from psycopg import errors
 
 # Seconds until a caller may try again.
-RETRY_AFTER = 5
+RETRY_AFTER = 2
 
 GONE = "The database does not answer. Try again shortly."
 READ_ONLY = "The database takes no writes now, so nothing was changed. Try again later."

@@ -92,6 +92,7 @@ def test_a_host_that_is_none_is_refused_in_no_time(host):
     assert (status, spent < 0.04) == (400, True)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/" + "a." * 4_000, "/api/models/" + "a/" * 4_000, "/v1/models/" + "~" * 8_000])
 def test_a_path_of_8_kb_is_answered_in_no_time(path):
     found = []

@@ -114,7 +114,7 @@ def test_what_an_operator_can_change_is_named(api, make_model, monkeypatch, capl
     def refuse(*_):
         raise error(str(cause)) from cause
 
-    monkeypatch.setattr("catalog.api.base.standing_of", refuse)
+    monkeypatch.setattr("catalog.api.base.caller_of", refuse)
     with caplog.at_level(logging.CRITICAL):
         answer = api.get("/api/models")
     assert (answer.status_code, answer.json()["message"]) == (503, sentence)
