@@ -133,7 +133,7 @@ def test_of_two_that_arrive_at_once_one_makes_a_key_and_the_other_leads_to_it(st
     def log_addition(self, request, obj, message):
         """Neither is noted before both have written; where writers wait for one another, the second never comes."""
         with contextlib.suppress(threading.BrokenBarrierError):
-            both_wrote.wait(1)
+            both_wrote.wait(0.3)
         note(self, request, obj, message)
 
     monkeypatch.setattr(once.MadeOnce, "log_addition", log_addition)

@@ -136,6 +136,7 @@ def world(api, alice, bob, ops, make_model, make_key, monkeypatch) -> Callable[[
         pricing={"prompt": "0.0000025", "completion": "0.00001"}, recommended=True, recommendation_note="Good.",
         priority=10,
     )  # fmt: skip
+    make_model("acme/larger")
     make_model("acme/small", supports_embeddings=True, embedding_dimensions=1536)
     make_model("acme/bare")
     make_model("acme/secret", restricted=True)
