@@ -81,7 +81,7 @@ def sign_in(open_page: Callable[..., Page], ops: Any, openrouter: Provider) -> C
 
     def open_(size: tuple[int, int] = WIDE, dark: bool = False) -> Page:
         page = open_page("/admin/", size, dark)
-        page.set_default_timeout(4000)
+        page.set_default_timeout(15_000)
         page.fill("#id_username", "ops")
         page.fill("#id_password", PASSWORD)
         page.click("[type=submit]")
@@ -352,7 +352,7 @@ def test_other_pages_of_the_admin_fit_the_window(sign_in, openrouter, listed):
 
 def test_the_main_path_needs_no_mouse(open_page, ops, openrouter):
     page = open_page("/admin/catalog/aimodel/", NARROW, dark=True)
-    page.set_default_timeout(4000)
+    page.set_default_timeout(15_000)
     page.wait_for_selector("#id_username:focus")
     page.keyboard.type("ops")
     page.keyboard.press("Tab")
