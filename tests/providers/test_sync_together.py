@@ -107,18 +107,23 @@ def test_421_models_take_less_than_two_seconds(sync_feed):
 
 @pytest.mark.slow
 def test_5276_models_take_less_than_ten_seconds_and_little_memory(sync_feed, tmp_path):
+    """Seconds of a machine that parses the same answer 20 times in two of them: others are faster or slower."""
     path = saved(tmp_path, reshaped(5276))
+    text = path.read_text()
+    _, reading = timed(lambda: [json.loads(text) for _ in range(20)])
+    second = max(1.0, reading / 2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome, first = timed(lambda: sync_feed(path))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     _, again = timed(lambda: sync_feed(path))
     counts, switched = timed(lambda: bulk.switch(False))
     print(
-        f"5,276 models: {first:.2f} s, {again:.2f} s unchanged, {switched:.2f} s switched off; {grown // 1024} MB more"
+        f"5,276 models: {first:.2f} s, {again:.2f} s unchanged, {switched:.2f} s switched off; {grown // 1024} MB more;"
+        f" a second is {second:.2f}, of {reading:.2f}"
     )
     assert outcome.counts["added"] == counts.updated == 5276
     assert not available()
-    assert first < 10
-    assert again < 5
-    assert switched < 5
+    assert first < 10 * second
+    assert again < 5 * second
+    assert switched < 5 * second
     assert grown < 200 * 1024
