@@ -109,7 +109,7 @@ def running(log: Path, project_dir: Path, **environment: str) -> Iterator[Server
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and server.process.poll() is None:
         with suppress(OSError):
             if server.request("GET", "/healthz").status == 200:
