@@ -76,7 +76,7 @@ class Reader:
         """The secret that upstream may have sent back into the file; "" where there is none or it cannot be read."""
         try:
             return credentials.of(self.provider) or ""
-        except credentials.CredentialError:
+        except (credentials.CredentialError, UpstreamError):
             return ""
 
     def parse(self, payload: Any, listing: str) -> ParsedListing:
