@@ -14,6 +14,7 @@ class _Form(HTMLParser):
         self.select: str | None = None
         self.chosen: list[str] = []
         self.first: str | None = None
+        self.multiple = False
 
     def add(self, name: str, value: str) -> None:
         if name in self.fields:
@@ -38,6 +39,8 @@ class _Form(HTMLParser):
             self.fields[self.textarea] = ""
         elif tag == "select":
             self.select, self.chosen, self.first = told["name"], [], None
+            # Of several none is chosen by itself.
+            self.multiple = "multiple" in told
         elif tag == "option" and self.select:
             value = told.get("value", "")
             self.first = value if self.first is None else self.first
@@ -57,7 +60,8 @@ class _Form(HTMLParser):
             self.fields[self.textarea] = text.removeprefix("\n").replace("\n", "\r\n")
             self.textarea = None
         elif tag == "select" and self.select:
-            values = self.chosen or ([self.first] if self.first is not None else [])
+            by_itself = [self.first] if self.first is not None and not self.multiple else []
+            values = self.chosen or by_itself
             for value in values:
                 self.add(self.select, value)
             self.select = None
