@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.apps import apps
@@ -105,14 +106,19 @@ def _experimental(viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if EXPERIMENTAL_FLAG in viewer.flags else Q(**{f"{prefix}experimental": False})
 
 
-def _granted(viewer: Viewer, prefix: str, permissions: Iterable[str] = ("read", "write")) -> Q:
-    if viewer.user_id is None:
-        principal = Q(principal_type="everyone")
-    else:
-        principal = Q(principal_type="everyone") | Q(user=viewer.user_id) | Q(group__in=sorted(viewer.groups))
+@lru_cache(maxsize=256)
+def _grants(user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> Any:
+    """The models granted so, as a subquery. The rule names it many times, and it is slow to build."""
+    principal = Q(principal_type="everyone")
+    if user_id is not None:
+        principal |= Q(user=user_id) | Q(group__in=sorted(groups))
     grants = apps.get_model("catalog", "AccessGrant")._default_manager
+    return grants.filter(principal, permission__in=permissions).values("model")
+
+
+def _granted(viewer: Viewer, prefix: str, permissions: tuple[str, ...] = ("read", "write")) -> Q:
     # A subquery, not a join: a model granted to two of the viewer's groups is still one row.
-    return Q(**{f"{prefix}pk__in": grants.filter(principal, permission__in=permissions).values("model")})
+    return Q(**{f"{prefix}pk__in": _grants(viewer.user_id, viewer.groups, permissions)})
 
 
 def _readable(viewer: Viewer, prefix: str) -> Q:
@@ -152,11 +158,22 @@ def _target_seen(viewer: Viewer) -> Q:
     return seen & ended
 
 
+def _plain(viewer: Viewer) -> Viewer:
+    """The viewer as far as the sight of targets and base models depends on them."""
+    return replace(viewer.including(()), no_new_since=None)
+
+
+@lru_cache(maxsize=256)
+def _aliases_seen(viewer: Viewer) -> Any:
+    """The keys of the aliases whose targets this viewer sees, as a subquery. It is slow to build."""
+    return _rows().filter(_target_seen(viewer), alias_of__gt="").values("pk")
+
+
 def _alias(viewer: Viewer, prefix: str) -> Q:
     # A subquery: the joins to targets are made for aliases alone, which few models are. These are judged as bases are:
     # what staff ask to see besides is not what an alias of it may show.
-    aliases = _rows().filter(_target_seen(viewer.including(())), alias_of__gt="")
-    return Q(**{f"{prefix}alias_of": ""}) | Q(**{f"{prefix}pk__in": aliases.values("pk")})
+    seen = _aliases_seen(_plain(viewer))
+    return Q(**{f"{prefix}alias_of": ""}) | Q(**{f"{prefix}pk__in": seen})
 
 
 def _targets(model: AIModel) -> Iterator[AIModel | None]:
@@ -280,13 +297,20 @@ def base_visible(viewer: Viewer) -> Q:
     return _sight_of_base(viewer, "", MAX_CHAIN - 1) & _alias(viewer.including(()), "base_model__")
 
 
+@lru_cache(maxsize=256)
+def _custom_seen(viewer: Viewer) -> Any:
+    """The keys of the custom models whose base model the viewer sees, as a subquery. It is slow to build.
+
+    The joins to base models are made for custom models alone, not for each entry of a large catalog; and for those that
+    the viewer may read at all, as the others are out of sight whatever they are built on.
+    """
+    custom = _rows().filter(kind="custom").filter(_granted_or_own(viewer, ""))
+    return custom.filter(_base_seen(viewer, "", MAX_CHAIN - 1)).values("pk")
+
+
 def _founded(viewer: Viewer) -> Q:
     """Catalog entries, and custom models whose base model the viewer sees."""
-    custom = _rows().filter(kind="custom")
-    # A subquery: the joins to base models are made for custom models alone, not for each entry of a large catalog; and
-    # for those that the viewer may read at all, as the others are out of sight whatever they are built on.
-    seen = custom.filter(_granted_or_own(viewer, "")).filter(_base_seen(viewer, "", MAX_CHAIN - 1))
-    return Q(kind="catalog") | Q(pk__in=seen.values("pk"))
+    return Q(kind="catalog") | Q(pk__in=_custom_seen(_plain(viewer)))
 
 
 def visible(viewer: Viewer) -> Q:

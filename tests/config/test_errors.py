@@ -220,6 +220,11 @@ def test_the_log_names_the_request_and_is_one_line(api, caplog):
     [
         "/admin/providers/syncrun/?started_at__year=0",
         "/admin/providers/syncrun/?started_at__year=99999",
+        "/admin/providers/syncrun/?started_at__gte=9999-12-31T23:59:59-12:00",
+        "/admin/providers/syncrun/?started_at__year=9999&started_at__month=12&started_at__day=31",
+        "/admin/apikeys/apikey/?expires_at__lte=0001-01-01T00:00:00%2B12:00",
+        "/admin/apikeys/apikey/?created_at__year=1&created_at__month=1&created_at__day=1",
+        "/admin/catalog/aimodel/?released_at__gte=9999-12-31T23:59:59-12:00",
         "/admin/apikeys/apikey/?user=999999999999999999999999999999",
         "/admin/apikeys/apikey/add/?user=\u00b2",
         "/admin/preferences/defaultmodel/add/?model=x",

@@ -140,6 +140,7 @@ def test_a_held_run_says_how_it_goes_on(run):
         (["nosuch"], "There are: openrouter"),
         (["--from-file", "x.json"], "name it"),
         (["openrouter", "--from-file", "x.json", "--every", "1h"], "leave out --every"),
+        (["--every", "999999d"], "at most 365d"),
     ],
 )
 def test_a_wrong_call_says_what_would_be_right(openrouter, arguments, words):
@@ -267,6 +268,8 @@ def test_edit_model_says_what_it_released_and_not_that_nothing_changed(make_mode
         ("colour=red", "'colour' is no field"),
         ("description", "is not FIELD=VALUE"),
         ("retires_at=tomorrow", "retires_at: "),
+        ("released_at=9999-12-31T23:59:59-12:00", "released_at: "),
+        ("released_at=0001-01-01T00:00:00+12:00", "released_at: "),
     ],
 )
 def test_edit_model_refuses_with_the_reason_and_writes_nothing(make_model, word, told):
