@@ -7,7 +7,9 @@ class ApiKeysConfig(AppConfig):
 
     def ready(self) -> None:
         from apikeys import checks  # noqa: F401  # registers them
+        from apikeys.authentication import caller_of_key
         from apikeys.losing import keys_losing
-        from catalog.access import audience
+        from catalog import extensions
 
-        audience.also_losing.append(keys_losing)
+        extensions.caller_of_key = caller_of_key
+        extensions.keys_losing = keys_losing

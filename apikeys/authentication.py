@@ -17,7 +17,7 @@ from apikeys.models import ApiKey, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import callers
 from catalog.access.callers import Caller
-from catalog.access.rules import Policy
+from catalog.access.viewers import Policy
 from catalog.db.prepared import CompiledQuery
 
 

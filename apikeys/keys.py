@@ -19,7 +19,7 @@ from apikeys import tokens
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import rights
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.editing import entries
 from catalog.editing.entries import Author
 from catalog.models import AIModel

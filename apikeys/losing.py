@@ -7,7 +7,7 @@ from django.utils import timezone
 from apikeys.authentication import policy_of
 from apikeys.models import ApiKey
 from catalog.access.audience import Audience
-from catalog.access.rules import Policy
+from catalog.access.viewers import Policy
 
 
 def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:

@@ -6,10 +6,7 @@ class CatalogConfig(AppConfig):
     verbose_name = "Catalog"
 
     def ready(self) -> None:
-        from catalog import derived, flags, versions
+        from catalog import signals  # noqa: F401  # connects its receivers
         from catalog.db import prepared
 
         prepared.watch()
-        versions.watch()
-        derived.watch()
-        flags.watch()

@@ -1,13 +1,11 @@
 """Feature flags that models require: only one that exists can be required, and a required one stays as it is named."""
 
-from typing import Any
-
-from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db.models import Count, OuterRef, ProtectedError, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.db.models.signals import pre_delete, pre_save
 from waffle import get_waffle_flag_model
+
+from catalog.models import AIModel
 
 
 def names() -> list[str]:
@@ -24,37 +22,13 @@ def require(name: str) -> None:
         )
 
 
-def required_by(name: str) -> Any:
+def required_by(name: str) -> QuerySet[AIModel]:
     """The models that require the flag."""
-    return (
-        apps.get_model("catalog", "AIModel")
-        ._default_manager.filter(requires_feature_flag=name)
-        .exclude(requires_feature_flag="")
-    )
+    return AIModel.objects.filter(requires_feature_flag=name).exclude(requires_feature_flag="")
 
 
-def count_of_requirements() -> Any:
+def count_of_requirements() -> Coalesce:
     """An annotation of flags: how many models require each."""
-    rows = apps.get_model("catalog", "AIModel")._default_manager.filter(requires_feature_flag=OuterRef("name"))
+    rows = AIModel.objects.filter(requires_feature_flag=OuterRef("name"))
     counted = rows.order_by().values("requires_feature_flag").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
-
-
-def _refuse_deletion(sender: Any, instance: Any, **_: Any) -> None:
-    if models := list(required_by(instance.name)[:20]):
-        raise ProtectedError(f"Models require the flag {instance.name}.", set(models))
-
-
-def _refuse_renaming(sender: Any, instance: Any, raw: bool = False, **_: Any) -> None:
-    if instance.pk is None or raw:
-        return
-    old = sender.objects.filter(pk=instance.pk).values_list("name", flat=True).first()
-    if old is not None and old != instance.name and required_by(old).exists():
-        raise ValidationError({"name": f"Models require the flag {old}; it keeps its name."}, code="flag_required")
-
-
-def watch() -> None:
-    """Refuses that a required flag is deleted or renamed, by whatever way."""
-    flag = get_waffle_flag_model()
-    pre_delete.connect(_refuse_deletion, sender=flag, dispatch_uid="catalog flags deletion")
-    pre_save.connect(_refuse_renaming, sender=flag, dispatch_uid="catalog flags renaming")

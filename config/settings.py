@@ -332,8 +332,6 @@ WAFFLE_SECURE = not INSECURE_HTTP
 
 # The catalog and its providers.
 
-# What finds the standing of an API key by its public id, for the route that explains who may see what.
-KEY_CALLER = "apikeys.authentication.caller_of_key"
 # Whether the catalog can be read without signing in.
 PUBLIC_CATALOG = env.flag("PUBLIC_CATALOG", True)
 # Hosts that providers entered in the admin may use although they are not public: host, host:port or CIDR.

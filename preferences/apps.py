@@ -6,6 +6,9 @@ class PreferencesConfig(AppConfig):
     verbose_name = "Preferences"
 
     def ready(self) -> None:
-        from preferences import writing
+        from catalog import extensions
+        from preferences import marks, signals  # noqa: F401  # connects its receivers
 
-        writing.watch()
+        extensions.own_switches = marks.own_switches
+        extensions.caller_columns = marks.caller_columns
+        extensions.default_marks = marks.default_marks

@@ -8,13 +8,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
 from catalog import versions
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.models import AIModel
-from preferences.models import DefaultModel, ModelPreference, Profile
+from preferences.models import ModelPreference, Profile
 
 # What a statement may name at once.
 MAX_SWITCHES = 1000
@@ -99,26 +98,3 @@ def _usable(viewer: Viewer, model_id: str | None) -> AIModel | None:
             {"default_model": ValidationError("This is no model that you may use.", code="model_not_usable")}
         )
     return model
-
-
-def _saved(sender: Any, instance: Profile | ModelPreference, **_: Any) -> None:
-    touch(instance.user_id)
-
-
-def _deleted(sender: Any, instance: ModelPreference, origin: Any, **_: Any) -> None:
-    # One that goes with its model or its user needs no word of its own.
-    if isinstance(origin, ModelPreference) or getattr(origin, "model", None) is ModelPreference:
-        touch(instance.user_id)
-
-
-def _defaults_changed(sender: Any, **_: Any) -> None:
-    versions.bump()
-
-
-def watch() -> None:
-    """Raises the versions for single writes elsewhere, as in the admin."""
-    for model in (Profile, ModelPreference):
-        post_save.connect(_saved, sender=model, dispatch_uid=f"preferences version {model.__name__}")
-    post_delete.connect(_deleted, sender=ModelPreference, dispatch_uid="preferences version, deleted")
-    for signal in (post_save, post_delete):
-        signal.connect(_defaults_changed, sender=DefaultModel, dispatch_uid="catalog version of defaults")

@@ -7,7 +7,6 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from catalog.access import rules
 from catalog.access.callers import caller_of
 from catalog.models import AIModel
 from providers.reports.freshness import sources
@@ -24,7 +23,7 @@ def home(request: HttpRequest) -> HttpResponse:
         viewer = caller_of(request.user).viewer
         context |= (
             AIModel.objects.visible_to(viewer)
-            .filter(rules.available())
+            .available()
             .aggregate(models=Count("pk"), authors=Count("author", distinct=True, filter=~Q(author="")))
         )
         context["sources"] = sources()

@@ -13,9 +13,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import QuerySet
 
 from apikeys.models import ApiKey, RequestCount
-from catalog import derived
 from catalog.editing.entries import Author, audit, edit
-from catalog.models import SYNCED_FIELDS, AIModel, SentForm
+from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS, SYNCED_FIELDS
+from catalog.models import AIModel, SentForm
 from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
 from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
@@ -174,10 +174,8 @@ def upgraded(transactional_db, make_user, make_model) -> None:
     make_model("baseless", owner=alice)
     # Not by AIModel's own queryset, which would derive them.
     rows = QuerySet(AIModel)
-    rows.filter(kind="custom").update(
-        **{name: blank(AIModel._meta.get_field(name)) for name in derived.INHERITED_FIELDS}
-    )
-    rows.update(**{name: "" for name in derived.DERIVED_FIELDS})
+    rows.filter(kind="custom").update(**{name: blank(AIModel._meta.get_field(name)) for name in INHERITED_FIELDS})
+    rows.update(**{name: "" for name in DERIVED_FIELDS})
     try:
         migrate("catalog", "0001_initial")
     finally:
@@ -193,7 +191,7 @@ def test_a_migrated_row_equals_one_that_is_saved_anew():
     saved = {row["model_id"]: row for row in AIModel.objects.values(*fields)}
     assert migrated == saved
     # Each rule says something of these rows, so that none was compared by two empty values.
-    for name in (*derived.DERIVED_FIELDS, *derived.INHERITED_FIELDS):
+    for name in (*DERIVED_FIELDS, *INHERITED_FIELDS):
         # One that staff have delegated is not judged with what its base model is an alias of.
         row = migrated["mine" if name == "alias_of" else "upon-mine"]
         assert row[name] != blank(AIModel._meta.get_field(name)) or name == "author", name

@@ -1,4 +1,4 @@
-"""catalog/exclusion.py: several processes that set one database up at once."""
+"""catalog/db/exclusion.py: several processes that set one database up at once."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ does not grow with either.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any
@@ -17,8 +17,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
+from catalog import extensions
 from catalog.access import callers, rules
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.models import AccessGrant, AIModel
 
 # What the rule reads of a model beside its id and its grants. A change of one of these may take it from somebody.
@@ -227,14 +228,9 @@ class Loss:
         return bool(self.users) or bool(self.keys) or self.anybody
 
 
-# What else than a signed-in user may lose sight: apps above add functions from the audience before and after a change
-# to (owner, name) of each that saw one of the models and no longer does.
-also_losing: list[Callable[[Audience, Audience], list[tuple[str, str]]]] = []
-
-
 def loss(before: Audience, after: Audience) -> Loss:
     """Who sees in `before` what they no longer see in `after`."""
     lost = before.without(after)
     users = sorted((before.names[user], len(models)) for user, models in lost.items() if user != ANYBODY)
-    keys = [named for find in also_losing for named in find(before, after)]
+    keys = extensions.keys_losing(before, after)
     return Loss(users, keys, before.is_whole and after.is_whole, ANYBODY in lost)

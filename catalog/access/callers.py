@@ -9,11 +9,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Case, F, Func, OuterRef, Q, Subquery, TextField, Value, When
+from django.db.models import BooleanField, Case, Func, OuterRef, Q, Subquery, TextField, Value, When
 from django.db.models.sql.compiler import SQLCompiler
 from waffle import get_waffle_flag_model
 
-from catalog.access.rules import ANONYMOUS, Policy, Viewer
+from catalog import extensions
+from catalog.access.viewers import ANONYMOUS, Policy, Viewer
 from catalog.api.digests import keyed
 from catalog.db.prepared import CompiledQuery
 from catalog.models import CatalogVersion
@@ -84,8 +85,7 @@ def columns(user: str) -> dict[str, Any]:
         "caller_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),
         "caller_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
         "caller_version": Subquery(CatalogVersion.objects.values("number")[:1]),
-        "caller_preferences": F(f"{user}profile__version"),
-        "caller_no_new_since": F(f"{user}profile__no_new_since"),
+        **extensions.caller_columns(user),
     }
 
 

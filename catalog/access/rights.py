@@ -18,7 +18,8 @@ from django.http import HttpRequest
 from waffle import get_waffle_flag_model
 
 from catalog.access import callers
-from catalog.access.rules import EXPERIMENTAL_FLAG, Viewer
+from catalog.access.rules import EXPERIMENTAL_FLAG
+from catalog.access.viewers import Viewer
 from catalog.models import AccessGrant, AIModel
 
 # What is switched off or hidden today may be shown tomorrow, so it counts as sight too.

@@ -2,22 +2,22 @@
 
 Each condition stands here once, in two forms: as a filter for lists and as a decision about one model with its
 reason. Tests hold the two to the same answer. Every list, detail, preference write, default and preview asks here.
+
+Filters take the model class, AIModel, from the queryset that asks: the module of that class stands above this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Q
 
-if TYPE_CHECKING:
-    from catalog.models import AIModel
+from catalog import extensions
+from catalog.access.viewers import Viewer
 
 EXPERIMENTAL_FLAG = "experimental_models"
 
@@ -28,43 +28,6 @@ MAX_ALIASES = 2
 
 NOTHING = Q(pk__in=())
 EVERYTHING = ~NOTHING
-
-
-class Policy(Protocol):
-    """Which ids the key in use may name; `apikeys.policy` makes it.
-
-    `spares` is asked of what an alias stands for: a deny list that names it denies the alias too, while an allow list
-    is content to name the alias.
-    """
-
-    def allows(self, model_id: str) -> bool: ...
-
-    def condition(self, field: str) -> Q: ...
-
-    def spares(self, target_id: str) -> bool: ...
-
-    def sparing(self, field: str) -> Q: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who is asking. `policy` is None where no key is in use."""
-
-    user_id: int | None = None
-    groups: frozenset[int] = frozenset()
-    flags: frozenset[str] = frozenset()
-    policy: Policy | None = None
-    no_new_since: datetime | None = None
-    is_staff: bool = False
-    # What a member of staff asked to see besides: of "hidden" and "inactive".
-    include: frozenset[str] = field(default=frozenset())
-
-    def including(self, words: Iterable[str]) -> Viewer:
-        """This viewer, shown hidden or inactive models too. Only staff are."""
-        return replace(self, include=frozenset(words)) if self.is_staff else self
-
-
-ANONYMOUS = Viewer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +44,7 @@ class Condition:
     """One part of the rule: as a filter under a prefix ("" or "base_model__"), and as a decision."""
 
     name: str
-    filter: Callable[[Viewer, str], Q]
+    filter: Callable[[Any, Viewer, str], Q]
     holds: Callable[[Viewer, Any], bool]
     passed: str
     failed: str
@@ -90,67 +53,64 @@ class Condition:
 # The conditions, in the order in which they are explained.
 
 
-def _active(viewer: Viewer, prefix: str) -> Q:
+def _active(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if "inactive" in viewer.include else Q(**{f"{prefix}active": True})
 
 
-def _not_hidden(viewer: Viewer, prefix: str) -> Q:
+def _not_hidden(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if "hidden" in viewer.include else Q(**{f"{prefix}hidden": False})
 
 
-def _flag(viewer: Viewer, prefix: str) -> Q:
+def _flag(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     return Q(**{f"{prefix}requires_feature_flag__in": ["", *sorted(viewer.flags)]})
 
 
-def _experimental(viewer: Viewer, prefix: str) -> Q:
+def _experimental(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if EXPERIMENTAL_FLAG in viewer.flags else Q(**{f"{prefix}experimental": False})
 
 
 @lru_cache(maxsize=256)
-def _grants(user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> Any:
+def _grants(model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> Any:
     """The models granted so, as a subquery. The rule names it many times, and it is slow to build."""
     principal = Q(principal_type="everyone")
     if user_id is not None:
         principal |= Q(user=user_id) | Q(group__in=sorted(groups))
-    grants = apps.get_model("catalog", "AccessGrant")._default_manager
+    grants = model_class.grants.rel.related_model._default_manager
     return grants.filter(principal, permission__in=permissions).values("model")
 
 
-def _granted(viewer: Viewer, prefix: str, permissions: tuple[str, ...] = ("read", "write")) -> Q:
+def _granted(model_class: Any, viewer: Viewer, prefix: str, permissions: tuple[str, ...] = ("read", "write")) -> Q:
     # A subquery, not a join: a model granted to two of the viewer's groups is still one row.
-    return Q(**{f"{prefix}pk__in": _grants(viewer.user_id, viewer.groups, permissions)})
+    return Q(**{f"{prefix}pk__in": _grants(model_class, viewer.user_id, viewer.groups, permissions)})
 
 
-def _readable(viewer: Viewer, prefix: str) -> Q:
-    return Q(**{f"{prefix}kind": "catalog", f"{prefix}restricted": False}) | _granted_or_own(viewer, prefix)
+def _readable(model_class: Any, viewer: Viewer, prefix: str) -> Q:
+    open_to_all = Q(**{f"{prefix}kind": "catalog", f"{prefix}restricted": False})
+    return open_to_all | _granted_or_own(model_class, viewer, prefix)
 
 
-def _granted_or_own(viewer: Viewer, prefix: str) -> Q:
-    granted = _granted(viewer, prefix)
+def _granted_or_own(model_class: Any, viewer: Viewer, prefix: str) -> Q:
+    granted = _granted(model_class, viewer, prefix)
     return granted if viewer.user_id is None else granted | Q(**{f"{prefix}owner": viewer.user_id})
 
 
-def _policy(viewer: Viewer, prefix: str) -> Q:
+def _policy(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     return EVERYTHING if viewer.policy is None else viewer.policy.condition(f"{prefix}model_id")
 
 
-def _rows() -> Any:
-    return apps.get_model("catalog", "AIModel")._default_manager
-
-
-def _all(conditions: Iterable[Condition], viewer: Viewer, prefix: str = "") -> Q:
+def _all(conditions: Iterable[Condition], model_class: Any, viewer: Viewer, prefix: str = "") -> Q:
     seen = Q()
     for condition in conditions:
-        seen &= condition.filter(viewer, prefix)
+        seen &= condition.filter(model_class, viewer, prefix)
     return seen
 
 
-def _target_seen(viewer: Viewer) -> Q:
+def _target_seen(model_class: Any, viewer: Viewer) -> Q:
     """Aliases of what is not denied to the viewer, link by link."""
     seen, ended, path = Q(), NOTHING, ""
     for _ in range(MAX_ALIASES):
         path += "stands_for__"
-        target = Q(**{f"{path}kind": "catalog"}) & _all(OF_THE_ROW, viewer, path)
+        target = Q(**{f"{path}kind": "catalog"}) & _all(OF_THE_ROW, model_class, viewer, path)
         if viewer.policy is not None:
             target &= viewer.policy.sparing(f"{path}model_id")
         seen &= ended | target
@@ -164,21 +124,21 @@ def _plain(viewer: Viewer) -> Viewer:
 
 
 @lru_cache(maxsize=256)
-def _aliases_seen(viewer: Viewer) -> Any:
+def _aliases_seen(model_class: Any, viewer: Viewer) -> Any:
     """The keys of the aliases whose targets this viewer sees, as a subquery. It is slow to build."""
-    return _rows().filter(_target_seen(viewer), alias_of__gt="").values("pk")
+    return model_class._default_manager.filter(_target_seen(model_class, viewer), alias_of__gt="").values("pk")
 
 
-def _alias(viewer: Viewer, prefix: str) -> Q:
+def _alias(model_class: Any, viewer: Viewer, prefix: str) -> Q:
     # A subquery: the joins to targets are made for aliases alone, which few models are. These are judged as bases are:
     # what staff ask to see besides is not what an alias of it may show.
-    seen = _aliases_seen(_plain(viewer))
+    seen = _aliases_seen(model_class, _plain(viewer))
     return Q(**{f"{prefix}alias_of": ""}) | Q(**{f"{prefix}pk__in": seen})
 
 
-def _targets(model: AIModel) -> Iterator[AIModel | None]:
+def _targets(model: Any) -> Iterator[Any]:
     """What an alias stands for, link by link, and None where that ends in no model or goes on for too long."""
-    link: AIModel | None = model
+    link: Any = model
     for _ in range(MAX_ALIASES):
         if link is None or not link.alias_of:
             return
@@ -191,7 +151,7 @@ def _targets(model: AIModel) -> Iterator[AIModel | None]:
         yield None
 
 
-def _sees_target(viewer: Viewer, model: AIModel) -> bool:
+def _sees_target(viewer: Viewer, model: Any) -> bool:
     plain = viewer.including(())
     return all(
         target is not None
@@ -202,7 +162,7 @@ def _sees_target(viewer: Viewer, model: AIModel) -> bool:
     )
 
 
-def grants_to(viewer: Viewer, model: AIModel) -> list[str]:
+def grants_to(viewer: Viewer, model: Any) -> list[str]:
     """The permissions that grants give this viewer."""
     return [
         grant.permission
@@ -213,7 +173,7 @@ def grants_to(viewer: Viewer, model: AIModel) -> list[str]:
     ]
 
 
-def _is_readable(viewer: Viewer, model: AIModel) -> bool:
+def _is_readable(viewer: Viewer, model: Any) -> bool:
     if model.kind == "catalog" and not model.restricted:
         return True
     if viewer.user_id is not None and model.owner_id == viewer.user_id:
@@ -277,62 +237,63 @@ ALIAS_TARGET = Condition(
 SIGHT = (*OF_THE_ROW, KEY_POLICY, ALIAS_TARGET)
 
 
-def _sight_of_base(viewer: Viewer, prefix: str, levels: int) -> Q:
+def _sight_of_base(model_class: Any, viewer: Viewer, prefix: str, levels: int) -> Q:
     base = f"{prefix}base_model__"
     # What an alias stands for is not asked here: a custom model that is built on one has it on its own row.
-    seen = _all((*OF_THE_ROW, KEY_POLICY), viewer.including(()), base)
+    seen = _all((*OF_THE_ROW, KEY_POLICY), model_class, viewer.including(()), base)
     if levels > 1:
-        return seen & (Q(**{f"{base}kind": "catalog"}) | _base_seen(viewer, base, levels - 1))
+        return seen & (Q(**{f"{base}kind": "catalog"}) | _base_seen(model_class, viewer, base, levels - 1))
     return seen & Q(**{f"{base}kind": "catalog"})
 
 
-def _base_seen(viewer: Viewer, prefix: str, levels: int) -> Q:
+def _base_seen(model_class: Any, viewer: Viewer, prefix: str, levels: int) -> Q:
     """A custom model needs sight of the one it is built on, unless staff delegated it. Without a base it is broken."""
-    seen = _sight_of_base(viewer, prefix, levels)
+    seen = _sight_of_base(model_class, viewer, prefix, levels)
     return Q(**{f"{prefix}base_model__isnull": False}) & (Q(**{f"{prefix}delegated": True}) | seen)
 
 
-def base_visible(viewer: Viewer) -> Q:
+def base_visible(model_class: Any, viewer: Viewer) -> Q:
     """Custom models whose base model the viewer sees, delegated or not: an answer may name it."""
-    return _sight_of_base(viewer, "", MAX_CHAIN - 1) & _alias(viewer.including(()), "base_model__")
+    seen = _sight_of_base(model_class, viewer, "", MAX_CHAIN - 1)
+    return seen & _alias(model_class, viewer.including(()), "base_model__")
 
 
 @lru_cache(maxsize=256)
-def _custom_seen(viewer: Viewer) -> Any:
+def _custom_seen(model_class: Any, viewer: Viewer) -> Any:
     """The keys of the custom models whose base model the viewer sees, as a subquery. It is slow to build.
 
     The joins to base models are made for custom models alone, not for each entry of a large catalog; and for those that
     the viewer may read at all, as the others are out of sight whatever they are built on.
     """
-    custom = _rows().filter(kind="custom").filter(_granted_or_own(viewer, ""))
-    return custom.filter(_base_seen(viewer, "", MAX_CHAIN - 1)).values("pk")
+    custom = model_class._default_manager.filter(kind="custom").filter(_granted_or_own(model_class, viewer, ""))
+    return custom.filter(_base_seen(model_class, viewer, "", MAX_CHAIN - 1)).values("pk")
 
 
-def _founded(viewer: Viewer) -> Q:
+def _founded(model_class: Any, viewer: Viewer) -> Q:
     """Catalog entries, and custom models whose base model the viewer sees."""
-    return Q(kind="catalog") | Q(pk__in=_custom_seen(_plain(viewer)))
+    return Q(kind="catalog") | Q(pk__in=_custom_seen(model_class, _plain(viewer)))
 
 
-def visible(viewer: Viewer) -> Q:
+def visible(model_class: Any, viewer: Viewer) -> Q:
     """What the viewer may see, as a filter on AIModel."""
-    return _all(SIGHT, viewer) & _founded(viewer)
+    return _all(SIGHT, model_class, viewer) & _founded(model_class, viewer)
 
 
-def writable(viewer: Viewer) -> Q:
+def writable(model_class: Any, viewer: Viewer) -> Q:
     """Custom models that are the viewer's own or that a write grant lets them change."""
     if viewer.user_id is None:
         return NOTHING
-    return Q(kind="custom") & (Q(owner=viewer.user_id) | _granted(viewer, "", ("write",)))
+    return Q(kind="custom") & (Q(owner=viewer.user_id) | _granted(model_class, viewer, "", ("write",)))
 
 
-def findable(viewer: Viewer) -> Q:
+def findable(model_class: Any, viewer: Viewer) -> Q:
     """What the viewer finds in the list and by id: what is visible, and inactive custom models they may change."""
-    found = _founded(viewer)
+    found = _founded(model_class, viewer)
     for condition in SIGHT:
         if condition.name == "active":
-            found &= condition.filter(viewer, "") | (Q(active=False) & writable(viewer))
+            found &= condition.filter(model_class, viewer, "") | (Q(active=False) & writable(model_class, viewer))
         else:
-            found &= condition.filter(viewer, "")
+            found &= condition.filter(model_class, viewer, "")
     return found
 
 
@@ -348,7 +309,7 @@ def enabled(viewer: Viewer) -> Q:
         default &= Q(created_at__lte=viewer.no_new_since)
     if viewer.user_id is None:
         return default
-    own = _preferences(viewer)
+    own = extensions.own_switches(viewer.user_id)
     switched_on = own.filter(is_enabled=True).values("model")
     return Q(pk__in=switched_on) | (default & ~Q(pk__in=own.values("model")))
 
@@ -357,31 +318,26 @@ def switched_off(viewer: Viewer) -> Q:
     """Switched off by the user's own word. Terminal pickers leave these out and no others."""
     if viewer.user_id is None:
         return NOTHING
-    return Q(pk__in=_preferences(viewer).filter(is_enabled=False).values("model"))
+    return Q(pk__in=extensions.own_switches(viewer.user_id).filter(is_enabled=False).values("model"))
 
 
-def _preferences(viewer: Viewer) -> Any:
-    preferences = _rows().model.preferences.rel.related_model._default_manager
-    return preferences.filter(user=viewer.user_id)
-
-
-def usable(viewer: Viewer) -> Q:
+def usable(model_class: Any, viewer: Viewer) -> Q:
     """What the viewer may use: visible, available and enabled."""
-    return visible(viewer) & available() & enabled(viewer)
+    return visible(model_class, viewer) & available() & enabled(viewer)
 
 
 # One model, with reasons.
 
 
-def _is_enabled(viewer: Viewer, model: AIModel) -> bool:
+def _is_enabled(viewer: Viewer, model: Any) -> bool:
     if viewer.user_id is not None:
-        own: Any = model.preferences.filter(user=viewer.user_id).first()
+        own = extensions.own_switches(viewer.user_id).filter(model=model.pk).first()
         if own is not None:
             return bool(own.is_enabled)
     return model.enabled_by_default and (viewer.no_new_since is None or model.created_at <= viewer.no_new_since)
 
 
-def _sees_base(viewer: Viewer, model: AIModel, levels: int = MAX_CHAIN - 1) -> bool:
+def _sees_base(viewer: Viewer, model: Any, levels: int = MAX_CHAIN - 1) -> bool:
     if model.kind == "catalog":
         return True
     base = model.base_model
@@ -395,7 +351,7 @@ def _sees_base(viewer: Viewer, model: AIModel, levels: int = MAX_CHAIN - 1) -> b
     return _sees_base(viewer, base, levels - 1) if levels > 1 else base.kind == "catalog"
 
 
-def sight(viewer: Viewer, model: AIModel) -> Iterator[Check]:
+def sight(viewer: Viewer, model: Any) -> Iterator[Check]:
     """Each condition of `visible`, in a fixed order."""
     for condition in SIGHT:
         ok = condition.holds(viewer, model)
@@ -411,7 +367,7 @@ def sight(viewer: Viewer, model: AIModel) -> Iterator[Check]:
     )
 
 
-def explain(viewer: Viewer, model: AIModel) -> list[Check]:
+def explain(viewer: Viewer, model: Any) -> list[Check]:
     """Every condition of `visible` and `usable`, each decided for this viewer."""
     is_available, is_enabled = model.is_available, _is_enabled(viewer, model)
     return [
@@ -433,7 +389,7 @@ def explain(viewer: Viewer, model: AIModel) -> list[Check]:
     ]
 
 
-def permitted(viewer: Viewer, model: AIModel) -> bool:
+def permitted(viewer: Viewer, model: Any) -> bool:
     """Whether the policy of the key in use allows this model, whatever else hides it."""
     policy = viewer.policy
     if policy is None:
@@ -450,12 +406,12 @@ def target_allowed(viewer: Viewer, target_id: str) -> bool:
     return viewer.policy is None or viewer.policy.allows(target_id)
 
 
-def target_seen(viewer: Viewer) -> Q:
+def target_seen(model_class: Any, viewer: Viewer) -> Q:
     """What an alias without a row of its own may stand for, as a filter on AIModel."""
-    seen = _all((*OF_THE_ROW, ALIAS_TARGET), viewer)
+    seen = _all((*OF_THE_ROW, ALIAS_TARGET), model_class, viewer)
     return seen if viewer.policy is None else seen & viewer.policy.sparing("model_id")
 
 
-def sees(viewer: Viewer, model: AIModel) -> bool:
+def sees(viewer: Viewer, model: Any) -> bool:
     """Whether the viewer may see this one model: `visible` for a row at hand."""
     return all(check.ok for check in sight(viewer, model))

@@ -27,7 +27,8 @@ from catalog.admin.sources import beside
 from catalog.admin.wording import shown, tell
 from catalog.editing import entries as changes
 from catalog.editing.entries import to_json
-from catalog.models import SYNCED_FIELDS, AIModel, FieldChange
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AIModel, FieldChange
 from catalog.pricing import certain
 from catalog.validation.text import fold
 from catalog.validation.variants import variant_of

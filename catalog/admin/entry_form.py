@@ -20,7 +20,8 @@ from catalog.access import rights
 from catalog.admin import inputs
 from catalog.admin.wording import shown
 from catalog.editing.entries import from_json, to_json
-from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel, FieldChange
+from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.models import AIModel, FieldChange
 
 # The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.
 RELEASE = "_release"

@@ -12,7 +12,8 @@ from django.utils.html import format_html
 
 from catalog.admin.filters import MenuFilter
 from catalog.admin.wording import shown
-from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AuditEntry, FieldChange
+from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.models import AuditEntry, FieldChange
 
 LONGEST = 200
 

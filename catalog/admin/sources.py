@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.admin.entry_form import shown
-from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AIModel
 
 PRICES = ("prompt", "completion")
 

@@ -129,8 +129,8 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     page = Paginator(chosen.order_by("-priority", "model_id"), PER_PAGE).get_page(request.GET.get("p"))
     keys = [row.pk for row in page]
     usable = set(rows.filter(pk__in=keys).usable_by(viewer).values_list("pk", flat=True))
-    enabled = set(rows.filter(pk__in=keys).filter(rules.enabled(viewer)).values_list("pk", flat=True))
-    available = set(rows.filter(pk__in=keys).filter(rules.available()).values_list("pk", flat=True))
+    enabled = set(rows.filter(pk__in=keys).enabled_for(viewer).values_list("pk", flat=True))
+    available = set(rows.filter(pk__in=keys).available().values_list("pk", flat=True))
     told["page"] = page
     told["lines"] = [
         {

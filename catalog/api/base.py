@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller, caller_of
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.permissions import HasScope, SignedIn
 
 INCLUDABLE = ("hidden", "inactive")

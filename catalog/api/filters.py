@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 
 from catalog.access import rules
-from catalog.access.rules import Viewer
+from catalog.access.viewers import ANONYMOUS, Viewer
 from catalog.capabilities import CAPABILITIES
 from catalog.derived import facet
 from catalog.models import AIModel
@@ -191,7 +191,7 @@ class ModelListFilter(FilterSet):
         model = AIModel
         fields: list[str] = []
 
-    def __init__(self, *args: Any, viewer: Viewer = rules.ANONYMOUS, **options: Any) -> None:
+    def __init__(self, *args: Any, viewer: Viewer = ANONYMOUS, **options: Any) -> None:
         self.viewer = viewer
         super().__init__(*args, **options)
 
@@ -230,7 +230,7 @@ class ModelListFilter(FilterSet):
         held = Q()
         for word in words:
             held |= Q(owner__email__icontains=word)
-        rows = AIModel.objects.filter(held, rules.writable(self.viewer)).order_by().values_list("pk", "owner__email")
+        rows = AIModel.objects.writable_by(self.viewer).filter(held).order_by().values_list("pk", "owner__email")
         return [(key, fold(address)) for key, address in rows]
 
     def mine_or_not(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:

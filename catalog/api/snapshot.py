@@ -16,13 +16,13 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from django.db import connection
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from rest_framework.exceptions import APIException
 
-from catalog import versions
+from catalog import extensions
 from catalog.access import rules
 from catalog.access.callers import Caller, JSONArray
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.serializers.items import catalog_item, render_or_report
 from catalog.capabilities import CHAT
 from catalog.dialects.cli import cli_row
@@ -282,18 +282,8 @@ def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
         "_available": rules.available() & Q(active=True, hidden=False),
         "_enabled": rules.enabled(viewer),
         "_refused": rules.switched_off(viewer),
+        **extensions.default_marks(viewer),
     }
-    # By the names of the reverse relations: preferences stand above.
-    default_rows: Any = AIModel.default_of.rel.related_model
-    defaults = default_rows._default_manager.filter(model=OuterRef("pk"))
-    marks["_site_default"] = Exists(defaults.filter(group=None))
-    marks["_own_default"] = marks["_group_default"] = Value(None, output_field=IntegerField())
-    if viewer.user_id is not None:
-        profile_rows: Any = AIModel.default_of_profiles.rel.related_model
-        profiles = profile_rows._default_manager
-        marks["_own_default"] = Exists(profiles.filter(user=viewer.user_id, default_model=OuterRef("pk")))
-        of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
-        marks["_group_default"] = Subquery(of_groups.values("rank")[:1])
     return rows.annotate(**marks).order_by(F("priority").desc(), "model_id")
 
 
@@ -305,14 +295,15 @@ _MARKS = (
 def _read_visibility(viewer: Viewer) -> Visibility:
     """One statement; another one where nothing is visible, as no row then brings the version."""
     rows = list(_marked(AIModel.objects.visible_to(viewer), viewer).values_list(*_MARKS))
-    return _visibility(rows, rows[0][1] if rows else versions.current())
+    return _visibility(rows, rows[0][1] if rows else CatalogVersion.objects.current())
 
 
 def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     """Every model, and what this viewer sees of them, by the same one statement."""
     tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
     rows = _marked(AIModel.objects.defer(*_UNSAID), viewer).annotate(
-        _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")), _visible=rules.visible(viewer)
+        _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")),
+        _visible=rules.visible(AIModel, viewer),
     )
     rendered: dict[int, RenderedModel] = {}
     left_out = []
@@ -331,7 +322,7 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
         if said._visible:
             seen.append(tuple(getattr(said, name) for name in _MARKS))
     if version is None:
-        version = versions.current()
+        version = CatalogVersion.objects.current()
     return RenderedCatalog(version, rendered, frozenset(left_out)), _visibility(seen, version)
 
 

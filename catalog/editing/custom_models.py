@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.serializers import list_items
 from catalog.editing import entries, grants
 from catalog.editing.entries import Author, change_row

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from catalog import flags
 from catalog.db.bulk import insert_rows
-from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, AuditEntry, FieldChange, Tag
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange, Tag
 from catalog.validation.text import fold
 
 # How many rows one statement of a bulk change names: SQLite takes so many parameters.

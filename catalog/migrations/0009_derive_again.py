@@ -2,11 +2,12 @@
 
 from django.db import migrations
 
-from catalog import derived, versions
+from catalog import versions
+from catalog.db import refill
 
 
 def derive_again(apps, schema_editor):
-    if derived.fill(apps.get_model("catalog", "AIModel")):
+    if refill.fill(apps.get_model("catalog", "AIModel")):
         # Processes that run meanwhile must not go on answering from what they have read.
         apps.get_model("catalog", "CatalogVersion").objects.update(number=versions.after("number"))
 

@@ -19,7 +19,7 @@ from django.db.models import BooleanField, Case, Q, Value, When
 
 from catalog.access import rules
 from catalog.access.callers import Caller
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import CHAT, task_of_facts
 from catalog.models import AIModel
@@ -185,7 +185,9 @@ def seen(caller: Caller, items: cache.Items) -> cache.Items:
         entry["model_id"]: entry
         for entry in AIModel.objects.catalog_entries()
         .filter(model_id__among=sorted(named))
-        .annotate(seen=_as_bool(rules.visible(viewer)), seen_as_target=_as_bool(rules.target_seen(viewer)))
+        .annotate(
+            seen=_as_bool(rules.visible(AIModel, viewer)), seen_as_target=_as_bool(rules.target_seen(AIModel, viewer))
+        )
         .order_by()
         .values("model_id", "seen", "seen_as_target", "name", "context_length", "embedding_dimensions", "pricing")
     }

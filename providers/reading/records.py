@@ -10,7 +10,8 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 
 from catalog.editing.entries import from_json, to_json
-from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AIModel
 from catalog.validation import model_ids
 from catalog.validation.values import validate_json, validate_line
 from providers.reading.namespaces import Namespace

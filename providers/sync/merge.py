@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from catalog.editing.entries import to_json
-from catalog.models import SYNCED_FIELDS, AIModel
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AIModel
 from catalog.pricing import is_free, prompt_per_million
 from providers.models import Provider, ProviderModel
 from providers.reading import curated

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from catalog import versions
 from catalog.db.bulk import insert_rows, update_rows
 from catalog.editing.entries import Author, change_row
-from catalog.models import SYNCED_FIELDS, AccessGrant, AIModel, FieldChange
+from catalog.fields import SYNCED_FIELDS
+from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
 from providers.models import Provider, ProviderModel
 from providers.reading.namespaces import ENRICHERS
 from providers.sync.diff import OFFER_FIELDS, Comparison
@@ -210,4 +210,4 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
     insert_rows(ProviderModel, plan.new_offers)
     update_rows(ProviderModel, plan.changed_offers, WRITTEN_OFFER_FIELDS)
     insert_rows(FieldChange, plan.history)
-    versions.bump()
+    CatalogVersion.objects.bump()

@@ -13,7 +13,7 @@ from hypothesis.extra.django import TestCase
 
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import rules
-from catalog.access.rules import ANONYMOUS, Viewer
+from catalog.access.viewers import ANONYMOUS, Viewer
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference
 
@@ -75,13 +75,13 @@ class Worlds(TestCase):
             model.base_model = fresh.get(model.base_model_id)  # one row, one object: quicker than asking again
         for viewer in viewers:
             seen = {pk for pk, model in fresh.items() if rules.sees(viewer, model)}
-            assert seen == keys(rules.visible(viewer))
+            assert seen == keys(rules.visible(AIModel, viewer))
             assert seen == {pk for pk, model in fresh.items() if told_again(viewer, model, by_id)}
             used = {pk for pk, model in fresh.items() if all(check.ok for check in rules.explain(viewer, model))}
-            assert used == keys(rules.usable(viewer)) <= seen
-            writable = keys(rules.writable(viewer))
+            assert used == keys(rules.usable(AIModel, viewer)) <= seen
+            writable = keys(rules.writable(AIModel, viewer))
             found = {pk for pk, model in fresh.items() if told_again(viewer, model, by_id, may_be_off=pk in writable)}
-            assert found == keys(rules.findable(viewer)) >= seen
+            assert found == keys(rules.findable(AIModel, viewer)) >= seen
         assert len(models) == len(fresh)
 
     def catalog(self, data):
@@ -196,7 +196,7 @@ def depth(model):
 def test_only_staff_are_shown_what_is_hidden(make_model, staff):
     make_model("acme/hidden", hidden=True)
     viewer = Viewer(user_id=1, is_staff=staff).including(["hidden"])
-    assert keys(rules.visible(viewer)) == (keys(rules.EVERYTHING) if staff else set())
+    assert keys(rules.visible(AIModel, viewer)) == (keys(rules.EVERYTHING) if staff else set())
 
 
 def test_the_explanation_has_every_condition_in_its_order(make_model, alice):
@@ -218,8 +218,8 @@ def test_a_grant_that_goes_closes_and_never_opens(make_model, alice, via_group, 
     (group if via_group else model.grants.get()).delete()
     model.refresh_from_db()
     assert not rules.sees(viewer, model)
-    assert keys(rules.visible(viewer)) == set()
-    assert keys(rules.visible(ANONYMOUS)) == set()
+    assert keys(rules.visible(AIModel, viewer)) == set()
+    assert keys(rules.visible(AIModel, ANONYMOUS)) == set()
 
 
 def test_a_custom_model_is_available_while_its_catalog_entry_is(make_model, alice):

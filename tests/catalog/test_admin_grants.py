@@ -6,8 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog import versions
-from catalog.models import AccessGrant, AIModel, FieldChange
+from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
 from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +74,7 @@ def add(client, **fields):
 
 def test_a_grant_to_an_open_model_first_says_who_would_lose_sight(desk, ops, make_model, alice, bob):
     make_model("acme/open")
-    before = versions.current()
+    before = CatalogVersion.objects.current()
     page = add(desk(ops), model="acme/open", user=alice.pk)
     names = [name for name, _ in page.context["loss"].users]
     assert ("bob" in names, "alice" in names) == (True, False)
@@ -86,7 +85,7 @@ def test_a_grant_to_an_open_model_first_says_who_would_lose_sight(desk, ops, mak
     assert add(desk(ops), **sent, _narrow="1", _seal=page.context["seal"]).status_code == 302
     assert AccessGrant.objects.get().user == alice
     assert set(FieldChange.objects.values_list("field", flat=True)) == {"grants", "restricted"}
-    assert versions.current() > before
+    assert CatalogVersion.objects.current() > before
 
 
 def test_a_form_for_a_grant_knows_the_model_whose_list_one_comes_from(desk, ops, make_model):

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from catalog.access import audience, callers, rules
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.editing import entries
 from catalog.editing.entries import Author
 from catalog.models import AccessGrant, AIModel

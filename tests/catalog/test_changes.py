@@ -3,9 +3,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from catalog import versions
 from catalog.editing.entries import Author, edit, release
-from catalog.models import FieldChange
+from catalog.models import CatalogVersion, FieldChange
 
 pytestmark = pytest.mark.django_db
 
@@ -21,10 +20,10 @@ def test_of_the_values_sent_only_those_that_differ_are_pinned_and_told(make_mode
 
 def test_the_same_values_again_write_nothing(make_model, ops):
     model = make_model("acme/large", name="Large")
-    before, version = model.updated_at, versions.current()
+    before, version = model.updated_at, CatalogVersion.objects.current()
     assert edit(model, {"name": "Large"}, Author.person(ops)) == []
     assert (model.updated_at, model.manually_updated, model.pinned_fields) == (before, False, [])
-    assert (versions.current(), FieldChange.objects.count()) == (version, 0)
+    assert (CatalogVersion.objects.current(), FieldChange.objects.count()) == (version, 0)
 
 
 def test_a_wrong_value_leaves_the_row_as_it_was(make_model, ops):

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.serializers import list_items
 from catalog.editing.entries import Author, switch
 from catalog.models import AccessGrant, AIModel, ModelImage

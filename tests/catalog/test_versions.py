@@ -8,7 +8,6 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog import versions
 from catalog.access.callers import caller_of
 from catalog.api import snapshot as snapshots
 from catalog.api.snapshot import snapshot
@@ -27,7 +26,7 @@ def key(alice, make_key):
 @pytest.mark.parametrize("held", [0, 5, 2**62])
 def test_the_next_number_is_more_than_the_last_and_not_behind_the_clock(alice, number, held):
     writing.touch(alice.pk)
-    versions.bump()
+    CatalogVersion.objects.bump()
     rows, field = {
         "catalog": (CatalogVersion.objects, "number"),
         "preferences": (Profile.objects, "version"),
@@ -36,7 +35,7 @@ def test_the_next_number_is_more_than_the_last_and_not_behind_the_clock(alice, n
     now = time.time_ns() // 1000
     for expected in (max(held + 1, now), max(held + 2, now)):
         if number == "catalog":
-            versions.bump()
+            CatalogVersion.objects.bump()
         else:
             writing.touch(alice.pk)
         assert getattr(rows.get(), field) >= expected
@@ -50,7 +49,7 @@ def rename(name):
 def test_a_restored_catalog_is_served_at_once_and_its_numbers_are_new(api, key, make_model, path):
     """Dumped as `Old`, then `Lost`; restored to `Old`, then `Later`: each state has a tag of its own."""
     make_model("acme/x", name="Old")
-    caller, dumped = api.with_key(key), versions.current()
+    caller, dumped = api.with_key(key), CatalogVersion.objects.current()
     tags = {"Old": caller.get(path).headers["ETag"]}
     AIModel.objects.update(name="Lost")
     tags["Lost"] = caller.get(path).headers["ETag"]
@@ -81,11 +80,11 @@ def test_many_who_wait_for_one_state_cause_one_read_of_it(alice, make_model, mon
     """Their standings were read at different versions; then the catalog moved on, or back."""
     make_model("acme/x")
     read, reads, found = snapshots._read_all, [], []
-    numbers = [versions.current()]
+    numbers = [CatalogVersion.objects.current()]
     all_callers = [caller_of(alice)]
     for n in range(3):
         AIModel.objects.update(name=str(n))
-        numbers.append(versions.current())
+        numbers.append(CatalogVersion.objects.current())
         all_callers.append(caller_of(alice))
     if restored:
         snapshot.view(all_callers[-1], lambda: caller_of(alice))
@@ -110,5 +109,5 @@ def test_many_who_wait_for_one_state_cause_one_read_of_it(alice, make_model, mon
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [versions.current()] * len(all_callers)
+    assert found == [CatalogVersion.objects.current()] * len(all_callers)
     assert len(reads) == 1

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from catalog import versions
-from catalog.models import AIModel
+from catalog.models import AIModel, CatalogVersion
 from providers.models import ProviderModel
 from tests.answers import DATA
 from tests.feeds import DAYS, OPENROUTER, day, feed, fingerprint, record
@@ -39,12 +38,12 @@ def moment(seconds):
 def test_a_created_that_moves_with_each_sync_changes_nothing(lab, sync_feed, start, models, apart):
     first = int(time.time()) + start
     sync_feed(listed(*(first + apart * number for number in range(models))), provider=lab)
-    before, version = fingerprint(), versions.current()
+    before, version = fingerprint(), CatalogVersion.objects.current()
     for later in (HOUR, 2 * HOUR):
         sent = listed(*(first + later + apart * number for number in range(models)))
         outcome = sync_feed(sent, provider=lab)
         assert (outcome.state, outcome.counts["unchanged"]) == ("ok", models)
-    assert (fingerprint(), versions.current()) == (before, version)
+    assert (fingerprint(), CatalogVersion.objects.current()) == (before, version)
 
 
 @pytest.mark.parametrize("ahead", [0, -300, 300, 86_400], ids=lambda seconds: f"{seconds} s")

@@ -7,8 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog import versions
-from catalog.models import AIModel, FieldChange
+from catalog.models import AIModel, CatalogVersion, FieldChange
 from providers import defaults
 from providers.models import ProviderModel
 from tests.feeds import DAYS, OPENROUTER, available, day, feed, fingerprint, record
@@ -27,10 +26,10 @@ def test_the_days_end_with_exactly_the_models_of_the_last_and_a_second_run_chang
         now = dict(AIModel.objects.values_list("model_id", "pk"))
         assert keys.items() <= now.items(), "a model was deleted, or came back as another row"
         keys = now
-        before, version = fingerprint(), versions.current()
+        before, version = fingerprint(), CatalogVersion.objects.current()
         again = sync_feed(day(date))
         assert (again.state, again.counts["unchanged"]) == ("ok", len(ids(date)))
-        assert (fingerprint(), versions.current()) == (before, version)
+        assert (fingerprint(), CatalogVersion.objects.current()) == (before, version)
     assert len(available()) == 421
     assert {m.model_id for m in AIModel.objects.filter(is_available=False)} >= ids(DAYS[0]) - ids(DAYS[-1])
 

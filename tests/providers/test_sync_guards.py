@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from catalog import versions
-from catalog.models import AIModel, AuditEntry, FieldChange
+from catalog.models import AIModel, AuditEntry, CatalogVersion, FieldChange
 from providers.adapters import BadRecord, Listing
 from providers.models import ProviderModel, SyncRun
 from providers.reading import claims
@@ -186,9 +185,9 @@ def test_a_record_without_a_readable_id_spares_one_model_and_always_the_same(syn
     sync_given(TEN)
     outcome = sync_given(TEN[:left], *[None] * unreadable)
     assert (outcome.counts["kept"], outcome.counts["retired"]) == (kept, 10 - left - kept)
-    version = versions.current()
+    version = CatalogVersion.objects.current()
     again = sync_given(TEN[:left], *[None] * unreadable)
-    assert (again.counts["kept"], again.counts["retired"], versions.current()) == (kept, 0, version)
+    assert (again.counts["kept"], again.counts["retired"], CatalogVersion.objects.current()) == (kept, 0, version)
     assert sync_given(TEN[:left]).counts["retired"] == kept
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
-from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from catalog.access import rules
 from catalog.access.callers import JSONArray
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.digests import keyed
 from catalog.api.serializers.items import catalog_item, render_or_report
 from catalog.formatting import display_name
-from catalog.models import AccessGrant, AIModel, Tag
+from catalog.models import AccessGrant, AIModel, AIModelQuerySet, Tag
 
 # An AIModel with the annotations of `rows`, which type checkers cannot see.
 Row: TypeAlias = Any
@@ -40,7 +40,7 @@ def _as_bool(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
-def rows(viewer: Viewer) -> QuerySet[AIModel]:
+def rows(viewer: Viewer) -> AIModelQuerySet:
     """Every model, with all that its item for this viewer needs, in one statement. Filter before use."""
     tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
     grants = AccessGrant.objects.filter(model=OuterRef("pk")).order_by()
@@ -52,8 +52,8 @@ def rows(viewer: Viewer) -> QuerySet[AIModel]:
             shown_image=F("image__digest"),
             shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
             shown_grants=Subquery(grants.annotate(all=JSONArray(_grant())).values("all")),
-            may_write=_as_bool(rules.writable(viewer)),
-            sees_base=_as_bool(rules.base_visible(viewer)),
+            may_write=_as_bool(rules.writable(AIModel, viewer)),
+            sees_base=_as_bool(rules.base_visible(AIModel, viewer)),
             shown_enabled=_as_bool(rules.enabled(viewer)),
         )
     )
@@ -71,7 +71,7 @@ def read(viewer: Viewer, keys: list[int]) -> list[Row]:
 
 def find(viewer: Viewer, model_id: str) -> Row | None:
     """The one model of this id that the viewer finds, or None."""
-    return rows(viewer).filter(rules.findable(viewer), model_id=model_id).first()
+    return rows(viewer).findable_by(viewer).filter(model_id=model_id).first()
 
 
 def image_url(model_id: str, digest: str) -> str:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog import extensions
 from catalog.access import rules
 from catalog.access.callers import caller_of
-from catalog.access.rules import Viewer
+from catalog.access.viewers import Viewer
 from catalog.api.base import CallerMixin
 from catalog.api.examples import EXPLANATION, answered
 from catalog.api.schema import refusals
@@ -69,7 +68,7 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
         models = AIModel.objects.filter(model_id=model_id)
         staff = self.viewer.is_staff and any(map(self.request.user.has_perm, _SEES_ALL))
         if not staff:
-            models = models.filter(rules.findable(self.viewer))
+            models = models.findable_by(self.viewer)
         model = models.first()
         # A key never learns of what is outside its policy, whosever it is.
         if model is None or not rules.permitted(self.viewer, model):
@@ -95,8 +94,7 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
 
     @staticmethod
     def _of_key(key_id: str) -> Viewer:
-        # By name: keys are an app above this one.
-        caller = import_string(settings.KEY_CALLER)(key_id) if settings.KEY_CALLER else None
+        caller = extensions.caller_of_key(key_id)
         if caller is None:
             raise ValidationError({"key": ["There is no such key."]})
         viewer: Viewer = caller.viewer

@@ -9,7 +9,6 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access import rules
 from catalog.api.base import CallerMixin, is_fresh
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.schema import refusals
@@ -34,8 +33,9 @@ class ModelImageViewSet(CallerMixin, viewsets.ViewSet):
         },
     )
     def retrieve(self, request: Request, model_id: str) -> Response | HttpResponse:
-        seen = rules.findable(self.viewer)
-        image = ModelImage.objects.filter(model__in=AIModel.objects.filter(seen, model_id=model_id)).first()
+        image = ModelImage.objects.filter(
+            model__in=AIModel.objects.findable_by(self.viewer).filter(model_id=model_id)
+        ).first()
         if image is None:
             raise NoSuchModel
         tag = f'"{image.digest}"'

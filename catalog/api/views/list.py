@@ -12,7 +12,6 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access import rules
 from catalog.api.base import CallerMixin, IncludingMixin, answer, etag
 from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter, ViewerFilterBackend
@@ -35,7 +34,7 @@ class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
     repeatable_parameters = frozenset({"tag"})
 
     def get_queryset(self) -> QuerySet[AIModel]:
-        return AIModel.objects.filter(rules.findable(self.viewer))
+        return AIModel.objects.findable_by(self.viewer)
 
     @extend_schema(
         operation_id="models_list",

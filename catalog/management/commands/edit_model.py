@@ -10,7 +10,8 @@ from django.db import models, transaction
 
 from catalog.editing import entries
 from catalog.editing.entries import Author
-from catalog.models import DECIDED_FIELDS, SYNCED_FIELDS, AIModel
+from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.models import AIModel
 from catalog.validation import moments, strict_json
 
 EDITABLE = ("tags", *SYNCED_FIELDS, *DECIDED_FIELDS, "frozen")

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import connections
 
-from catalog.exclusion import alone
+from catalog.db.exclusion import alone
 
 
 class Command(migrate.Command):

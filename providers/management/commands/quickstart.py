@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command, get_commands
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from catalog.exclusion import alone
+from catalog.db.exclusion import alone
 from providers import defaults
 from providers.client.http import Limits, UpstreamClient
 from providers.connection import endpoints

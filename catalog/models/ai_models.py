@@ -1,4 +1,4 @@
-"""The catalog: AI models, their tags, grants and history, and the catalog's version."""
+"""AI models: catalog entries and the custom models that users build on them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from catalog import capabilities, derived, versions
+from catalog import capabilities, derived
 from catalog.access import rules
+from catalog.access.viewers import Viewer
 from catalog.db.bulk import update_rows
 from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.fields import DERIVED_FIELDS, DERIVED_FROM, INHERITED_FIELDS
+from catalog.models.tags import Tag
 from catalog.validation import images, model_ids, shapes
-from catalog.validation.text import fold
 from catalog.validation.values import (
     MAX_INTEGER,
     MAX_TEXT,
@@ -29,100 +30,7 @@ from catalog.validation.values import (
     validate_text,
     validate_words,
 )
-
-# The fields that sources describe. A person's change of one pins it; a sync writes those that are not pinned.
-SYNCED_FIELDS: tuple[str, ...] = (
-    "name",
-    "family",
-    "description",
-    "task",
-    "context_length",
-    "max_output_tokens",
-    "embedding_dimensions",
-    "input_modalities",
-    "output_modalities",
-    "tokenizer",
-    "instruct_type",
-    "supports_images",
-    "supports_audio",
-    "supports_video",
-    "supports_tools",
-    "supports_browser",
-    "supports_reasoning",
-    "supports_instruct",
-    "supports_embeddings",
-    "supports_structured_output",
-    "supports_parallel_tool_calls",
-    "supports_reasoning_summaries",
-    "supports_verbosity",
-    "default_verbosity",
-    "reasoning_levels",
-    "default_reasoning_level",
-    "prefer_websockets",
-    "minimal_client_version",
-    "supported_parameters",
-    "is_moderated",
-    "extras",
-    "released_at",
-    "retires_at",
-    "knowledge_cutoff",
-    "alias_of",
-)
-
-# The fields that only people set; a sync never writes them.
-DECIDED_FIELDS: tuple[str, ...] = (
-    "active",
-    "hidden",
-    "experimental",
-    "requires_feature_flag",
-    "restricted",
-    "enabled_by_default",
-    "priority",
-    "recommended",
-    "recommendation_note",
-    "supported_in_api",
-    "always_available",
-    "notes",
-)
-
-
-class CatalogVersion(models.Model):
-    """One row whose number grows in each transaction that changes what a reader of the catalog may get."""
-
-    number = models.BigIntegerField()
-
-    def __str__(self) -> str:
-        return str(self.number)
-
-
-class Tag(models.Model):
-    """A word that groups models. Compared without case; shown as it was first written."""
-
-    name = models.CharField(max_length=64, validators=[validate_line])
-    key = ExactCharField(max_length=128, unique=True, editable=False)
-
-    class Meta:
-        ordering = ("key",)
-
-    def __str__(self) -> str:
-        return self.name
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name = " ".join(self.name.split())
-        self.key = fold(self.name)
-        super().save(*args, **kwargs)
-
-    @classmethod
-    def named(cls, names: Iterable[str]) -> list[Tag]:
-        """The tags of these names, made where missing, in the order given, each once."""
-        wanted: dict[str, str] = {}
-        for name in (" ".join(name.split()) for name in names):
-            wanted.setdefault(fold(name), name)
-        found = {tag.key: tag for tag in cls.objects.filter(key__in=wanted)}
-        for key, name in wanted.items():
-            if key and key not in found:
-                found[key] = cls.objects.get_or_create(key=key, defaults={"name": name})[0]
-        return [found[key] for key in wanted if key]
+from catalog.versions import CatalogVersion
 
 
 class AIModelQuerySet(models.QuerySet["AIModel"]):
@@ -134,47 +42,63 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
     def custom(self) -> AIModelQuerySet:
         return self.filter(kind=AIModel.Kind.CUSTOM)
 
-    def visible_to(self, viewer: rules.Viewer) -> AIModelQuerySet:
+    def visible_to(self, viewer: Viewer) -> AIModelQuerySet:
         """What this viewer may see: the rule of catalog/access/rules.py."""
-        return self.filter(rules.visible(viewer))
+        return self.filter(rules.visible(self.model, viewer))
 
-    def usable_by(self, viewer: rules.Viewer) -> AIModelQuerySet:
+    def usable_by(self, viewer: Viewer) -> AIModelQuerySet:
         """What this viewer may use: visible, available and enabled."""
-        return self.filter(rules.usable(viewer))
+        return self.filter(rules.usable(self.model, viewer))
+
+    def findable_by(self, viewer: Viewer) -> AIModelQuerySet:
+        """What this viewer finds in the list and by id: what is visible, and inactive custom models they may change."""
+        return self.filter(rules.findable(self.model, viewer))
+
+    def writable_by(self, viewer: Viewer) -> AIModelQuerySet:
+        """Custom models that this viewer may change."""
+        return self.filter(rules.writable(self.model, viewer))
+
+    def enabled_for(self, viewer: Viewer) -> AIModelQuerySet:
+        """What is switched on for this viewer, by their own word or by default."""
+        return self.filter(rules.enabled(viewer))
+
+    def available(self) -> AIModelQuerySet:
+        """What some provider offers now, or staff say is available."""
+        return self.filter(rules.available())
 
     def ranked(self) -> AIModelQuerySet:
         """Priority descending, then id: the order of every catalog answer."""
         return self.order_by("-priority", "model_id")
 
     def update(self, **values: Any) -> int:
-        versions.bump()
+        CatalogVersion.objects.bump()
         # bulk_update() comes with what follows already.
-        if not derived.SOURCES & set(values) or set(derived.DERIVED_FIELDS) <= set(values):
+        if not DERIVED_FROM & set(values) or set(DERIVED_FIELDS) <= set(values):
             return super().update(**values)
         with transaction.atomic():
             keys = list(self.order_by().values_list("pk", flat=True))
             changed = super().update(**values)
-            derived.refresh(keys)
-            derived.refresh_dependents(keys)
+            derived.refresh(self.model, keys)
+            derived.refresh_dependents(self.model, keys)
         return changed
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
             derived.set_derived(row)
-        versions.bump()
+        CatalogVersion.objects.bump()
         return super().bulk_create(rows, *args, **kwargs)
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
         for row in rows:
             derived.set_derived(row)
-        inherited = derived.INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
-        names = {*fields, *inherited, *derived.DERIVED_FIELDS}
+        inherited = INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
+        names = {*fields, *inherited, *DERIVED_FIELDS}
         with transaction.atomic():
-            versions.bump()
+            CatalogVersion.objects.bump()
             update_rows(AIModel, rows, sorted(names))
-            derived.refresh_dependents([row.pk for row in rows])
+            derived.refresh_dependents(self.model, [row.pk for row in rows])
         return len(rows)
 
 
@@ -392,12 +316,12 @@ class AIModel(models.Model):
         derived.set_derived(self)
         fields = kwargs.get("update_fields")
         if fields is not None:
-            inherited = derived.INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
-            kwargs["update_fields"] = {*fields, *inherited, *derived.DERIVED_FIELDS}
+            inherited = INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
+            kwargs["update_fields"] = {*fields, *inherited, *DERIVED_FIELDS}
         with transaction.atomic():
             super().save(*args, **kwargs)
             if not is_new:
-                derived.refresh_dependents([self.pk])
+                derived.refresh_dependents(AIModel, [self.pk])
 
     def clean(self) -> None:
         if self.alias_of and self.alias_of == self.model_id:
@@ -453,145 +377,3 @@ class CustomModel(AIModel):
     class Meta:
         proxy = True
         verbose_name = "custom model"
-
-
-class AccessGrant(models.Model):
-    """Lets a user, a group or everyone read or write one AI model."""
-
-    class Principal(models.TextChoices):
-        USER = "user", "user"
-        GROUP = "group", "group"
-        EVERYONE = "everyone", "everyone"
-
-    class Permission(models.TextChoices):
-        READ = "read", "read"
-        WRITE = "write", "read and write"
-
-    model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="grants")
-    principal_type = models.CharField(max_length=8, choices=Principal)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="model_grants"
-    )
-    group = models.ForeignKey(Group, null=True, blank=True, on_delete=models.CASCADE, related_name="model_grants")
-    permission = models.CharField(max_length=5, choices=Permission, default=Permission.READ)
-
-    class Meta:
-        verbose_name = "grant"
-        ordering = ("model", "principal_type", "id")
-        constraints = (
-            models.CheckConstraint(
-                name="grant_names_its_principal",
-                condition=Q(principal_type="user", user__isnull=False, group=None)
-                | Q(principal_type="group", user=None, group__isnull=False)
-                | Q(principal_type="everyone", user=None, group=None),
-                violation_error_message="Name the user or the group, as the type says; everyone has neither.",
-            ),
-            models.CheckConstraint(name="grant_permission_known", condition=Q(permission__in=("read", "write"))),
-            models.UniqueConstraint(
-                name="grant_once_a_user", fields=("model", "user"), condition=Q(user__isnull=False)
-            ),
-            models.UniqueConstraint(
-                name="grant_once_a_group", fields=("model", "group"), condition=Q(group__isnull=False)
-            ),
-            models.UniqueConstraint(
-                name="grant_once_everyone", fields=("model",), condition=Q(principal_type="everyone")
-            ),
-        )
-
-    def __str__(self) -> str:
-        who = {"user": self.user, "group": self.group}.get(self.principal_type, "everyone")
-        return f"{who} may {self.permission} {self.model}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        # The mark stays when a group or user, and so the grant, is deleted: that narrows and never opens.
-        AIModel.objects.filter(pk=self.model_id, restricted=False).update(restricted=True)
-        super().save(*args, **kwargs)
-
-    @property
-    def principal_id(self) -> str:
-        """The user's or group's id as text; "" for everyone."""
-        return str(self.user_id or self.group_id or "")
-
-
-class ModelImage(models.Model):
-    """The picture of a custom model that was sent as a data URI; served from a URL of its own."""
-
-    model = models.OneToOneField(AIModel, on_delete=models.CASCADE, related_name="image")
-    content_type = models.CharField(max_length=32)
-    data = models.BinaryField()
-    digest = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return f"picture of {self.model}"
-
-
-class FieldChange(models.Model):
-    """One change of one field of an AI model, or of one provider's offer of it.
-
-    `field` is the field's name; `tags` and `grants` for what stands in other tables; `created` and `deleted` for the
-    row itself. History stays when its model is deleted: `subject` is the model's id at the time.
-    """
-
-    class Source(models.TextChoices):
-        PERSON = "person", "person"
-        SYNC = "sync", "sync"
-        CURATED = "curated", "curated list"
-
-    model = models.ForeignKey(AIModel, null=True, on_delete=models.SET_NULL, related_name="changes")
-    subject = ExactCharField(max_length=255)
-    offered_by = ExactCharField(max_length=64, blank=True, help_text="The provider whose offer changed, or blank.")
-    field = models.CharField(max_length=64)
-    old = StoredJSON(null=True)
-    new = StoredJSON(null=True)
-    changed_at = models.DateTimeField(default=timezone.now)
-    source = models.CharField(max_length=8, choices=Source)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    actor = models.CharField(max_length=255, blank=True, help_text="Who it was, in words that outlive the account.")
-    run_id = models.BigIntegerField(null=True, help_text="The sync run that made it.")
-
-    class Meta:
-        verbose_name = "change of a field"
-        verbose_name_plural = "changes of fields"
-        ordering = ("-id",)
-        indexes = (
-            models.Index(fields=("model", "-id"), name="fieldchange_model"),
-            models.Index(fields=("subject", "offered_by", "field", "-id"), name="fieldchange_subject"),
-            models.Index(fields=("run_id", "id"), name="fieldchange_run"),
-            models.Index(fields=("-changed_at",), name="fieldchange_when"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.subject}.{self.field}"
-
-
-class AuditEntry(models.Model):
-    """Who changed what beside the fields of AI models: keys, providers, grants, runs, preferences of the site."""
-
-    subject_type = models.CharField(max_length=64)
-    subject_id = models.CharField(max_length=255)
-    subject = models.CharField(max_length=255, help_text="Its name at the time.")
-    action = models.CharField(max_length=64)
-    changes = StoredJSON(default=dict, help_text="field -> [old, new]; never a secret.")
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    actor = models.CharField(max_length=255, blank=True)
-
-    class Meta:
-        verbose_name_plural = "audit entries"
-        ordering = ("-id",)
-        indexes = (models.Index(fields=("subject_type", "subject_id", "-id"), name="audit_subject"),)
-
-    def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
-
-
-class SentForm(models.Model):
-    """A form of the admin that was sent, and what it made: sent once more, it makes nothing."""
-
-    key = models.CharField(max_length=64, unique=True)
-    made = models.CharField(max_length=255, help_text="The key of the row that it made.")
-    told = models.CharField(max_length=255, help_text="Its name at the time.")
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-
-    def __str__(self) -> str:
-        return self.told

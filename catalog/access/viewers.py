@@ -1,0 +1,47 @@
+"""Who is asking, as the rule needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from django.db.models import Q
+
+
+class Policy(Protocol):
+    """Which ids the key in use may name; `apikeys.policy` makes it.
+
+    `spares` is asked of what an alias stands for: a deny list that names it denies the alias too, while an allow list
+    is content to name the alias.
+    """
+
+    def allows(self, model_id: str) -> bool: ...
+
+    def condition(self, field: str) -> Q: ...
+
+    def spares(self, target_id: str) -> bool: ...
+
+    def sparing(self, field: str) -> Q: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking. `policy` is None where no key is in use."""
+
+    user_id: int | None = None
+    groups: frozenset[int] = frozenset()
+    flags: frozenset[str] = frozenset()
+    policy: Policy | None = None
+    no_new_since: datetime | None = None
+    is_staff: bool = False
+    # What a member of staff asked to see besides: of "hidden" and "inactive".
+    include: frozenset[str] = field(default=frozenset())
+
+    def including(self, words: Iterable[str]) -> Viewer:
+        """This viewer, shown hidden or inactive models too. Only staff are."""
+        return replace(self, include=frozenset(words)) if self.is_staff else self
+
+
+ANONYMOUS = Viewer()

@@ -1,0 +1,27 @@
+"""What the apps above the catalog add to it. Each registers its part in its `AppConfig.ready()`.
+
+The catalog names none of them. What one request needs of them is read in the catalog's own statement, so most parts
+are expressions. A part that nobody registered is an error at its first use, never an open door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# user id -> the user's own switches of models: a queryset of rows with `model` and `is_enabled`.
+own_switches: Callable[[int], Any]
+
+# The path to a user's row -> annotations `caller_preferences` (the version of their preferences, or None) and
+# `caller_no_new_since` (when they stopped that new models are enabled for them, or None).
+caller_columns: Callable[[str], dict[str, Any]]
+
+# A viewer -> annotations of AIModel: `_own_default` and `_site_default` (whether it is that default model), and
+# `_group_default` (the rank by which it is the default of one of the viewer's groups, or None).
+default_marks: Callable[[Any], dict[str, Any]]
+
+# The public id of an API key -> the caller that a request with it is, or None where no such key is in use.
+caller_of_key: Callable[[str], Any]
+
+# Two audiences, before and after a change -> (owner, key) of each API key that loses sight of a model.
+keys_losing: Callable[[Any, Any], list[tuple[str, str]]]

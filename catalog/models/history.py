@@ -1,0 +1,82 @@
+"""Who changed what and when, and the forms of the admin that were sent."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.models.ai_models import AIModel
+
+
+class FieldChange(models.Model):
+    """One change of one field of an AI model, or of one provider's offer of it.
+
+    `field` is the field's name; `tags` and `grants` for what stands in other tables; `created` and `deleted` for the
+    row itself. History stays when its model is deleted: `subject` is the model's id at the time.
+    """
+
+    class Source(models.TextChoices):
+        PERSON = "person", "person"
+        SYNC = "sync", "sync"
+        CURATED = "curated", "curated list"
+
+    model = models.ForeignKey(AIModel, null=True, on_delete=models.SET_NULL, related_name="changes")
+    subject = ExactCharField(max_length=255)
+    offered_by = ExactCharField(max_length=64, blank=True, help_text="The provider whose offer changed, or blank.")
+    field = models.CharField(max_length=64)
+    old = StoredJSON(null=True)
+    new = StoredJSON(null=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    source = models.CharField(max_length=8, choices=Source)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.CharField(max_length=255, blank=True, help_text="Who it was, in words that outlive the account.")
+    run_id = models.BigIntegerField(null=True, help_text="The sync run that made it.")
+
+    class Meta:
+        verbose_name = "change of a field"
+        verbose_name_plural = "changes of fields"
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("model", "-id"), name="fieldchange_model"),
+            models.Index(fields=("subject", "offered_by", "field", "-id"), name="fieldchange_subject"),
+            models.Index(fields=("run_id", "id"), name="fieldchange_run"),
+            models.Index(fields=("-changed_at",), name="fieldchange_when"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject}.{self.field}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what beside the fields of AI models: keys, providers, grants, runs, preferences of the site."""
+
+    subject_type = models.CharField(max_length=64)
+    subject_id = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, help_text="Its name at the time.")
+    action = models.CharField(max_length=64)
+    changes = StoredJSON(default=dict, help_text="field -> [old, new]; never a secret.")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("subject_type", "subject_id", "-id"), name="audit_subject"),)
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
+
+
+class SentForm(models.Model):
+    """A form of the admin that was sent, and what it made: sent once more, it makes nothing."""
+
+    key = models.CharField(max_length=64, unique=True)
+    made = models.CharField(max_length=255, help_text="The key of the row that it made.")
+    told = models.CharField(max_length=255, help_text="Its name at the time.")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.told

@@ -1,0 +1,34 @@
+"""What preferences add to the catalog's own statements; `PreferencesConfig.ready()` registers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+
+from catalog.access.viewers import Viewer
+from preferences.models import DefaultModel, ModelPreference, Profile
+
+
+def own_switches(user_id: int) -> QuerySet[ModelPreference]:
+    """The user's own switches of models."""
+    return ModelPreference.objects.filter(user=user_id)
+
+
+def caller_columns(user: str) -> dict[str, Any]:
+    """What a caller's statement reads of their profile; `user` is the path to the user's row."""
+    return {
+        "caller_preferences": F(f"{user}profile__version"),
+        "caller_no_new_since": F(f"{user}profile__no_new_since"),
+    }
+
+
+def default_marks(viewer: Viewer) -> dict[str, Any]:
+    """Whose default each model is: the viewer's own, their groups' (its rank) and the site's."""
+    defaults = DefaultModel.objects.filter(model=OuterRef("pk"))
+    marks: dict[str, Any] = {"_site_default": Exists(defaults.filter(group=None))}
+    if viewer.user_id is None:
+        return marks | {name: Value(None, output_field=IntegerField()) for name in ("_own_default", "_group_default")}
+    own = Profile.objects.filter(user=viewer.user_id, default_model=OuterRef("pk"))
+    of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
+    return marks | {"_own_default": Exists(own), "_group_default": Subquery(of_groups.values("rank")[:1])}
