@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.machine import seconds
+
 APPS = ("apikeys", "catalog", "config", "preferences", "providers")
 SIZE = 65_536
 
@@ -74,7 +76,8 @@ def cost(pattern: re.Pattern, text: str) -> float:
 def test_64_kb_of_its_worst_cost_less_than_20_ms(name):
     pattern = PATTERNS[name]
     source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
+    short, long = seconds(0.01), seconds(0.02)
     for text in worst(source):
         # A short one first: what is quadratic would take minutes.
-        assert min(cost(pattern, text[:4096]) for _ in range(3)) < 0.01, text[:20]
-        assert any(cost(pattern, text) < 0.02 for _ in range(5)), text[:20]
+        assert min(cost(pattern, text[:4096]) for _ in range(3)) < short, text[:20]
+        assert any(cost(pattern, text) < long for _ in range(5)), text[:20]
