@@ -10,7 +10,7 @@ from rest_framework import serializers
 from apikeys.authentication import Credential
 from apikeys.keys import MAX_OVERLAP
 from apikeys.models import ApiKey, Scope
-from catalog.api.fields import StrictSerializer, Switch, Text, Whole
+from catalog.api.fields import BoundedList, StrictSerializer, Switch, Text, Whole
 from catalog.validation import moments
 from catalog.validation.values import MAX_INTEGER, validate_line
 
@@ -56,8 +56,11 @@ class KeyWriteSerializer(StrictSerializer):
         help_text="Model ids that you can see, or patterns in which only * is special. On create, null or [] is all.",
     )
     denied_models = Patterns(required=False, allow_null=True, help_text="The same, for all but these.")
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=Scope.choices), required=False, allow_empty=False
+    scopes = BoundedList(
+        child=serializers.ChoiceField(choices=Scope.choices),
+        required=False,
+        allow_empty=False,
+        max_length=len(Scope.choices),
     )
     per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")
     per_day = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER, help_text="null: no limit.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
+from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -26,7 +28,21 @@ class NoSecretLookups:
         return super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
 
 
+# Each word of a search is a condition on each field that is searched.
+_MAX_WORDS = 20
+
+
 class Site(AdminSite):
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Refuses a search of more words than the database should be asked for."""
+
+        def bounded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if any(len(request.GET.get(name, "").split()) > _MAX_WORDS for name in ("q", "term")):
+                raise BadRequest(f"A search has at most {_MAX_WORDS} words.")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(update_wrapper(bounded, view), cacheable)
+
     def register(
         self,
         model_or_iterable: type[Model] | Iterable[type[Model]],

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from catalog.api.fields import StrictSerializer, Switch, Text
+from catalog.api.fields import BoundedList, StrictSerializer, Switch, Text
 from catalog.capabilities import CAPABILITIES
 from catalog.validation.model_ids import MAX_LENGTH
 from preferences.models import Profile
@@ -23,7 +23,7 @@ class SwitchSerializer(StrictSerializer):
 class SwitchesSerializer(StrictSerializer):
     """Several at once: all of them or none."""
 
-    updates = serializers.ListField(child=SwitchSerializer(), allow_empty=False, max_length=MAX_SWITCHES)
+    updates = BoundedList(child=SwitchSerializer(), allow_empty=False, max_length=MAX_SWITCHES)
 
     def validate_updates(self, updates: list[dict[str, Any]]) -> list[dict[str, Any]]:
         first: dict[str, int] = {}

@@ -43,6 +43,17 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class BoundedList(serializers.ListField):
+    """A list whose length is looked at before its items: DRF validates 20,000 of them, and tells of each."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            message = self.error_messages["max_length"].format(max_length=self.max_length)
+            raise serializers.ValidationError(message, code="max_length")
+        items: list[Any] = super().to_internal_value(data)
+        return items
+
+
 class JSONObject(serializers.DictField):
     """An object that both databases can store, as it was sent."""
 

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from psycopg import errors
 
 # Seconds until a caller may try again.
@@ -12,6 +12,7 @@ RETRY_AFTER = 2
 GONE = "The database does not answer. Try again shortly."
 READ_ONLY = "The database takes no writes now, so nothing was changed. Try again later."
 UNPREPARED = "A table or column is missing: the database is being restored, or `manage.py migrate` is due."
+BROKEN = "The database file is damaged. Restore it from a backup."
 POOLER = (
     "A pooler in transaction mode stands before the database and was not recognised: "
     "set DISABLE_SERVER_SIDE_CURSORS=true."
@@ -26,6 +27,8 @@ _CAUSES: tuple[tuple[Any, str], ...] = (
     ((errors.UndefinedTable, errors.UndefinedColumn), UNPREPARED),
     ((errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement, errors.InvalidCursorName), POOLER),
 )
+# As SQLite says that the file is no database of its own, or no longer one.
+_BROKEN = ("file is not a database", "database disk image is malformed")
 # SQLite, and a pooler that refuses a connection, have no classes for these.
 _WORDS = (
     ("readonly database", READ_ONLY),
@@ -37,6 +40,8 @@ _WORDS = (
 
 def trouble(error: BaseException | None) -> str | None:
     """The sentence for an answer of 503, or None where `error` does not say that the database is in trouble."""
+    if isinstance(error, DatabaseError) and any(words in str(error) for words in _BROKEN):
+        return BROKEN
     if not isinstance(error, OperationalError | InterfaceError | InternalError | ProgrammingError):
         return None
     for cause, sentence in _CAUSES:

@@ -76,6 +76,7 @@ def test_neither_the_key_nor_its_plain_hash_is_stored(api, alice):
         ({"name": "x", "scopes": ["models:read", "*"]}, "scopes.1"),
         ({"name": "x", "scopes": ["models:read", ["a"]]}, "scopes.1"),
         ({"name": "x", "scopes": ["models:read", "models:read"]}, "scopes"),
+        ({"name": "x", "scopes": [1] * 19_000}, "scopes"),
         ({"name": "x", "allowed_models": ["acme/x", "acme/none"]}, "allowed_models.1"),
         ({"name": "x", "allowed_models": ["acme/x", "acme/X"]}, "allowed_models.1"),
         ({"name": "x", "allowed_models": ["acme/secret"]}, "allowed_models.0"),

@@ -1,4 +1,4 @@
-"""config/admin_site.py: no list of the admin answers questions about a secret."""
+"""config/admin_site.py: no list of the admin answers questions about a secret, or searches for thousands of words."""
 
 import pytest
 from django.contrib import admin
@@ -39,3 +39,15 @@ def test_no_list_is_filtered_by_a_secret_or_its_hash(client, ops, model):
             assert not shown.lookup_allowed(lookup, "x", None), lookup
     for path in ("secret_hash__startswith", "credential__startswith", "password__startswith", "user__password__gt"):
         assert client.get(address, {path: "a"}).status_code in (400, 302), path
+
+
+@pytest.mark.parametrize(("words", "status"), [(20, 200), (21, 400), (3000, 400)])
+def test_a_search_has_at_most_20_words(client, ops, words, status):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    searched = [model for model, shown in admin.site._registry.items() if shown.search_fields]
+    for model in searched:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert client.get(address, {"q": " a" * words}).status_code == status, address
+    picker = {"app_label": "catalog", "model_name": "accessgrant", "field_name": "user"}
+    assert client.get(reverse("admin:autocomplete"), picker | {"term": " a" * words}).status_code == status
+    assert len(searched) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 import psycopg
 import pytest
@@ -108,6 +109,7 @@ def test_a_form_of_the_admin_is_a_page_of_503(ops, make_model, read_only):
         (OperationalError, psycopg.OperationalError("unsupported startup parameter: options"), database.STARTUP),
         (ProgrammingError, psycopg.errors.UndefinedTable(), database.UNPREPARED),
         (OperationalError, psycopg.OperationalError("connection refused"), database.GONE),
+        (DatabaseError, sqlite3.DatabaseError("file is not a database"), database.BROKEN),
     ],
 )
 def test_what_an_operator_can_change_is_named(api, make_model, monkeypatch, caplog, error, cause, sentence):

@@ -1,5 +1,6 @@
 """/api/models, as web apps and terminal clients see it (seed 000)."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 from catalog.models import AIModel
 from preferences.models import DefaultModel, ModelPreference, Profile
 from tests.conftest import Api
+from tests.machine import seconds
 
 
 def patch(caller, body, **headers):
@@ -353,3 +355,13 @@ def test_the_default_is_marked_in_every_list(api, alice, make_model):
         items = caller.get("/api/models").json()["catalog"]
         assert [item["is_default"] for item in items] == [False, True]
         assert [row["isDefault"] for row in caller.get("/api/models?format=cli").json()] == [False, True]
+
+
+@pytest.mark.parametrize("items", [[1] * 19_990, [{}] * 9_000])
+def test_too_many_updates_are_refused_before_any_is_looked_at(api, alice, items):
+    caller = api.as_(alice)
+    patch(caller, {"updates": [{}]})
+    began = time.process_time()
+    answer = patch(caller, {"updates": items})
+    assert (answer.status_code, list(answer.json()["errors"]), len(answer.content) < 1000) == (400, ["updates"], True)
+    assert time.process_time() - began < seconds(0.2)
