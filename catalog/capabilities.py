@@ -45,14 +45,24 @@ CAPABILITIES = (*TASKS, *(word for word, _ in ABILITIES))
 _NAMES = tuple(
     (task, re.compile(pattern, re.IGNORECASE))
     for task, pattern in (
-        (REALTIME, r"(?<![a-z])(?:realtime|live)(?![a-z])"),
+        (REALTIME, r"(?<![a-z])(?:realtime|live)(?![a-z])|nova-sonic"),
         (RERANK, r"rerank"),
-        (EMBEDDINGS, r"embed|minilm|(?:^|[-_])(?:bge|gte|e5)[-_]|^paraphrase-"),
-        (TRANSCRIPTION, r"whisper|transcri"),
-        (SPEECH, r"(?<![a-z])tts(?![a-z])|^gpt-(?:.+-)?audio(?![a-z])"),
+        (EMBEDDINGS, r"embed|minilm|(?:^|[-_])(?:bge|gte|e5)[-_]|^(?:paraphrase|voyage|clip-vit)-"),
+        (TRANSCRIPTION, r"whisper|transcri|(?<![a-z])parakeet(?![a-z])"),
+        (
+            SPEECH,
+            r"(?<![a-z])tts(?![a-z])|^gpt-(?:.+-)?audio(?![a-z])|fish-speech|^speech-|^(?:kokoro|orpheus)(?![a-z])",
+        ),
         (MODERATION, r"moderation|(?<![a-z])guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
-        (VIDEO_GENERATION, r"^(?:sora|veo)(?![a-z])"),
-        (IMAGE_GENERATION, r"(?<![a-z])image(?![a-z])|^(?:dall-e|imagen|flux|stable-diffusion|sdxl)(?![a-z])"),
+        (
+            VIDEO_GENERATION,
+            r"^(?:sora|veo|kling)(?![a-z])|(?:hunyuan-|ltx-|cog)video|[-_](?:t2v|i2v)(?![a-z])|nova-reel",
+        ),
+        (
+            IMAGE_GENERATION,
+            r"(?<![a-z])image(?![a-z])|^(?:dall-e|imagen|flux|stable-diffusion|sdxl|midjourney|recraft|ideogram)(?![a-z])"
+            r"|nova-canvas|(?:^|\.)sd3(?![a-z])",
+        ),
         (COMPLETION, r"(?<![a-z])(?:davinci|babbage)(?![a-z])|^gpt-3\.5-turbo-instruct(?![a-z])"),
     )
 )

@@ -12,7 +12,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest
 
-_SECRETS = frozenset({"password", "credential", "session_key", "session_data"})
+_SECRETS = frozenset({"password", "credential", "credential_hint", "lease_token", "session_key", "session_data"})
 
 
 def _is_secret(name: str) -> bool:

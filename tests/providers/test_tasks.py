@@ -84,6 +84,23 @@ def test_what_a_model_makes_says_what_it_is_for(produces, word):
 
 
 @pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("hunyuan-video", "video_generation"), ("ltx-video", "video_generation"), ("THUDM/CogVideoX-5b", "video_generation"),
+        ("wan2.1-t2v", "video_generation"), ("kling-v1", "video_generation"), ("amazon.nova-reel-v1:0", "video_generation"),
+        ("amazon.nova-canvas-v1:0", "image_generation"), ("stability.sd3-large-v1:0", "image_generation"),
+        ("midjourney", "image_generation"), ("recraft-v3", "image_generation"), ("ideogram-v2", "image_generation"),
+        ("amazon.nova-sonic-v1:0", "realtime"), ("nvidia/parakeet-tdt-0.6b-v2", "transcription"),
+        ("fishaudio/fish-speech-1.5", "speech"), ("speech-02-hd", "speech"), ("hexgrad/Kokoro-82M", "speech"),
+        ("canopylabs/orpheus-v1-english", "speech"), ("voyage-3", "embeddings"), ("openai/clip-vit-large", "embeddings"),
+        ("llava-next-video", "chat"), ("amazon.nova-pro-v1:0", "chat"), ("deepseek-ocr", "chat"), ("clipper-7b", "chat"),
+    ],
+)  # fmt: skip
+def test_a_bare_name_gives_it_away(name, word):
+    assert task("compatible", {"data": [{"id": name}]}, name) == word
+
+
+@pytest.mark.parametrize(
     ("methods", "name", "word"),
     [
         (["generateContent", "countTokens"], "gemini-2.5-pro", "chat"),
