@@ -6,12 +6,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author, change_row
-from catalog.models import AIModel, AuditEntry
+from catalog.editing.entries import Author
+from catalog.models import AuditEntry
 from providers.models import Provider
 from providers.reading import curated
 from providers.sync.merge import Merger
-from providers.sync.write import Plan, batches, merge_existing, write
+from providers.sync.plan import Plan, created, keys_of, merge_entries, new_entry
+from providers.sync.write import write
 
 # Slug (and kind), name, precedence. OpenRouter first: it alone names prices and limits.
 _ALWAYS = (("openrouter", "OpenRouter", 50), ("openai", "OpenAI", 60), ("ollama", "Ollama", 70))
@@ -39,20 +40,12 @@ def create_providers() -> list[Provider]:
 
 def load_curated() -> tuple[int, int]:
     """Brings the curated entries into the catalog; returns how many were added and how many changed."""
-    author, now = Author.curated(), timezone.now()
-    plan = Plan(author)
     with transaction.atomic():
-        merger = Merger.from_database(now)
+        merger = Merger.from_database(timezone.now())
         ids = list(curated.entries())
-        known: dict[str, int] = {}
-        for chunk in batches(ids):
-            known |= dict(AIModel.objects.filter(model_id__in=chunk).values_list("model_id", "pk"))
-        merge_existing(known.values(), merger, plan, lock=True)
-        for model_id in ids:
-            if model_id not in known:
-                model = AIModel(model_id=model_id, created_at=now, updated_at=now)
-                merger.merge(model, [])
-                plan.new_models.append(model)
-                plan.history.append(change_row(author, model_id, "created", None, model_id, model=model))
-        write(plan)
-    return len(plan.new_models), len(plan.changed_models)
+        known = keys_of(ids)
+        merged = merge_entries(known.values(), merger)
+        entries = {model_id: new_entry(model_id, merger) for model_id in ids if model_id not in known}
+        history = [*merged.history, *(created(model_id) for model_id in entries)]
+        write(Plan(Author.curated(), entries, merged.entries, history=history))
+    return len(entries), len(merged.entries)

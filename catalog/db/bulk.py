@@ -1,14 +1,23 @@
-"""Writes many rows that exist already."""
+"""Many rows at once: in batches, and written where they exist already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import NoneType
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
+# How many rows one statement names by key or inserts.
+BATCH = 800
 _PLAIN = frozenset({str, int, float, NoneType})
+
+
+def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The items in lists of at most BATCH."""
+    rows = list(items)
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
 
 
 def update_rows(model: type[models.Model], rows: Sequence[models.Model], names: Iterable[str]) -> None:
@@ -33,28 +42,6 @@ def update_rows(model: type[models.Model], rows: Sequence[models.Model], names: 
                 [*(_prepared(field, getattr(row, field.attname), connection) for field in fields), row.pk]
                 for row in rows
             ],
-        )
-
-
-def insert_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None:
-    """Inserts these rows, with one statement executed many times; they do not learn their keys.
-
-    `QuerySet.bulk_create` spends most of its time on the text of statements that SQLite limits to 999 values each.
-    Values only: no expressions, no `auto_now`, no signals, and the caller opens the transaction.
-    """
-    if not rows:
-        return
-    connection = connections[DEFAULT_DB_ALIAS]
-    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
-    quote: Any = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    # Names of our own tables and columns; every value is a parameter.
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            statement,
-            [[_prepared(field, getattr(row, field.attname), connection) for field in fields] for row in rows],
         )
 
 

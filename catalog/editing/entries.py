@@ -15,7 +15,6 @@ from django.db.models import Field, JSONField, Model
 from django.utils import timezone
 
 from catalog import flags
-from catalog.db.bulk import insert_rows
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange, Tag
 from catalog.validation.text import fold
@@ -255,9 +254,8 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
         flags.require(value)
     with transaction.atomic():
         changing = [row for row in _locked(rows, field) if getattr(row, field) != value]
-        insert_rows(
-            FieldChange,
-            [change_row(author, row.model_id, field, getattr(row, field), value, model=row) for row in changing],
+        FieldChange.objects.bulk_create(
+            [change_row(author, row.model_id, field, getattr(row, field), value, model=row) for row in changing], BATCH
         )
         for batch in _batches(changing):
             keys = [row.pk for row in batch]
@@ -294,7 +292,7 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
         through.objects.bulk_create(links, batch_size=BATCH)
         for start in range(0, len(gone), BATCH):
             through.objects.filter(aimodel__in=gone[start : start + BATCH], tag__in=removing).delete()
-        insert_rows(FieldChange, history)
+        FieldChange.objects.bulk_create(history, BATCH)
         _touch(changing)
     return len(changing)
 
@@ -339,7 +337,7 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
         for batch in _batches(changing):
             # Writing them marks them as restricted, as AccessGrant.save() does, and raises the catalog's version.
             AIModel.objects.filter(pk__in=[row.pk for row in batch]).update(restricted=True, updated_at=timezone.now())
-        insert_rows(FieldChange, history)
+        FieldChange.objects.bulk_create(history, BATCH)
     return len(changing)
 
 

@@ -10,10 +10,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog.editing.entries import Author, NotAsShown, audit, change_row
+from catalog.db.bulk import batches
+from catalog.editing.entries import Author, NotAsShown, audit
 from providers.models import Provider, ProviderModel
 from providers.sync.merge import Merger
-from providers.sync.write import Plan, batches, merge_existing, write
+from providers.sync.plan import MergedEntries, Plan, change, merge_entries
+from providers.sync.write import write
 
 
 class UnknownIds(Exception):
@@ -151,16 +153,16 @@ def switch_these(
 
 
 def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
-    """Merges anew the models that a provider offers, and returns how many changed.
+    """Merges the entries that a provider offers, and returns how many changed.
 
     Called after its precedence or `is_active` has changed.
     """
     with transaction.atomic():
         _lock(None)
         keys = provider.offers.filter(model__isnull=False).values_list("model_id", flat=True)
-        plan = _merged(keys, Author.person(by, by_name))
-        write(plan)
-    return len(plan.changed_models)
+        merged = _merged(keys)
+        write(Plan(Author.person(by, by_name), changed_entries=merged.entries, history=merged.history))
+    return len(merged.entries)
 
 
 def _lock(providers: list[Provider] | None) -> None:
@@ -173,16 +175,20 @@ def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
     now = timezone.now()
     for chunk in batches([offer.pk for offer in changing]):
         ProviderModel.objects.filter(pk__in=chunk).update(active=enable, updated_at=now)
-    plan = _merged((offer.model.pk for offer in changing if offer.model), who, facts=False)
-    for offer in changing:
-        subject = offer.model.model_id if offer.model else offer.upstream_id
-        change = change_row(who, subject, "active", not enable, enable, offered_by=offer.provider)
-        change.model_id = offer.model.pk if offer.model else None
-        plan.history.append(change)
-    write(plan)
+    merged = _merged((offer.model.pk for offer in changing if offer.model), facts=False)
+    switched = [
+        change(
+            offer.model.model_id if offer.model else offer.upstream_id,
+            "active",
+            not enable,
+            enable,
+            offer.model.pk if offer.model else None,
+            offer.provider,
+        )
+        for offer in changing
+    ]
+    write(Plan(who, changed_entries=merged.entries, history=[*merged.history, *switched]))
 
 
-def _merged(keys: Iterable[int | None], who: Author, *, facts: bool = True) -> Plan:
-    plan = Plan(who)
-    merge_existing((key for key in keys if key), Merger.from_database(timezone.now()), plan, lock=True, facts=facts)
-    return plan
+def _merged(keys: Iterable[int | None], *, facts: bool = True) -> MergedEntries:
+    return merge_entries((key for key in keys if key), Merger.from_database(timezone.now()), facts=facts)

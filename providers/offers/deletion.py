@@ -13,17 +13,19 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.editing.entries import Author, audit, change_row
-from catalog.models import AIModel, FieldChange
+from catalog.db.bulk import batches
+from catalog.editing.entries import Author, audit
+from catalog.models import AIModel
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.sync.merge import Merger
-from providers.sync.write import Plan, batches, merge_existing, write
+from providers.sync.plan import Change, Plan, change, lock_entries, merge_entries
+from providers.sync.write import write
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """What a deletion does: the number of offers that go, and by id the entries that become unavailable and stay
-    available, and the custom models that stand on the former, each with its owner's name."""
+    available, and the custom models that are built on the former, each with its owner's name."""
 
     offers: int
     unavailable: list[str]
@@ -35,7 +37,7 @@ class Deletion:
 def delete(provider: Provider, author: Author, confirmed: str = "") -> Deletion:
     """Deletes the provider, and takes that back unless it is the deletion that was `confirmed`, by its digest.
 
-    The preview is the deletion itself, so it cannot tell anything else than what will happen. A sync of the provider
+    The preview is the deletion itself, so it cannot show anything else than what will happen. A sync of the provider
     that is under way meanwhile writes nothing any more.
     """
     with transaction.atomic():
@@ -44,18 +46,15 @@ def delete(provider: Provider, author: Author, confirmed: str = "") -> Deletion:
         row = Provider.objects.get(pk=provider.pk)
         offers = list(row.offers.select_related("model").order_by("upstream_id"))
         keys = {offer.model_id for offer in offers if offer.model_id}
-        for chunk in batches(sorted(keys)):
-            list(AIModel.objects.select_for_update().filter(pk__in=chunk).order_by("pk").values_list("pk", flat=True))
+        lock_entries(sorted(keys))
         were = _available(keys)
-        plan = Plan(author, history=[change for offer in offers for change in _end_of(offer, row.slug, author)])
+        ends = [end for offer in offers for end in _end_of(offer, row.slug)]
         _keep_runs(row, author)
         row.delete()
-        merger = Merger.from_database(timezone.now())
-        merger.decided = frozenset(keys)
-        merge_existing(keys, merger, plan, lock=False)
-        write(plan)
+        merged = merge_entries(keys, Merger.from_database(timezone.now(), decided=keys), lock=False)
+        write(Plan(author, changed_entries=merged.entries, history=[*ends, *merged.history]))
         are = _available(keys)
-        found = _told(provider, [offer.upstream_id for offer in offers], sorted(were - are), sorted(are))
+        found = _deletion(provider, [offer.upstream_id for offer in offers], sorted(were - are), sorted(are))
         if found.digest != confirmed:
             transaction.set_rollback(True)
         else:
@@ -69,13 +68,13 @@ def _available(keys: set[int]) -> set[str]:
     return {model_id for chunk in rows for model_id in chunk.values_list("model_id", flat=True)}
 
 
-def _end_of(offer: ProviderModel, slug: str, author: Author) -> list[FieldChange]:
-    """The rows of history that end an offer, without which its price and its listing would look as if never there."""
+def _end_of(offer: ProviderModel, slug: str) -> list[Change]:
+    """The changes that end an offer; without them its price and its listing would look as if never there."""
     subject = offer.model.model_id if offer.model else offer.upstream_id
     ends: list[tuple[str, Any, Any]] = [("is_listed", True, False)] if offer.is_listed else []
     if offer.pricing:
         ends.append(("pricing", offer.pricing, {}))
-    return [change_row(author, subject, *end, model=offer.model, offered_by=slug) for end in ends]
+    return [change(subject, *end, offer.model_id, slug) for end in ends]
 
 
 def _keep_runs(row: Provider, author: Author) -> None:
@@ -84,12 +83,12 @@ def _keep_runs(row: Provider, author: Author) -> None:
     row.runs.update(deleted_provider=row.slug)
 
 
-def _told(provider: Provider, offers: list[str], unavailable: list[str], available: list[str]) -> Deletion:
+def _deletion(provider: Provider, offers: list[str], unavailable: list[str], available: list[str]) -> Deletion:
     presets: list[tuple[str, str]] = []
     for chunk in batches(unavailable):
-        caller = Q(base_model__model_id__in=chunk) | Q(base_model__base_model__model_id__in=chunk)
-        rows = AIModel.objects.custom().filter(caller).order_by("model_id")
+        built = Q(base_model__model_id__in=chunk) | Q(base_model__base_model__model_id__in=chunk)
+        rows = AIModel.objects.custom().filter(built).order_by("model_id")
         presets += rows.values_list("model_id", "owner__username")
-    told = (provider.pk, provider.slug, offers, unavailable, available, sorted(presets))
-    digest = hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+    shown = (provider.pk, provider.slug, offers, unavailable, available, sorted(presets))
+    digest = hashlib.blake2b(repr(shown).encode(), digest_size=16).hexdigest()
     return Deletion(len(offers), unavailable, available, sorted(presets), digest)

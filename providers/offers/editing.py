@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author, NotAsShown, change_row
-from catalog.models import AIModel, FieldChange
+from catalog.editing.entries import Author, NotAsShown
 from providers.models import Provider, ProviderModel
 from providers.sync.diff import OFFER_FIELDS
 from providers.sync.merge import Merger
-from providers.sync.write import Plan, merge_existing, write
+from providers.sync.plan import Change, Plan, change, merge_entries
+from providers.sync.write import write
 
 # The lines of a price that have an input of their own (DESIGN.md, section 12); USD per token, or per what is named.
 PRICES = (
@@ -58,7 +58,7 @@ def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> lis
     with transaction.atomic():
         row = _locked(offer)
         changed = [name for name, value in values.items() if getattr(row, name) != value]
-        history = [_change(author, row, name, getattr(row, name), values[name]) for name in changed]
+        history = [_change(row, name, getattr(row, name), values[name]) for name in changed]
         upstream = dict(row.upstream)
         for name in changed:
             if name in OFFER_FIELDS:
@@ -96,10 +96,10 @@ def release(
             if name in upstream:
                 said = upstream.pop(name)
                 if said != getattr(row, name):
-                    history.append(_change(author, row, name, getattr(row, name), said))
+                    history.append(_change(row, name, getattr(row, name), said))
                     setattr(row, name, said)
         kept = sorted(set(row.pinned_fields) - set(wanted))
-        history.append(_change(author, row, "pinned_fields", row.pinned_fields, kept))
+        history.append(_change(row, "pinned_fields", row.pinned_fields, kept))
         row.pinned_fields, row.upstream = kept, upstream
         _save(row, history, author)
     offer.refresh_from_db()
@@ -112,16 +112,13 @@ def _locked(offer: ProviderModel) -> ProviderModel:
     return ProviderModel.objects.select_for_update(of=("self",)).select_related("provider", "model").get(pk=offer.pk)
 
 
-def _save(row: ProviderModel, history: list[FieldChange], author: Author) -> None:
+def _save(row: ProviderModel, history: list[Change], author: Author) -> None:
     row.updated_at = timezone.now()
     row.save()
-    plan = Plan(author, history=history)
-    if row.model_id:
-        merge_existing([row.model_id], Merger.from_database(row.updated_at), plan, lock=True)
-    write(plan)
+    merged = merge_entries([row.model_id] if row.model_id else [], Merger.from_database(row.updated_at))
+    write(Plan(author, changed_entries=merged.entries, history=[*history, *merged.history]))
 
 
-def _change(author: Author, row: ProviderModel, field: str, old: Any, new: Any) -> FieldChange:
-    model: AIModel | None = row.model
-    subject = model.model_id if model else row.upstream_id
-    return change_row(author, subject, field, old, new, model=model, offered_by=row.provider.slug)
+def _change(row: ProviderModel, field: str, old: Any, new: Any) -> Change:
+    subject = row.model.model_id if row.model else row.upstream_id
+    return change(subject, field, old, new, row.model_id, row.provider.slug)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 
-from catalog.editing.entries import from_json, to_json
+from catalog.editing.entries import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
 from catalog.validation import model_ids
@@ -32,8 +32,8 @@ class Record:
     facts: dict[str, Any]
     pricing: dict[str, Any]
 
-    def kept(self) -> dict[str, Any]:
-        """As JSON, for a run that is held."""
+    def to_json(self) -> dict[str, Any]:
+        """As a held run stores it."""
         return asdict(self)
 
 
@@ -204,11 +204,6 @@ def plain(value: Any) -> str:
     if len(text) > MAX_PRICE_DIGITS:
         raise ValidationError(f"A price has at most {MAX_PRICE_DIGITS} digits.")
     return text or "0"
-
-
-def value_of(name: str, said: Any) -> Any:
-    """A field's value from its stored form."""
-    return from_json(name, said)
 
 
 def _shown(text: Any) -> str:

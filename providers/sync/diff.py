@@ -1,12 +1,15 @@
-"""What a reading changes in a provider's offers. Nothing is written here."""
+"""What parsed listings change in a provider's offers. Nothing is written here, and no row that is compared changes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import models
 
 from providers.models import Provider, ProviderModel
 from providers.reading.records import ParsedListing, Record
@@ -16,21 +19,48 @@ OFFER_FIELDS = ("display_name", "pricing", "context_length", "max_output_tokens"
 # Those whose changes are history; a change of the name is the model's own history already.
 HISTORY_FIELDS = ("pricing", "context_length", "max_output_tokens")
 
+Row = TypeVar("Row", bound=models.Model)
 
-@dataclass(slots=True)
+
+class Difference(NamedTuple):
+    """One field that changes, as history records it."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class Accepted(NamedTuple):
+    """A listing whose records are compared, and the upstream ids of the offers that it retires."""
+
+    parsed: ParsedListing
+    retires: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """A provider's offers as they will be: `offers` all of them by upstream id, and which of them must be written."""
+    """A provider's offers as they will be, by upstream id, and which of them must be written."""
 
-    offers: dict[str, ProviderModel]
-    added: list[ProviderModel] = field(default_factory=list)
-    # Each with its changes (field, old, new) that are history.
-    changed: dict[str, list[tuple[str, Any, Any]]] = field(default_factory=dict)
-    updated: set[str] = field(default_factory=set)
-    returned: set[str] = field(default_factory=set)
-    retired: set[str] = field(default_factory=set)
-    # The catalog id of each offer that has no model yet.
-    wanted: dict[str, str] = field(default_factory=dict)
-    unchanged: int = 0
+    offers: Mapping[str, ProviderModel]
+    added: Sequence[str]
+    # The offers that are there and must be written, each with its history.
+    changed: Mapping[str, Sequence[Difference]]
+    updated: Collection[str]
+    returned: Collection[str]
+    retired: Collection[str]
+    # The catalog id of each offer that has no entry yet.
+    wanted: Mapping[str, str]
+    unchanged: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "added": len(self.added),
+            "updated": len(self.updated),
+            "retired": len(self.retired),
+            "returned": len(self.returned),
+            "unchanged": self.unchanged,
+        }
 
 
 def offers_of(provider: Provider) -> dict[str, ProviderModel]:
@@ -38,90 +68,104 @@ def offers_of(provider: Provider) -> dict[str, ProviderModel]:
     return {offer.upstream_id: offer for offer in ProviderModel.objects.filter(provider=provider)}
 
 
+def replaced(row: Row, **values: Any) -> Row:
+    """A copy of the row with other values."""
+    found = copy.copy(row)
+    for name, value in values.items():
+        setattr(found, name, value)
+    return found
+
+
 def missing(
-    offers: dict[str, ProviderModel], listing: str, here: Collection[str], unidentified: int
-) -> tuple[list[ProviderModel], list[ProviderModel]]:
-    """The offers that the listing does not hold any more, and those that it may still hold.
+    offers: Mapping[str, ProviderModel], listing: str, here: Collection[str], unidentified: int
+) -> tuple[list[str], list[str]]:
+    """The upstream ids that the listing no longer holds, and those that it may still hold.
 
     `here` are the ids that it holds, `unidentified` the number of records that do not say which model they are: each
-    may be one of the absent, so as many are spared. Always the first by id, that the next run may spare the same.
+    may be one of the absent, so as many are spared. Always the first by id, so that the next run spares the same.
     """
     absent = sorted(
-        (o for o in offers.values() if o.listing == listing and o.is_listed and o.upstream_id not in here),
-        key=lambda offer: offer.upstream_id,
+        upstream_id
+        for upstream_id, offer in offers.items()
+        if offer.listing == listing and offer.is_listed and upstream_id not in here
     )
     return absent[unidentified:], absent[:unidentified]
 
 
 def compare(
-    comparison: Comparison, provider: Provider, parsed: ParsedListing, retire: Iterable[str], now: datetime
-) -> None:
-    """Brings the offers to what the reading says, and retires those named."""
-    for upstream_id in retire:
-        _retire(comparison, comparison.offers[upstream_id], now)
-    for record in parsed.records:
-        offer = comparison.offers.get(record.upstream_id)
-        if offer is None:
-            _add(comparison, provider, parsed.listing, record, now)
-        elif offer.listing == parsed.listing or not offer.is_listed:
-            _update(comparison, offer, parsed.listing, record, now)
-        # Else another listing of the provider holds it and describes it.
+    provider: Provider, offers: Mapping[str, ProviderModel], listings: Iterable[Accepted], now: datetime
+) -> Comparison:
+    """Compares the listings, in their order, with the provider's offers. A later one meets what an earlier one set."""
+    found = dict(offers)
+    added: list[str] = []
+    changed: dict[str, list[Difference]] = {}
+    updated: set[str] = set()
+    returned: set[str] = set()
+    retired: set[str] = set()
+    wanted: dict[str, str] = {}
+    unchanged = 0
+    for parsed, retires in listings:
+        for upstream_id in retires:
+            found[upstream_id] = replaced(found[upstream_id], is_listed=False, unlisted_at=now, updated_at=now)
+            changed.setdefault(upstream_id, []).append(Difference("is_listed", True, False))
+            retired.add(upstream_id)
+        for record in parsed.records:
+            upstream_id = record.upstream_id
+            offer = found.get(upstream_id)
+            if offer is None:
+                found[upstream_id] = _new_offer(provider, parsed.listing, record, now)
+                added.append(upstream_id)
+                wanted[upstream_id] = record.model_id
+                continue
+            if offer.listing != parsed.listing and offer.is_listed:
+                continue  # Another listing of the provider holds it and describes it.
+            if offer.model_id is None:
+                wanted[upstream_id] = record.model_id
+            values, history = _differences(offer, parsed.listing, record)
+            if not values:
+                unchanged += 1
+                continue
+            (updated if offer.is_listed else returned).add(upstream_id)
+            found[upstream_id] = replaced(offer, **values, updated_at=now)
+            changed.setdefault(upstream_id, []).extend(history)
+    return Comparison(found, added, changed, updated, returned, retired, wanted, unchanged)
 
 
-def _add(comparison: Comparison, provider: Provider, listing: str, record: Record, now: datetime) -> None:
-    offer = ProviderModel(
+def _new_offer(provider: Provider, listing: str, record: Record, now: datetime) -> ProviderModel:
+    return ProviderModel(
         provider=provider,
         upstream_id=record.upstream_id,
         listing=listing,
         facts=record.facts,
         first_listed_at=now,
         updated_at=now,
-        **said(record, {}),
+        **_values_of(record, {}),
     )
-    comparison.offers[record.upstream_id] = offer
-    comparison.added.append(offer)
-    comparison.wanted[record.upstream_id] = record.model_id
 
 
-def _update(comparison: Comparison, offer: ProviderModel, listing: str, record: Record, now: datetime) -> None:
-    history: list[tuple[str, Any, Any]] = []
-    dirty = False
+def _differences(offer: ProviderModel, listing: str, record: Record) -> tuple[dict[str, Any], list[Difference]]:
+    """The values that the record changes on an offer, and those of the changes that are history.
+
+    A pinned field keeps its value; upstream's is noted in `upstream`.
+    """
     upstream = dict(offer.upstream)
-    for name, value in said(record, dict(offer.upstream).get("pricing", offer.pricing)).items():
+    wanted: dict[str, Any] = {"facts": record.facts, "upstream": upstream, "listing": listing}
+    for name, value in _values_of(record, offer.upstream.get("pricing", offer.pricing)).items():
         if name in offer.pinned_fields:
             upstream[name] = value
         else:
             upstream.pop(name, None)
-            if (old := getattr(offer, name)) != value:
-                dirty = True
-                if name in HISTORY_FIELDS:
-                    history.append((name, old, value))
-                setattr(offer, name, value)
-    if offer.facts != record.facts or offer.upstream != upstream or offer.listing != listing:
-        dirty = True
-        offer.facts, offer.upstream, offer.listing = record.facts, upstream, listing
+            wanted[name] = value
     if not offer.is_listed:
-        offer.is_listed, offer.unlisted_at = True, None
-        history.append(("is_listed", False, True))
-        comparison.returned.add(offer.upstream_id)
-    elif dirty:
-        comparison.updated.add(offer.upstream_id)
-    if offer.model_id is None:
-        comparison.wanted[offer.upstream_id] = record.model_id
-    if dirty or history:
-        offer.updated_at = now
-        comparison.changed.setdefault(offer.upstream_id, []).extend(history)
-    else:
-        comparison.unchanged += 1
+        wanted |= {"is_listed": True, "unlisted_at": None}
+    values = {name: value for name, value in wanted.items() if getattr(offer, name) != value}
+    history = [Difference(name, getattr(offer, name), values[name]) for name in HISTORY_FIELDS if name in values]
+    if not offer.is_listed:
+        history.append(Difference("is_listed", False, True))
+    return values, history
 
 
-def _retire(comparison: Comparison, offer: ProviderModel, now: datetime) -> None:
-    offer.is_listed, offer.unlisted_at, offer.updated_at = False, now, now
-    comparison.retired.add(offer.upstream_id)
-    comparison.changed.setdefault(offer.upstream_id, []).append(("is_listed", True, False))
-
-
-def said(record: Record, before: dict[str, Any]) -> dict[str, Any]:
+def _values_of(record: Record, before: dict[str, Any]) -> dict[str, Any]:
     """The fields of an offer as the record has them; `before` is the price that upstream gave last."""
     return {
         "display_name": str(record.facts.get("name", "")),

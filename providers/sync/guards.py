@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from providers.models import ProviderModel, SyncRun
 from providers.reading.records import ParsedListing
+from providers.sync.diff import Accepted, missing
 
 # More than this share, and more than this many, may not vanish unseen.
 SHARE_GONE = Decimal("0.2")
@@ -28,6 +29,64 @@ class Hold:
 
     reason: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What of a provider's listings may be applied, and what waits for a person."""
+
+    accepted: Sequence[Accepted]
+    holds: Sequence[Hold]
+    # What waits, as `SyncRun.held` stores it.
+    held: Mapping[str, Any]
+    # The number of offers that are absent and stay: a record without a readable id may be one of them.
+    spared: int
+
+
+def judge(
+    provider_id: int,
+    offers: Mapping[str, ProviderModel],
+    parsed_listings: Iterable[ParsedListing],
+    *,
+    allow_shrink: bool,
+) -> Judgement:
+    """Puts each listing before the guards. `offers` are the provider's, by upstream id."""
+    before = {key: o.upstream.get("pricing", o.pricing) for key, o in offers.items() if o.is_listed}
+    accepted: list[Accepted] = []
+    holds: list[Hold] = []
+    held: dict[str, dict[str, Any]] = {}
+    spared = 0
+    for parsed in parsed_listings:
+        if hold := mostly_bad(parsed) or prices(before, parsed):
+            holds.append(hold)
+            held.setdefault("listings", {})[parsed.listing] = _whole(parsed, hold)
+            continue
+        gone, possible = missing(offers, parsed.listing, parsed.ids | parsed.spared, parsed.unidentified)
+        spared += len(possible)
+        if gone and not allow_shrink:
+            listed = sum(o.is_listed and o.listing == parsed.listing for o in offers.values())
+            if hold := shrunk(provider_id, parsed, [offers[key] for key in gone], listed):
+                holds.append(hold)
+                held.setdefault("removals", {})[parsed.listing] = gone
+                gone = []
+        accepted.append(Accepted(parsed, gone))
+    return Judgement(accepted, holds, held, spared)
+
+
+def _whole(parsed: ParsedListing, hold: Hold) -> dict[str, Any]:
+    return {
+        "reason": hold.reason,
+        "message": hold.message,
+        "records": [record.to_json() for record in parsed.records],
+        "spared": sorted(parsed.spared),
+        "unidentified": parsed.unidentified,
+    }
+
+
+def waiting_in(held: Mapping[str, Any]) -> int:
+    """The number of records and removals that wait in `SyncRun.held`."""
+    removals = sum(len(ids) for ids in held.get("removals", {}).values())
+    return removals + sum(len(part["records"]) for part in held.get("listings", {}).values())
 
 
 def mostly_bad(parsed: ParsedListing) -> Hold | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,14 +10,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.editing.entries import Author, NotAsShown, audit
-from providers.models import Provider, SyncRun
+from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading.records import ParsedListing, Record
 from providers.sync import diff
-from providers.sync.diff import Comparison
+from providers.sync.diff import Accepted, Comparison
+from providers.sync.guards import waiting_in
 from providers.sync.merge import Merger
-from providers.sync.plan import counts
+from providers.sync.plan import Plan, plan_offers
 from providers.sync.run import touch
-from providers.sync.write import Plan, plan_for, write
+from providers.sync.write import write
 from providers.wording import per_million
 
 
@@ -54,7 +55,7 @@ def lines(run: SyncRun) -> list[Line]:
     """
     comparison, _ = _compare(_provider_of(run), run, None, timezone.now())
     words = {key: "would be retired" for key in comparison.retired}
-    words |= {offer.upstream_id: "would be added" for offer in comparison.added}
+    words |= {key: "would be added" for key in comparison.added}
     words |= {key: "would be listed again" for key in comparison.returned}
     words |= {key: _differences(comparison.changed.get(key, [])) for key in comparison.updated}
     return sorted(Line(comparison.offers[key].listing, key, what) for key, what in words.items())
@@ -66,7 +67,7 @@ def effect(run: SyncRun) -> Effect:
     comparison, _ = _compare(provider, run, None, now)
     plan = _plan(provider, run, comparison, Author.sync(run.pk, provider.slug), now, lock=False)
     gone = sorted({row.subject for row in plan.history if row.field == "is_available" and row.new is False})
-    return Effect(counts(comparison), gone)
+    return Effect(comparison.counts, gone)
 
 
 def apply_held(
@@ -91,7 +92,7 @@ def apply_held(
         comparison, rest = _compare(provider, row, chosen, now)
         author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name or 'the command line'}"[:255])
         write(_plan(provider, row, comparison, author, now), provider)
-        done = counts(comparison)
+        done = comparison.counts
         row.held = rest
         row.counts = _counts_after(row, done)
         if not rest:
@@ -158,29 +159,50 @@ def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
 
 
 def _compare(
-    provider: Provider, run: SyncRun, chosen: set[str] | None, now: datetime
+    provider: Provider, run: SyncRun, chosen: Collection[str] | None, now: datetime
 ) -> tuple[Comparison, dict[str, Any]]:
     """The provider's offers once what the run holds (or what is chosen of it) is applied, and what is left of it."""
-    comparison = Comparison(diff.offers_of(provider))
+    offers = diff.offers_of(provider)
+    accepted: list[Accepted] = []
     rest: dict[str, Any] = {}
     for listing, ids in run.held.get("removals", {}).items():
         taken = [key for key in ids if chosen is None or key in chosen]
         # One that staff deleted, or that another run retired, is gone already.
-        present = [key for key in taken if key in comparison.offers and comparison.offers[key].is_listed]
-        diff.compare(comparison, provider, ParsedListing(listing), present, now)
+        present = [key for key in taken if key in offers and offers[key].is_listed]
+        accepted.append(Accepted(ParsedListing(listing), present))
         if left := [key for key in ids if key not in set(taken)]:
             rest.setdefault("removals", {})[listing] = left
-    for listing, kept in run.held.get("listings", {}).items():
-        if left_over := _apply_listing(comparison, provider, listing, kept, chosen, now):
-            rest.setdefault("listings", {})[listing] = left_over
-    return comparison, rest
+    for listing, held in run.held.get("listings", {}).items():
+        taken_of_it, left_of_it = _part(offers, listing, held, chosen)
+        accepted.append(taken_of_it)
+        if left_of_it:
+            rest.setdefault("listings", {})[listing] = left_of_it
+    return diff.compare(provider, offers, accepted, now), rest
+
+
+def _part(
+    offers: Mapping[str, ProviderModel], listing: str, held: dict[str, Any], chosen: Collection[str] | None
+) -> tuple[Accepted, dict[str, Any] | None]:
+    """What is chosen of a listing that is held whole, and what is left of it."""
+    records = [Record(**record) for record in held["records"]]
+    here = {record.upstream_id for record in records} | set(held["spared"])
+    gone, _ = diff.missing(offers, listing, here, held["unidentified"])
+    if chosen is None:
+        return Accepted(ParsedListing(listing, records), gone), None
+    part = ParsedListing(listing, [record for record in records if record.upstream_id in chosen])
+    accepted = Accepted(part, [key for key in gone if key in chosen])
+    left = [record.to_json() for record in records if record.upstream_id not in chosen]
+    if not left and set(gone) <= set(chosen):
+        return accepted, None
+    # What is applied is in the list still, so that it is not taken for gone.
+    return accepted, {**held, "records": left, "spared": sorted({*held["spared"], *part.ids})}
 
 
 def _plan(
     provider: Provider, run: SyncRun, comparison: Comparison, author: Author, now: datetime, lock: bool = True
 ) -> Plan:
     also = [(provider.kind, provider.slug, listing) for listing in run.sizes]
-    return plan_for(provider, comparison, Merger.from_database(now, also=also), author, lock=lock)
+    return plan_offers(provider, comparison, Merger.from_database(now, also=also), author, lock=lock)
 
 
 def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
@@ -188,43 +210,21 @@ def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
     found = dict(run.counts)
     for name, number in done.items():
         found[name] = found.get(name, 0) + number
-    waiting = sum(len(ids) for ids in run.held.get("removals", {}).values())
-    waiting += sum(len(kept["records"]) for kept in run.held.get("listings", {}).values())
+    waiting = waiting_in(run.held)
     return found | {"held": waiting, "accepted": run.counts.get("accepted", 0) + run.counts.get("held", 0) - waiting}
 
 
 def _differences(changed: Iterable[tuple[str, Any, Any]]) -> str:
     """What would change of an offer that stays, in words."""
-    told = []
+    words = []
     for name, old, new in changed:
         if name == "pricing":
             for part in sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part)):
                 if part in ("prompt", "completion"):
                     before, after = per_million(old.get(part)), per_million(new.get(part))
-                    told.append(f"{part} per million: {before} to {after}")
+                    words.append(f"{part} per million: {before} to {after}")
                 else:
-                    told.append(f"{part}: {old.get(part, 'unknown')} to {new.get(part, 'unknown')}")
+                    words.append(f"{part}: {old.get(part, 'unknown')} to {new.get(part, 'unknown')}")
         else:
-            told.append(f"{name.replace('_', ' ')}: {old or 'unknown'} to {new or 'unknown'}")
-    return "; ".join(told) or "no change of price or limits"
-
-
-def _apply_listing(
-    comparison: Comparison, provider: Provider, listing: str, kept: dict[str, Any], chosen: set[str] | None, now: Any
-) -> dict[str, Any] | None:
-    """Applies a listing that was held whole, or what is chosen of it, and returns what is left of it."""
-    records = [Record(**record) for record in kept["records"]]
-    whole = ParsedListing(listing, records)
-    here = whole.ids | set(kept["spared"])
-    absent, _ = diff.missing(comparison.offers, listing, here, kept["unidentified"])
-    gone = [offer.upstream_id for offer in absent]
-    if chosen is None:
-        diff.compare(comparison, provider, whole, gone, now)
-        return None
-    part = ParsedListing(listing, [record for record in records if record.upstream_id in chosen])
-    diff.compare(comparison, provider, part, [key for key in gone if key in chosen], now)
-    left = [record.kept() for record in records if record.upstream_id not in chosen]
-    if not left and set(gone) <= chosen:
-        return None
-    # What is applied is in the list still, so that it is not taken for gone.
-    return {**kept, "records": left, "spared": sorted({*kept["spared"], *part.ids})}
+            words.append(f"{name.replace('_', ' ')}: {old or 'unknown'} to {new or 'unknown'}")
+    return "; ".join(words) or "no change of price or limits"

@@ -1,9 +1,9 @@
-"""One sync of one provider: fetch, parse, validate, compare, lock, re-read, diff, and one short transaction."""
+"""One sync of one provider: read, plan (guards, diff, merge), write and report, the last three in one transaction."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 from django.utils import timezone
 
 from catalog.editing.entries import Author, audit
-from catalog.models import AIModel, FieldChange
+from catalog.models import AIModel
 from providers.client.http import UpstreamError
 from providers.connection import credentials
 from providers.connection.credentials import CredentialError
@@ -20,13 +20,13 @@ from providers.lists import cache, lists
 from providers.models import Provider, SyncRun
 from providers.reading.reader import Reader
 from providers.reading.records import ParsedListing, twins
-from providers.sync import lease
-from providers.sync.lease import Lease, Superseded
-from providers.sync.plan import Decision, decide
+from providers.sync.lease import Lease, Superseded, acquire
+from providers.sync.plan import Change, SyncPlan, plan_sync
+from providers.sync.write import write
 
 log = logging.getLogger(__name__)
 State = SyncRun.State
-# A deadlock's victim, or the loser of a race for a new entry's id, starts its transaction anew.
+# A deadlock's victim, or the loser of a race for a new entry's id, starts its transaction again.
 ATTEMPTS = 3
 MAX_PROBLEMS = 1000
 
@@ -44,7 +44,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Read:
-    """What came of reading a provider's listings."""
+    """A provider's listings as far as they could be read."""
 
     parsed_listings: list[ParsedListing] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -68,13 +68,13 @@ class Outcome:
     state: str
     reason: str = ""
     message: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
-    held: dict[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Any] = field(default_factory=dict)
     # The listings that could not be read; "" stands for all of them.
     unread: list[str] = field(default_factory=list)
     run_id: int | None = None
-    changes: list[FieldChange] = field(default_factory=list)
+    changes: Sequence[Change] = ()
 
 
 def _silent(text: str) -> None:
@@ -92,33 +92,37 @@ def sync(
     report: Report = _silent,
     reader: Reader | None = None,
 ) -> Outcome:
-    """Syncs one provider from its upstream, or from an answer saved at `path`, and says what came of it.
+    """Syncs one provider from its upstream, or from an answer saved at `path`, and returns the outcome.
 
     `by` is the user who asks, if a user does. Raises AlreadyRunning; every other failure is the outcome's.
     """
     who = Author.person(by, by_name)
-    held, run = lease.acquire(provider, trigger=trigger, by=who.name)
-    held.keep()
+    lease, run = acquire(provider, trigger=trigger, by=who.name)
+    lease.keep()
     try:
         read = _read(provider, reader, path, report)
         if not read.parsed_listings:
-            return _fail(held, run, provider, read)
+            return _fail(lease, run, provider, read)
         report(f"{provider.slug}: comparing")
-        return _write(held, run, read, who, allow_shrink=allow_shrink, live=path is None)
+        planned, outcome = _plan_and_write(lease, run, read, who, allow_shrink=allow_shrink)
+        touch(provider, planned.applied, run.ended_at)
+        if path is None:
+            _store_copies(provider, [parsed for parsed in read.parsed_listings if parsed.listing in planned.applied])
+        return outcome
     except Superseded:
-        return _end(held, run, provider, State.SUPERSEDED, "lease_lost", "The lease was lost: nothing was written.")
+        return _end(lease, run, provider, State.SUPERSEDED, "lease_lost", "The lease was lost: nothing was written.")
     except (KeyboardInterrupt, SystemExit):
-        _end(held, run, provider, State.INTERRUPTED, "stopped", "The run was stopped: nothing was written.")
+        _end(lease, run, provider, State.INTERRUPTED, "stopped", "The run was stopped: nothing was written.")
         raise
     except DatabaseError as error:
         # The database's words may quote values.
         log.error("sync of %s: %s", provider.slug, type(error).__name__)
-        return _end(held, run, provider, State.FAILED, "database", f"The database refused: {type(error).__name__}.")
+        return _end(lease, run, provider, State.FAILED, "database", f"The database refused: {type(error).__name__}.")
     except Exception as error:
         log.exception("sync of %s", provider.slug)
-        return _end(held, run, provider, State.FAILED, "error", f"An error in Modeldex: {type(error).__name__}.")
+        return _end(lease, run, provider, State.FAILED, "error", f"An error in Modeldex: {type(error).__name__}.")
     finally:
-        held.stop()
+        lease.stop()
 
 
 def preview(
@@ -129,15 +133,17 @@ def preview(
     if not read.parsed_listings:
         return Outcome(provider.slug, State.FAILED, *_why(read), problems=read.problems(), unread=read.unread)
     author = Author.sync(0, provider.slug)
-    decision = decide(provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False)
+    planned = plan_sync(
+        provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=timezone.now(), lock=False
+    )
     return Outcome(
         provider.slug,
-        *_verdict(decision, read),
-        counts=decision.counts,
+        *_verdict(planned, read),
+        counts=planned.counts,
         problems=read.problems(),
-        held=decision.held,
+        held=planned.held,
         unread=read.unread,
-        changes=decision.plan.history,
+        changes=planned.plan.history,
     )
 
 
@@ -161,42 +167,41 @@ def _read(provider: Provider, reader: Reader | None, path: Path | None, report: 
     return read
 
 
-def _write(held: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: bool, live: bool) -> Outcome:
+def _plan_and_write(
+    lease: Lease, run: SyncRun, read: Read, who: Author, *, allow_shrink: bool
+) -> tuple[SyncPlan, Outcome]:
+    """Plans from the rows as they are once locked, writes the plan and ends the run, in one transaction."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                provider = held.lock()
-                now = timezone.now()
+                provider, now = lease.lock(), timezone.now()
                 author = Author.sync(run.pk, provider.slug)
-                decision = decide(provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=now)
-                decision.write(provider)
-                outcome = _finish(run, provider, decision, read, now)
-                if allow_shrink and decision.counts["retired"]:
-                    audit(who, provider, "allow_shrink", {"retired": [None, decision.counts["retired"]]})
+                planned = plan_sync(provider, read.parsed_listings, author, allow_shrink=allow_shrink, now=now)
+                write(planned.plan, provider)
+                outcome = _finish(run, provider, planned, read, now)
+                if allow_shrink and planned.counts["retired"]:
+                    audit(who, provider, "allow_shrink", {"retired": [None, planned.counts["retired"]]})
                 # Whoever slept in this transaction past the lease gives up, too.
-                held.check()
-            break
+                lease.check()
+            return planned, outcome
         except (OperationalError, IntegrityError):
             if attempt == ATTEMPTS:
                 raise
-    touch(provider, decision.applied, now)
-    if live:
-        _store_copies(provider, [parsed for parsed in read.parsed_listings if parsed.listing in decision.applied])
-    return outcome
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _finish(run: SyncRun, provider: Provider, decision: Decision, read: Read, now: Any) -> Outcome:
+def _finish(run: SyncRun, provider: Provider, planned: SyncPlan, read: Read, now: Any) -> Outcome:
     """Ends the run and gives the lease back, in the transaction that writes."""
-    run.state, run.reason, run.message = _verdict(decision, read)
+    run.state, run.reason, run.message = _verdict(planned, read)
     run.ended_at = run.heartbeat_at = now
-    run.counts, run.sizes = decision.counts, decision.sizes
+    run.counts, run.sizes = planned.counts, planned.sizes
     run.problems = read.problems()[:MAX_PROBLEMS]
-    run.held = decision.held
-    run.confirmed = decision.confirmed and not read.failures
+    run.held = planned.held
+    run.confirmed = planned.confirmed and not read.failures
     run.save()
     provider.lease_token, provider.lease_until, provider.lease_holder = "", None, ""
     fields = ["lease_token", "lease_until", "lease_holder"]
-    if decision.applied and not read.failures:
+    if planned.applied and not read.failures:
         provider.last_success_at = now
         fields.append("last_success_at")
     if provider.credential_refused_at and not read.failures:
@@ -208,17 +213,17 @@ def _finish(run: SyncRun, provider: Provider, decision: Decision, read: Read, no
     )
 
 
-def _verdict(decision: Decision, read: Read) -> tuple[str, str, str]:
+def _verdict(planned: SyncPlan, read: Read) -> tuple[str, str, str]:
     """State, reason and message of a run that read at least one listing."""
-    if decision.holds:
-        messages = [hold.message for hold in decision.holds] + ([_why(read)[1]] if read.failures else [])
-        return State.HELD, decision.holds[0].reason, " ".join(messages)
+    if planned.holds:
+        messages = [hold.message for hold in planned.holds] + ([_why(read)[1]] if read.failures else [])
+        return State.HELD, planned.holds[0].reason, " ".join(messages)
     if read.failures:
         return State.PARTIAL, *_why(read)
-    if bad := decision.counts["bad"]:
+    if bad := planned.counts["bad"]:
         message = f"Bad records: {bad}. What they describe stays as it was."
-        if kept := decision.counts["kept"]:
-            message += f" Gone, but kept since a record without a readable id may be one of them: {kept}."
+        if spared := planned.counts["kept"]:
+            message += f" Gone, but kept since a record without a readable id may be one of them: {spared}."
         return State.PARTIAL, "bad_records", message
     return State.OK, "", ""
 
@@ -227,16 +232,16 @@ def _why(read: Read) -> tuple[str, str]:
     return read.failures[0].reason, " ".join(dict.fromkeys(failure.message for failure in read.failures))
 
 
-def _fail(held: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
+def _fail(lease: Lease, run: SyncRun, provider: Provider, read: Read) -> Outcome:
     if read.sent_credential and any(failure.reason == "unauthorized" for failure in read.failures):
         credentials.refused(provider)
-    outcome = _end(held, run, provider, State.FAILED, *_why(read), problems=read.problems())
+    outcome = _end(lease, run, provider, State.FAILED, *_why(read), problems=read.problems())
     outcome.unread = read.unread
     return outcome
 
 
 def _end(
-    held: Lease, run: SyncRun, provider: Provider, state: str, reason: str, message: str, problems: Any = ()
+    lease: Lease, run: SyncRun, provider: Provider, state: str, reason: str, message: str, problems: Any = ()
 ) -> Outcome:
     """Ends a run that wrote nothing."""
     outcome = Outcome(provider.slug, state, reason, message, problems=list(problems), run_id=run.pk)
@@ -249,7 +254,7 @@ def _end(
                 problems=outcome.problems[:MAX_PROBLEMS],
                 ended_at=timezone.now(),
             )
-            held.release()
+            lease.release()
     except DatabaseError:
         # The next sync finds the run open and its holder gone.
         log.error("sync of %s: the end of run %s could not be written", provider.slug, run.pk)
@@ -267,7 +272,7 @@ def _store_copies(provider: Provider, parsed_listings: list[ParsedListing]) -> N
                 log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
 
 
-def touch(provider: Provider, listings: list[str], now: Any) -> None:
+def touch(provider: Provider, listings: Collection[str], now: Any) -> None:
     """Notes when the listed models were last seen. Tells readers of the catalog nothing new, so bumps no version."""
     seen = AIModel._base_manager.filter(
         pk__in=provider.offers.filter(listing__in=listings, is_listed=True).values("model_id")

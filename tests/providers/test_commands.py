@@ -171,7 +171,7 @@ def test_a_database_that_is_gone_is_a_failure_in_words(openrouter, monkeypatch, 
     def fail(*args, **options):
         raise OperationalError("secret host")
 
-    monkeypatch.setattr("providers.sync.run.lease.acquire", fail)
+    monkeypatch.setattr("providers.sync.run.acquire", fail)
     with pytest.raises(SystemExit) as leaving:
         call_command("sync_catalog", "openrouter")
     out = capsys.readouterr().out

@@ -208,7 +208,7 @@ def test_a_database_that_fails_midway_leaves_nothing_and_the_run_says_so(openrou
         FieldChange.objects.create(subject="half", field="name", source="sync")
         raise sync.OperationalError("disk full: secret")
 
-    monkeypatch.setattr("providers.sync.plan.write", fail)
+    monkeypatch.setattr("providers.sync.run.write", fail)
     outcome = sync_feed(feed(4))
     assert (outcome.state, outcome.reason, fingerprint()) == ("failed", "database", before)
     assert "secret" not in outcome.message

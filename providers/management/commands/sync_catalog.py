@@ -19,12 +19,12 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
-from catalog.models import FieldChange
 from providers.connection import credentials, endpoints
 from providers.management.tables import cell, table
 from providers.models import Provider, SyncRun
 from providers.sync import run
 from providers.sync.lease import AlreadyRunning
+from providers.sync.plan import Change
 from providers.sync.run import Outcome
 
 OK, FAILED, HELD, RUNNING = 0, 1, 3, 75
@@ -135,6 +135,18 @@ class Command(BaseCommand):
             sys.stderr.flush()
 
     def _print(self, outcomes: list[Outcome], dry_run: bool) -> None:
+        self._print_changes(outcomes)
+        rows = [
+            [outcome.provider, outcome.state, *(str(outcome.counts.get(name, "")) for name in _COUNTS)]
+            for outcome in outcomes
+        ]
+        self.stdout.write(table(["provider", "state", *_COUNTS], rows))
+        for outcome in outcomes:
+            self._print_messages(outcome, dry_run)
+        if dry_run:
+            self.stdout.write("Dry run: nothing was written.")
+
+    def _print_changes(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             for change in outcome.changes[:_SHOWN]:
                 self.stdout.write(describe(change))
@@ -143,26 +155,20 @@ class Command(BaseCommand):
             for listing, ids in outcome.held.get("removals", {}).items():
                 for upstream_id in ids[:_SHOWN]:
                     self.stdout.write(f"  held: {upstream_id} is gone from {listing}")
-        rows = [
-            [outcome.provider, outcome.state, *(str(outcome.counts.get(name, "")) for name in _COUNTS)]
-            for outcome in outcomes
-        ]
-        self.stdout.write(table(["provider", "state", *_COUNTS], rows))
-        for outcome in outcomes:
-            if outcome.message:
-                self.stdout.write(f"{outcome.provider}: {outcome.message}")
-            for problem in outcome.problems[:20]:
-                if problem["reason"] != outcome.message:
-                    self.stdout.write(f"  {_where(problem)}: {problem['reason']}")
-            if len(outcome.problems) > 20:
-                self.stdout.write(f"  ... and {len(outcome.problems) - 20} more problems (--json has all)")
-            if outcome.state == SyncRun.State.HELD and not dry_run:
-                self.stdout.write(
-                    f"{outcome.provider}: run {outcome.run_id} waits for a person: confirm it in the admin"
-                    + (", or sync again with --allow-shrink." if outcome.held.get("removals") else ".")
-                )
-        if dry_run:
-            self.stdout.write("Dry run: nothing was written.")
+
+    def _print_messages(self, outcome: Outcome, dry_run: bool) -> None:
+        if outcome.message:
+            self.stdout.write(f"{outcome.provider}: {outcome.message}")
+        for problem in outcome.problems[:20]:
+            if problem["reason"] != outcome.message:
+                self.stdout.write(f"  {_where(problem)}: {problem['reason']}")
+        if len(outcome.problems) > 20:
+            self.stdout.write(f"  ... and {len(outcome.problems) - 20} more problems (--json has all)")
+        if outcome.state == SyncRun.State.HELD and not dry_run:
+            self.stdout.write(
+                f"{outcome.provider}: run {outcome.run_id} waits for a person: confirm it in the admin"
+                + (", or sync again with --allow-shrink." if outcome.held.get("removals") else ".")
+            )
 
 
 @contextmanager
@@ -194,7 +200,7 @@ def _has_what_it_needs(provider: Provider) -> bool:
         return True
 
 
-def describe(change: FieldChange) -> str:
+def describe(change: Change) -> str:
     """One change as a line of a diff."""
     subject = f"{change.subject} ({change.offered_by})" if change.offered_by else change.subject
     if change.field == "created":
