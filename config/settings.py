@@ -297,6 +297,8 @@ REST_FRAMEWORK = {
     # `format` is a parameter of our own, as in ?format=cli.
     "URL_FORMAT_OVERRIDE": None,
 }
+# The one parser of JSON, which the parser of requests shares with the apps.
+STRICT_JSON = "catalog.validation.strict_json.loads"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Modeldex",
     "DESCRIPTION": "Which AI models exist, what each can do and costs, who may use which, and what changed.",

@@ -38,7 +38,7 @@ RECORDED = [
 
 
 def recorded(name: str) -> Any:
-    return strict_loads((DATA / name).read_bytes(), per_record=True)
+    return strict_loads((DATA / name).read_bytes())
 
 
 def adapter(kind: str, base: str = "http://127.0.0.1/v1") -> Adapter:
@@ -47,7 +47,7 @@ def adapter(kind: str, base: str = "http://127.0.0.1/v1") -> Adapter:
 
 def parsed(kind: str, payload: Any, listing: str | None = None) -> dict[str, Listing]:
     # Through JSON, so that numbers arrive as they do from the door.
-    payload = strict_loads(json.dumps(payload, default=str).encode(), per_record=True)
+    payload = strict_loads(json.dumps(payload, default=str).encode())
     ours = adapter(kind)
     answer = ours.parse(payload, listing or next(iter(ours.listings)))
     return {found.upstream_id: found for found in answer.listings}

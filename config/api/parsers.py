@@ -1,25 +1,27 @@
 """JSON as it may come in: UTF-8, no duplicate keys, nothing that a database or a client cannot hold."""
 
-import json
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from django.utils.module_loading import import_string
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
 
 MAX_DEPTH = 100
 MAX_ENTRIES = 20_000
 
+_FAULTS = {
+    "too_many": f"The body holds more than {MAX_ENTRIES} values.",
+    "too_deep": f"The body is nested more than {MAX_DEPTH} levels deep.",
+    "bad_character": "A text in the body holds U+0000, which cannot be stored.",
+}
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValidationError(f"The key {key[:64]!r} stands twice in one object.", code="duplicate_key")
-        found[key] = value
-    return found
+
+def _refusal(code: str, what: str) -> APIException:
+    if code == "duplicate_key":
+        return ValidationError(f"The key {what} stands twice in one object.", code=code)
+    return ParseError(_FAULTS.get(code, "The body is not valid JSON."))
 
 
 class StrictJSONParser(BaseParser):
@@ -38,37 +40,12 @@ class StrictJSONParser(BaseParser):
         # One that announces so much has not come this far: config/api/security.py.
         if len(data := stream.read(limit + 1)) > limit:
             raise RequestDataTooBig
-        # Told by its commas and brackets before anything is parsed; texts hold some too, but not so many.
-        if len(data) - len(data.translate(None, b",[{")) > 10 * MAX_ENTRIES:
-            raise ParseError(f"The body holds more than {MAX_ENTRIES} values.")
-        try:
-            orjson.loads(data)  # strict about NaN, UTF-8, lone surrogates and depth, and fast to say so
-            value = json.loads(data, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise ParseError("The body is not valid JSON.") from error
-        self._bound(value)
-        return value
-
-    @staticmethod
-    def _bound(value: Any) -> None:
-        entries = 0
-        pending = [(value, 1)]
-        while pending:
-            item, depth = pending.pop()
-            if isinstance(item, str):
-                if "\x00" in item:
-                    raise ParseError("A text in the body holds U+0000, which cannot be stored.")
-                continue
-            if depth > MAX_DEPTH:
-                raise ParseError(f"The body is nested more than {MAX_DEPTH} levels deep.")
-            if isinstance(item, dict):
-                pending.extend((key, depth) for key in item)
-                inner = list(item.values())
-            elif isinstance(item, list):
-                inner = item
-            else:
-                continue
-            entries += len(inner)
-            if entries > MAX_ENTRIES:
-                raise ParseError(f"The body holds more than {MAX_ENTRIES} values.")
-            pending.extend((part, depth + 1) for part in inner)
+        return import_string(settings.STRICT_JSON)(
+            data,
+            _refusal,
+            # Texts hold commas and brackets too, but not so many.
+            max_marks=10 * MAX_ENTRIES,
+            max_depth=MAX_DEPTH,
+            max_entries=MAX_ENTRIES,
+            storable=True,
+        )

@@ -28,9 +28,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from providers.client.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
+from providers.client.answers import MAX_VALUES, strict_loads
 from providers.client.errors import UpstreamError
 from providers.client.masking import masked, may_hold
-from providers.client.strict_json import MAX_VALUES, strict_loads
 
 __all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
 
@@ -135,7 +135,7 @@ class UpstreamClient:
         if not data.strip():
             raise _refusal("empty", target, "with nothing")
         try:
-            answer = strict_loads(data, per_record=True, max_values=self.limits.max_values)
+            answer = strict_loads(data, max_values=self.limits.max_values)
         except UpstreamError as error:
             where = f"The answer of {target.host} to {target.path}"
             message = error.message.replace("The answer", where, 1)

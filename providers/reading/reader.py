@@ -64,7 +64,7 @@ class Reader:
 
     def from_file(self, path: Path) -> ParsedListing:
         """An answer saved to disk. Raises UpstreamError where it is none of this provider's, and OSError."""
-        payload = strict_loads(path.read_bytes(), per_record=True)
+        payload = strict_loads(path.read_bytes())
         listing = self.adapter.recognise(payload)
         if listing is None:
             # Parsing says better what is wrong with it.

@@ -1,4 +1,4 @@
-"""providers/client/http.py, strict_json.py and live.py: an answer made to be costly, met by a server in a process of its own."""
+"""providers/client/http.py, client/answers.py and lists/upstream.py: an answer made to be costly, met by a server in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from catalog.validation.text import fold
 from providers.adapters import ADAPTERS
 from providers.adapters.base import MAX_RECORDS
+from providers.client.answers import MAX_VALUES, strict_loads
 from providers.client.errors import UpstreamError
 from providers.client.http import Limits, UpstreamClient
-from providers.client.strict_json import MAX_VALUES, strict_loads
 from providers.lists.upstream import MAX_VALUES as MOST
 from tests import upstreams
 from tests.servers import Server, running
@@ -129,7 +129,7 @@ def test_no_shape_of_an_answer_holds_a_request_a_neighbour_or_memory(hurried, up
 def test_more_values_than_the_bound_are_refused_before_any_is_parsed(data: bytes) -> None:
     began = time.process_time()
     with pytest.raises(UpstreamError) as caught:
-        strict_loads(data, per_record=True)
+        strict_loads(data)
     assert (caught.value.reason, time.process_time() - began < 0.1) == ("too_large", True)
 
 
