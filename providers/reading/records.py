@@ -1,4 +1,4 @@
-"""One model as an upstream describes it, checked against what the tables hold on both databases."""
+"""One model as an upstream describes it, checked against what both databases can store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from catalog.validation.values import validate_json, validate_line
 from providers.reading.namespaces import Namespace
 
 _FIELDS = {name: AIModel._meta.get_field(name) for name in SYNCED_FIELDS}
-# What says nothing: it fills no field and blanks none.
+# Values without information: they fill no field and blank none.
 SILENT: tuple[Any, ...] = (None, "", [], {})
 # A price has at most this many digits: the longest recorded has 23.
 MAX_PRICE_DIGITS = 40
@@ -25,7 +25,7 @@ MAX_PRICE_DIGITS = 40
 
 @dataclass(slots=True)
 class Record:
-    """A valid record: `facts` by field as `catalog.editing.entries.stored` keeps them, `pricing` as decimal text."""
+    """A valid record: `facts` by field as `catalog.editing.entries.to_json` makes them, `pricing` as decimal text."""
 
     upstream_id: str
     model_id: str
@@ -39,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that cannot be used; `upstream_id`, for people, is "" where it cannot be told which model it was.
+    """A record that cannot be used; `upstream_id`, for people, is "" where the record does not name its model.
 
     `is_listed`: the id is one that a model may have, so that upstream still lists the model.
     """
@@ -57,7 +57,7 @@ class ParsedListing:
     listing: str
     records: list[Record] = field(default_factory=list)
     bad: list[RejectedRecord] = field(default_factory=list)
-    # Fields that upstream sent in a shape of no use: the record is kept without them.
+    # Fields that upstream sent in a shape of no use: the record is stored without them.
     remarks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -78,13 +78,16 @@ class ParsedListing:
         return sum(not bad.upstream_id for bad in self.bad)
 
     def problems(self) -> list[dict[str, Any]]:
-        """The bad records and the remarks, as a run keeps them."""
+        """The bad records and the remarks, as a run stores them."""
         named = [{"listing": self.listing, "index": b.index, "id": b.upstream_id, "reason": b.reason} for b in self.bad]
         return [*named, *({"listing": self.listing, **remark} for remark in self.remarks)]
 
 
 def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: Namespace) -> ParsedListing:
-    """Turns an adapter's listings and bad records into a Reading. `items` are adapters' Listings."""
+    """Checks an adapter's listings against the provider's namespace and the fields of the tables.
+
+    The ids themselves, and that none is listed twice, the adapter has checked.
+    """
     parsed = ParsedListing(
         listing,
         bad=[
@@ -94,30 +97,29 @@ def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: N
             for b in bad
         ],
     )
-    seen: set[str] = set()
     for item in items:
         if namespace.leaves_out(item.model_id):
             continue
+        if problem := namespace.problem_of(item.model_id):
+            parsed.bad.append(RejectedRecord(None, _shown(item.upstream_id), problem))
+            continue
         try:
-            record = _record(item, namespace)
-            if record.upstream_id in seen:
-                raise ValidationError("The id stands in the list twice.")
+            record = Record(item.upstream_id, item.model_id, facts_of(item.facts), pricing_of(item.pricing))
         except ValidationError as error:
             reason = " ".join(error.messages)[:300]
-            is_listed = _problem_of_id(item, namespace) is None
-            parsed.bad.append(RejectedRecord(getattr(item, "index", None), _shown(item.upstream_id), reason, is_listed))
+            parsed.bad.append(RejectedRecord(None, _shown(item.upstream_id), reason, is_listed=True))
             continue
-        seen.add(record.upstream_id)
         parsed.records.append(record)
         for problem in item.problems:
             parsed.remarks.append({"index": None, "id": record.upstream_id, "reason": _shown(problem), "field": True})
     # A record that is there twice is there.
-    parsed.bad = [b for b in parsed.bad if b.upstream_id not in seen or b.reason.startswith("The id stands")]
+    here = parsed.ids
+    parsed.bad = [rejected for rejected in parsed.bad if rejected.upstream_id not in here]
     return parsed
 
 
 def twins(parsed_listings: Iterable[ParsedListing]) -> list[dict[str, Any]]:
-    """A remark, as a run keeps them, for each set of ids that differ in nothing but case: both models are kept."""
+    """A remark, as a run stores them, for each set of ids that differ in nothing but case: both models are stored."""
     found: dict[str, dict[str, str]] = {}
     for parsed in parsed_listings:
         for upstream_id in parsed.ids:
@@ -134,22 +136,8 @@ def twins(parsed_listings: Iterable[ParsedListing]) -> list[dict[str, Any]]:
     ]
 
 
-def _problem_of_id(item: Any, namespace: Namespace) -> str | None:
-    return (
-        model_ids.problem_of(item.upstream_id)
-        or model_ids.problem_of(item.model_id)
-        or namespace.problem_of(item.model_id)
-    )
-
-
-def _record(item: Any, namespace: Namespace) -> Record:
-    if problem := _problem_of_id(item, namespace):
-        raise ValidationError(problem)
-    return Record(item.upstream_id, item.model_id, facts_of(item.facts), pricing_of(item.pricing))
-
-
 def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that say something, in stored form. Raises ValidationError, naming the field, for one that is none."""
+    """The facts that have a value, as JSON. Raises ValidationError, naming the field, for one that is none."""
     found: dict[str, Any] = {}
     for name, value in facts.items():
         if any(value is nothing or (value == nothing and type(value) is type(nothing)) for nothing in SILENT):
