@@ -19,7 +19,7 @@ class Anthropic(Adapter):
         return {"anthropic-version": VERSION}
 
     def url(self, path: str) -> str:
-        # Left alone, a page holds 20 models.
+        # Without a limit, a page has 20 models.
         return super().url(path) + ("?limit=1000" if path == "/models" else "")
 
     def next_page(self, page: Any, url: str) -> str | None:

@@ -14,7 +14,7 @@ AUTHORS = {
     "dashscope": "qwen",
     "nova": "amazon",
 }
-# The namespaces of providers whose own spelling is not OpenRouter's: a model may stand in the catalog under either.
+# The namespaces of providers whose own spelling is not OpenRouter's: a model may be in the catalog under either.
 _NAMESPACES = {"mistral": "mistral"}
 
 

@@ -1,6 +1,6 @@
 """What an adapter is: one upstream's addresses, units and odd values, turned into typed listings.
 
-Adapters know no database, settings or logging. Fetching goes through the door; every failure is an `UpstreamError`.
+Adapters know no database, settings or logging. They fetch through `UpstreamClient`; each failure is an `UpstreamError`.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ EFFORTS = {
 class Listing:
     """One model as one provider offers it.
 
-    `facts` maps synced fields of an AI model to values and lacks what upstream does not say. `pricing` holds plain
+    `facts` maps synced fields of an AI model to values and lacks what upstream does not state. `pricing` has plain
     decimal strings in USD (per token; per request, image and search where so named) and lacks what is not known.
     `problems` names fields that were sent but could not be used.
     """
@@ -47,7 +47,7 @@ class Listing:
 class BadRecord:
     """A record that was left out: its place in the answer (from 0), its id where readable, and why.
 
-    An id that is text but cannot be accepted stands here as `values.legible` writes it; None is left for a record
+    An id that is text but cannot be accepted is written as `values.legible` does it; None is left for a record
     without any.
     """
 
@@ -58,7 +58,7 @@ class BadRecord:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A parsed answer: `total` is the number of records it held, good and bad."""
+    """A parsed answer: `total` is the number of its records, good and bad."""
 
     listings: list[Listing]
     bad: list[BadRecord]
@@ -66,12 +66,12 @@ class Answer:
 
 
 class Rejected(Exception):
-    """Raised inside a record's parsing: this record cannot be used, and the text says why."""
+    """Raised while a record is parsed: the record cannot be used, and the text gives the reason."""
 
 
 @dataclass(slots=True)
 class ListingBuilder:
-    """A listing while it is being read; takes values through the cleaning functions and keeps the complaints."""
+    """A listing while it is being built; takes values through the cleaning functions and collects the problems."""
 
     upstream_id: str
     model_id: str
@@ -111,7 +111,7 @@ class ListingBuilder:
             self.pricing[key] = found
 
     def extra(self, key: str, value: Any) -> None:
-        """Kept beside the fields; nothing, empty text and empty lists are not."""
+        """Stored beside the fields; null, empty text and empty lists are not."""
         try:
             found = values.json_value(value)
         except Unusable as error:
@@ -135,13 +135,13 @@ class ListingBuilder:
             self.facts["supports_embeddings"] = "embeddings" in makes
 
     def embedding(self) -> None:
-        """For an upstream that says "an embedding model" in words of its own."""
+        """For an upstream that calls it an embedding model in words of its own."""
         self.facts.setdefault("input_modalities", ["text"])
         self.facts["output_modalities"] = ["embeddings"]
         self.facts["supports_embeddings"] = True
 
     def chat(self, *, images: bool | None = None) -> None:
-        """For an upstream that says "a chat model", and perhaps whether it sees images."""
+        """For an upstream that calls it a chat model, and perhaps states whether it sees images."""
         self.facts["task"] = capabilities.CHAT
         self.writes_text(images=images)
 
@@ -154,7 +154,7 @@ class ListingBuilder:
             self.facts["supports_embeddings"] = False
 
     def writes_text(self, *, images: bool | None = None) -> None:
-        """For an upstream that says "a language model", which need not be one for conversations."""
+        """For an upstream that calls it a language model, which need not be one for conversations."""
         if images is not None:
             self.takes_images(images)
         self.facts.setdefault("output_modalities", ["text"])
@@ -175,7 +175,7 @@ class ListingBuilder:
 
     @property
     def task(self) -> str:
-        """What the model is for, as far as this record and its id say."""
+        """What the model is for, as far as this record and its id show."""
         return capabilities.task_of_facts(self.upstream_id, self.facts)
 
     def paid_otherwise(self) -> None:
@@ -200,13 +200,13 @@ class Adapter:
     default_base_url: ClassVar[str] = ""
     # What it can be asked for, and under which path below the base URL.
     listings: ClassVar[dict[str, str]] = {"models": "/models"}
-    # The header a credential travels in, and what stands before it there.
+    # The header of a credential, and the prefix of its value.
     credential_style: ClassVar[tuple[str, str]] = ("Authorization", "Bearer ")
     # True for a source that only adds facts to models which others list.
     enricher: ClassVar[bool] = False
-    # Whether its ids, which it shares with no other source, may hold letters beyond ASCII.
+    # Whether its ids, which it shares with no other source, may have letters beyond ASCII.
     any_script: ClassVar[bool] = False
-    # The key of the envelope that holds the records.
+    # The key of the records in the envelope.
     envelope: ClassVar[str] = "data"
 
     def __init__(self, base_url: str = "", namespace: str = ""):
@@ -313,7 +313,7 @@ class Adapter:
             raise Rejected(f"id {error}") from None
 
     def catalog_id(self, upstream_id: str) -> str:
-        """Our id for theirs: always inside the provider's namespace, whatever the upstream says."""
+        """Our id for theirs: always inside the provider's namespace, whatever the upstream sends."""
         try:
             # The id itself has been judged; whether the namespace is shared, the sync knows.
             return values.model_id(f"{self.namespace}/{upstream_id}", any_script=True)
@@ -321,7 +321,7 @@ class Adapter:
             raise Rejected(f"id {error}") from None
 
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
-        """Fill the draft from the record; False leaves the record out without a complaint."""
+        """Fills the builder from the record; False leaves the record out without a problem."""
         raise NotImplementedError
 
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
@@ -343,7 +343,7 @@ class Adapter:
         return next(iter(self.listings)) if records else None
 
     def probe(self, client: UpstreamClient, credential: str | None = None) -> str:
-        """Try the connection and say in a sentence what was found; raises `UpstreamError`."""
+        """Tries the connection and returns a sentence on what was found; raises `UpstreamError`."""
         listing = next(iter(self.listings))
         found = self.parse(self.fetch(client, listing, credential), listing)
         return f"Connected: {count(len(found.listings))} listed."

@@ -1,6 +1,6 @@
 """Every server that speaks OpenAI's dialect: vLLM, llama.cpp, LM Studio, Groq, Together, xAI, DeepSeek and their like.
 
-Each adds fields of its own to `{"data": [{"id": ...}]}`; the fields are told apart by name, not by server.
+Each adds fields of its own to `{"data": [{"id": ...}]}`; the fields are recognised by name, not by server.
 """
 
 import re
@@ -52,9 +52,9 @@ _PER_MILLION = {
     "output_tokens": "completion",
     "cache_read_tokens": "input_cache_read",
 }
-# Objects that hold further facts of the model: DeepInfra's, GitHub's.
+# Objects with further facts of the model: DeepInfra's, GitHub's.
 _NESTED = ("metadata", "limits")
-# Objects that are read, or that say nothing about the model itself.
+# Objects that are read, or that do not describe the model itself.
 _READ = frozenset(
     {*_NESTED, "architecture", "meta", "pricing", "providers", "capabilities", "quantization", "permission",
      "loaded_instances"}
@@ -86,21 +86,21 @@ class Compatible(Adapter):
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
         if record.get("active") is False:
             return False  # Groq lists what it no longer serves.
-        said: dict[str, Any] = {}
+        sent: dict[str, Any] = {}
         for nested in (*(mapping(record.get(name)) for name in _NESTED), record):
-            said |= {name: value for name, value in nested.items() if value is not None}
-        draft.text("name", said.get("display_name") or said.get("name") or said.get("title"), values.MAX_NAME)
-        draft.text("description", said.get("description") or said.get("summary"), values.MAX_DESCRIPTION)
+            sent |= {name: value for name, value in nested.items() if value is not None}
+        draft.text("name", sent.get("display_name") or sent.get("name") or sent.get("title"), values.MAX_NAME)
+        draft.text("description", sent.get("description") or sent.get("summary"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("created"), values.moment, "created")
         meta = mapping(record.get("meta"))
         context = meta.get("n_ctx") or meta.get("n_ctx_train")
-        _first(draft, "context_length", {**said, "n_ctx": context}, ("n_ctx", *_CONTEXT))
-        _first(draft, "max_output_tokens", said, _MAX_OUTPUT)
-        _kind(said, draft)
+        _first(draft, "context_length", {**sent, "n_ctx": context}, ("n_ctx", *_CONTEXT))
+        _first(draft, "max_output_tokens", sent, _MAX_OUTPUT)
+        _kind(sent, draft)
         if draft.facts.get("supports_embeddings"):
             draft.put("embedding_dimensions", meta.get("n_embd"), values.whole)
-        _abilities(said, draft)
-        _prices(said.get("pricing"), draft)
+        _abilities(sent, draft)
+        _prices(sent.get("pricing"), draft)
         _hosts(record.get("providers"), draft)
         _extras(record, meta, draft)
         _remark_what_is_lost(record, draft)
@@ -129,28 +129,28 @@ def _first(draft: ListingBuilder, fact: str, record: dict[str, Any], names: tupl
             return
 
 
-def _kind(said: dict[str, Any], draft: ListingBuilder) -> None:
-    architecture = mapping(said.get("architecture"))
-    draft.modalities(*(_modalities(said, architecture, way) for way in ("input", "output")))
-    word = str(said.get("type") or said.get("model_type"))
-    if word == "chat" or (word not in _TASKS and said.get("supports_chat") is True):
+def _kind(sent: dict[str, Any], draft: ListingBuilder) -> None:
+    architecture = mapping(sent.get("architecture"))
+    draft.modalities(*(_modalities(sent, architecture, way) for way in ("input", "output")))
+    word = str(sent.get("type") or sent.get("model_type"))
+    if word == "chat" or (word not in _TASKS and sent.get("supports_chat") is True):
         draft.chat()
     elif word in _TASKS:
         draft.is_for(_TASKS[word])
-    elif said.get("supports_chat") is False:
-        draft.is_for(_not_for_chat(str(said.get("kind")), draft.upstream_id))
+    elif sent.get("supports_chat") is False:
+        draft.is_for(_not_for_chat(str(sent.get("kind")), draft.upstream_id))
     elif word in _LANGUAGE_TYPES:
         draft.writes_text()
-    elif isinstance(parent := said.get("parent"), str):
+    elif isinstance(parent := sent.get("parent"), str):
         # A LoRA adapter's name is anybody's choice.
         draft.is_for(words.task_of_name(parent) or words.CHAT)
     elif "output_modalities" not in draft.facts and draft.task == words.EMBEDDINGS:
         draft.embedding()
 
 
-def _modalities(said: dict[str, Any], architecture: dict[str, Any], way: str) -> Any:
+def _modalities(sent: dict[str, Any], architecture: dict[str, Any], way: str) -> Any:
     name = f"{way}_modalities"
-    return said.get(name, said.get(f"supported_{name}", architecture.get(name)))
+    return sent.get(name, sent.get(f"supported_{name}", architecture.get(name)))
 
 
 def _not_for_chat(kind: str, upstream_id: str) -> str:
@@ -162,12 +162,12 @@ def _not_for_chat(kind: str, upstream_id: str) -> str:
     return words.COMPLETION if kind.startswith("HF_") else words.OTHER
 
 
-def _abilities(said: dict[str, Any], draft: ListingBuilder) -> None:
-    flags = {name: flag for name, flag in said.items() if name.startswith("supports_") and isinstance(flag, bool)}
-    if said.get("type") == "vlm":
+def _abilities(sent: dict[str, Any], draft: ListingBuilder) -> None:
+    flags = {name: flag for name, flag in sent.items() if name.startswith("supports_") and isinstance(flag, bool)}
+    if sent.get("type") == "vlm":
         flags["vlm"] = True
     for name in ("features", "tags", "capabilities"):
-        if isinstance(listed := said.get(name), list):
+        if isinstance(listed := sent.get(name), list):
             flags |= {word.lower().replace("-", "_"): True for word in listed if isinstance(word, str)}
         else:
             flags |= {word: flag for word, flag in mapping(listed).items() if isinstance(flag, bool)}
@@ -177,7 +177,7 @@ def _abilities(said: dict[str, Any], draft: ListingBuilder) -> None:
     sees = [flags[name] for name in _VISION if name in flags]
     if sees and "input_modalities" not in draft.facts:
         draft.takes_images(any(sees))
-    features = draft.clean("supported_features", said.get("supported_features"), values.words)
+    features = draft.clean("supported_features", sent.get("supported_features"), values.words)
     if features is not None:
         # A list of all that there is: what it lacks, the model lacks.
         draft.facts["supports_tools"] = "tools" in features
@@ -212,24 +212,24 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
 
 
 def _hosts(hosts: Any, draft: ListingBuilder) -> None:
-    """Hugging Face's router names those who serve a model, and picks one: what holds with each of them is read."""
+    """Hugging Face's router names those who serve a model, and picks one: what is true of each of them is read."""
     listed = [mapping(host) for host in hosts] if isinstance(hosts, list) else []
-    live = [host for host in listed if host.get("status", "live") == "live"]
-    contexts = [draft.clean("context_length", host.get("context_length"), values.whole) for host in live]
+    serving = [host for host in listed if host.get("status", "live") == "live"]
+    contexts = [draft.clean("context_length", host.get("context_length"), values.whole) for host in serving]
     if known := [context for context in contexts if context]:
         draft.facts.setdefault("context_length", min(known))
     for fact in ("supports_tools", "supports_structured_output"):
-        if flags := [host[fact] for host in live if isinstance(host.get(fact), bool)]:
+        if flags := [host[fact] for host in serving if isinstance(host.get(fact), bool)]:
             draft.facts[fact] = all(flags)
     for key, name in (("prompt", "input"), ("completion", "output")):
-        amounts = [mapping(host.get("pricing")).get(name) for host in live]
+        amounts = [mapping(host.get("pricing")).get(name) for host in serving]
         numbers = [amount for amount in amounts if isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)]
         if numbers:
             draft.price(key, max(numbers), per_million=True)
 
 
 def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
-    """Names what looks like a limit, a price or a modality where nothing is read, so that somebody may miss it."""
+    """Names what looks like a limit, a price or a modality and is not read, so that somebody may notice."""
     for name, value in record.items():
         if name in _READ or name in (*_CONTEXT, *_MAX_OUTPUT) or "modalities" in name:
             continue

@@ -58,7 +58,7 @@ class Google(Adapter):
         if task is not None:
             draft.is_for(task)
         elif methods:
-            # `generateContent` makes voices and pictures, too, so that the name has to tell these apart.
+            # `generateContent` makes voices and pictures, too, so that only the name distinguishes these.
             draft.facts["supports_embeddings"] = False
         if task != EMBEDDINGS:
             # Theirs has an outputTokenLimit of 1, which means nothing.
@@ -69,7 +69,7 @@ class Google(Adapter):
 
 
 def _task(methods: list[str]) -> str | None:
-    """What the methods say that the model is for; None where they leave it open."""
+    """What the model is for by its methods; None where they leave it open."""
     if not methods or "generateContent" in methods:
         return None
     # Without any of these it answers from given texts (`aqa`), or does what we do not know.

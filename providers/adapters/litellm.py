@@ -110,7 +110,7 @@ class LiteLLM(Enricher):
 def _modalities(record: dict[str, Any], draft: ListingBuilder) -> None:
     given, produced = record.get("supported_modalities"), record.get("supported_output_modalities")
     if record.get("mode") in _TEXT_MODES:
-        # Where it lists none: text, and pictures where the flag says so.
+        # Where it lists none: text, and pictures where the flag is set.
         given = given or (["text", "image"] if record.get("supports_vision") is True else ["text"])
         produced = produced or ["text"]
     draft.modalities(given, produced)

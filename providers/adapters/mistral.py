@@ -48,6 +48,6 @@ class Mistral(Adapter):
 
 
 def _task(capabilities: dict[str, Any], upstream_id: str) -> str:
-    # No capability says that a model embeds: only its name does.
+    # No capability marks a model that embeds: only its name does.
     stated = next((task for name, task in _TASKS if capabilities.get(name) is True), None)
     return stated or task_of_name(upstream_id) or OTHER

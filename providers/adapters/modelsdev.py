@@ -9,7 +9,7 @@ from providers.adapters.base import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
 from providers.client.http import UpstreamError
 
-# First-party lists only: what a reseller charges or serves says nothing about the model itself.
+# First-party lists only: a reseller's prices and limits are not the model's own.
 FIRST_PARTY = (
     "openai", "anthropic", "google", "mistral", "xai", "zai", "zhipuai", "llama", "deepseek", "moonshotai", "alibaba",
     "cohere", "minimax", "nvidia", "perplexity", "upstage", "xiaomi", "inception", "morph", "stepfun", "nova",
@@ -53,7 +53,7 @@ class ModelsDev(Enricher):
         draft.put("context_length", limit.get("context") or None, values.whole, "limit.context")
         modalities = mapping(record.get("modalities"))
         if task_of_name(draft.upstream_id) == EMBEDDINGS:
-            # It says that embedding models answer in text, and keeps the dimensions where others have the output.
+            # It lists embedding models as answering in text, and has the dimensions where others have the output.
             draft.embedding()
             draft.put("embedding_dimensions", limit.get("output") or None, values.whole, "limit.output")
         else:

@@ -62,7 +62,7 @@ class Ollama(Adapter):
         draft.put("context_length", details.get("context_length") or info.get(f"{arch}.context_length"), values.whole)
         capabilities = draft.clean("capabilities", record.get("capabilities", show.get("capabilities")), values.words)
         if capabilities is None and info:
-            # The server's own rule, for those too old to say it.
+            # The server's own rule, for those too old to send capabilities.
             capabilities = ["embedding"] if f"{arch}.pooling_type" in info else None
         if is_embedding_only(draft.upstream_id, capabilities):
             draft.embedding()

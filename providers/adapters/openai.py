@@ -1,4 +1,4 @@
-"""OpenAI itself: https://api.openai.com/v1. Its list names models and says next to nothing about them."""
+"""OpenAI itself: https://api.openai.com/v1. Its list names models and hardly describes them."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class OpenAI(Adapter):
         # No name, context, price or modality is sent, so none is claimed: others' facts must not be blanked.
         draft.put("released_at", record.get("created"), values.moment, "created")
         draft.put("retires_at", record.get("shutdown_date"), values.retirement, "shutdown_date")
-        # The names tell what a model is for (catalog/capabilities.py); only this much is worth a field.
+        # The names show what a model is for (catalog/capabilities.py); only this much is worth a field.
         if draft.task == EMBEDDINGS:
             draft.embedding()
         draft.extra("owned_by", record.get("owned_by"))

@@ -77,13 +77,13 @@ class OpenRouter(Adapter):
         if draft.facts.get("supports_embeddings"):
             _dimensions(draft)
         else:
-            # What the list of embedding models says here is about chat models.
+            # The list of embedding models has parameters of chat models here.
             _parameters(record, draft)
         _extras(record, draft)
 
 
 def _listing_of(records: list[Any]) -> str | None:
-    """The listing that most records belong to; None when none says what it makes."""
+    """The listing that most records belong to; None where none states its outputs."""
     makes = [
         "embeddings" in produced
         for record in records
@@ -119,10 +119,10 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
             draft.price(key, pricing[key])
     overrides = pricing.get("overrides")
     if isinstance(overrides, list):
-        kept = [_override(item, draft) for item in overrides]
+        found = [_override(item, draft) for item in overrides]
         # A condition that cannot be read makes its price meaningless, so such an entry is left out.
-        if found := [item for item in kept if item]:
-            draft.pricing["overrides"] = found
+        if usable := [item for item in found if item]:
+            draft.pricing["overrides"] = usable
     elif overrides is not None:
         draft.problems.append("price overrides is not a list")
 
@@ -131,14 +131,14 @@ def _override(entry: Any, draft: ListingBuilder) -> dict[str, Any] | None:
     conditions = {key: entry[key] for key in CONDITIONS if key in entry} if isinstance(entry, dict) else {}
     try:
         prices = {key: values.price(entry[key]) for key in PRICES if key in entry} if conditions else {}
-        kept = values.json_value(conditions)
+        cleaned = values.json_value(conditions)
     except Unusable:
         prices = {}
     known = {key: amount for key, amount in prices.items() if amount is not None}
     if not known:
         draft.problems.append("price overrides holds an entry that cannot be read")
         return None
-    return {**kept, **known}
+    return {**cleaned, **known}
 
 
 def _parameters(record: dict[str, Any], draft: ListingBuilder) -> None:
@@ -159,14 +159,14 @@ def _parameters(record: dict[str, Any], draft: ListingBuilder) -> None:
 
 
 def _defaults(value: Any) -> dict[str, Any]:
-    """Default parameters less those that are null, which say nothing."""
+    """Default parameters less those that are null."""
     if value is not None and not isinstance(value, dict):
         raise Unusable("is not an object")
     return {key: item for key, item in values.json_value(value or {}).items() if item is not None}
 
 
 def _dimensions(draft: ListingBuilder) -> None:
-    # There is no field for it; most descriptions name it, and one that names two sizes says nothing certain.
+    # There is no field for it; most descriptions name it, and one that names two sizes is ambiguous.
     found = set(_DIMENSIONS.findall(draft.facts.get("description", "")))
     if len(found) == 1:
         draft.facts["embedding_dimensions"] = int(found.pop())
@@ -178,7 +178,7 @@ def _extras(record: dict[str, Any], draft: ListingBuilder) -> None:
     draft.extra("variant", draft.upstream_id.partition(":")[2])
     draft.extra("supported_voices", record.get("supported_voices"))
     draft.extra("per_request_limits", record.get("per_request_limits"))
-    # "-1" stands for a router, whose price is that of the model it picks: not free, and not unknown by mistake.
+    # "-1" marks a router, whose price is that of the model it picks: not free, and not unknown by mistake.
     if str(mapping(record.get("pricing")).get("prompt")) == "-1":
         draft.extras["variable_price"] = True
     target = record.get("alias_target")

@@ -1,8 +1,8 @@
 """Odd values made plain: one function per kind of value that upstreams send, the same for every adapter.
 
-Each returns the clean value, or None when upstream says nothing; a value that is there and cannot be used raises
+Each returns the clean value, or None where upstream sends nothing; a value that is there and cannot be used raises
 `Unusable` with half a sentence for the report. Limits are those of the stricter database, so that SQLite and PostgreSQL
-keep the same rows.
+store the same rows.
 """
 
 import re
@@ -37,7 +37,7 @@ _NO_RETIREMENT_YEAR = 2098
 
 
 class Unusable(ValueError):
-    """The value is there but cannot be used; the text says why, to follow the field's name."""
+    """The value is there but cannot be used; the text gives the reason, to follow the field's name."""
 
 
 class Unstorable(Unusable):
@@ -75,12 +75,12 @@ def legible(value: Any) -> str | None:
     shown = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in value[:MAX_SHOWN_ID]
     )
-    # The blank keeps what is cut from being another model's id.
+    # With the blank, what is cut cannot be another model's id.
     return shown if len(value) <= MAX_SHOWN_ID and len(shown) <= MAX_ID else f"{shown[:MAX_SHOWN_ID]} …"
 
 
 def text(value: Any, limit: int = MAX_WORD) -> str | None:
-    """Text in NFC without blanks around it; empty text says nothing."""
+    """Text in NFC without blanks around it; None for empty text."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -228,6 +228,6 @@ def json_value(value: Any) -> Any:
 
 
 def in_order(found: Iterable[str], order: Iterable[str]) -> list[str]:
-    """The found words in the given order, unknown ones last: upstreams shuffle their lists, and we keep still."""
+    """The found words in the given order, unknown ones last: upstreams shuffle their lists, which is no change."""
     ranks = {word: rank for rank, word in enumerate(order)}
     return sorted(found, key=lambda word: (ranks.get(word, len(ranks)), word))

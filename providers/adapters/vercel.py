@@ -41,7 +41,7 @@ class Vercel(Adapter):
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("released") or record.get("created"), values.moment, "created")
-        # Image and video models carry zeros here, which say nothing.
+        # Image and video models have zeros here, which mean unknown.
         draft.put("context_length", record.get("context_window") or None, values.whole, "context_window")
         word = record.get("type")
         if word == "language":

@@ -67,7 +67,7 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The path without the query, which may hold a secret, and not longer than a message should be."""
+        """The path without the query, which may contain a secret, and not longer than a message should be."""
         return urlsplit(self.url).path[:200]
 
     @property
@@ -79,7 +79,7 @@ class Target:
 def check_url(url: str, allowed_hosts: Sequence[str] = (), trusted_origins: Collection[str] = ()) -> None:
     """Raise `UpstreamError("blocked_address")`, with a sentence for a form, when calls to `url` would be refused.
 
-    Names are not resolved here (a form must work without a network): the door tests their addresses at each connect.
+    Names are not resolved here (a form must work without a network): the client tests their addresses at each connect.
     """
     inspect_url(url, allowed_hosts, trusted_origins)
 
@@ -173,7 +173,7 @@ def resolve(target: Target, seconds: float) -> list[Address]:
         except (OSError, UnicodeError):
             answers.put(None)
 
-    # getaddrinfo knows no timeout, and a thread that hangs in it must not keep the process from ending.
+    # getaddrinfo knows no timeout, and a thread that hangs in it must not prevent the process from ending.
     threading.Thread(target=look_up, daemon=True, name="resolve").start()
     try:
         found = answers.get(timeout=max(seconds, 0.001))

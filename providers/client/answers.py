@@ -24,7 +24,7 @@ _FAULTS = {
 def strict_loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
     """Parses an answer; raises `UpstreamError` ("malformed", "too_large") on anything odd, and nothing else.
 
-    A number with a fraction or an exponent becomes a `Decimal` of its own digits, so that a price keeps them. Two
+    A number with a fraction or an exponent becomes a `Decimal` of its own digits, so that no price loses any. Two
     faults that one record of a list can bring without harm to the others are left for the adapter to judge: a lone
     surrogate stays in its text, and what is nested too deep becomes null.
     """

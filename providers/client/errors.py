@@ -7,8 +7,8 @@ class UpstreamError(Exception):
     """A call that gave no usable answer.
 
     `reason` is a word for machines (timeout, connect, tls, blocked_address, redirect, unauthorized, rate_limited,
-    http_status, malformed, too_large, empty, wrong_shape, not_recognised); `message` is a sentence that never holds a
-    credential, a query string or a piece of the answer, so it may be logged, stored and shown. `brief` is the same
+    http_status, malformed, too_large, empty, wrong_shape, not_recognised); `message` is a sentence without
+    credentials, query strings or parts of the answer, so that it may be logged, stored and shown. `brief` is the same
     without the path that was asked, which callers of the API need not know. `retry_after` is in seconds, where the
     upstream named a wait.
     """

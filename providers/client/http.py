@@ -1,4 +1,4 @@
-"""The one door for outgoing HTTP. Nothing else in the project opens a connection to an upstream.
+"""The client for all outgoing HTTP. Nothing else in the project opens a connection to an upstream.
 
 What the usual client would do by itself and this one does not: follow redirects to other hosts (an `x-api-key` header
 goes along), read proxies and passwords from the environment, resolve a name a second time after it was judged, wait for
@@ -64,7 +64,7 @@ class Limits:
     read: float = 20.0
     total: float = 60.0
     max_bytes: int = 20_000_000
-    # Of all answers that one door brings: pages of one listing are held together.
+    # Of all answers that one client fetches: the pages of one listing are in memory together.
     all_bytes: int = 60_000_000
     max_values: int = MAX_VALUES
     attempts: int = 3
@@ -91,7 +91,7 @@ class UpstreamClient:
         self.limits = limits
         self.trusted_origins = tuple(trusted_origins)
         self.ca_bundle = ca_bundle
-        self._brought = 0
+        self._fetched = 0
 
     def get_json(
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
@@ -129,8 +129,8 @@ class UpstreamClient:
             sent[name] = value
         call = _Call(method, body, sent, credential_header[1] if credential_header else "")
         data = self._with_retries(target, call)
-        self._brought += len(data)
-        if self._brought > self.limits.all_bytes:
+        self._fetched += len(data)
+        if self._fetched > self.limits.all_bytes:
             raise _too_large(target, self.limits.all_bytes)
         if not data.strip():
             raise _refusal("empty", target, "with nothing")
@@ -172,7 +172,7 @@ class UpstreamClient:
     def _exchange(self, target: Target, call: "_Call", deadline: float) -> bytes | Target:
         """The body of the answer, or where within its origin it redirects to."""
         addresses = resolve(target, min(self.limits.connect, deadline - time.monotonic()))
-        # Judged anew at each try and then connected to as they are: the name is not resolved a second time.
+        # Judged at each try and then connected to as they are: the name is not resolved a second time.
         judge(target, addresses, self.allowed_hosts, self.trusted_origins)
         watch = _Watch(deadline)
         session = requests.Session()
@@ -201,7 +201,7 @@ class UpstreamClient:
                 raise _too_slow(target) from None
             raise
         except _CLIENT_ERRORS as error:
-            # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is not kept.
+            # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is dropped.
             raise _translated(error, target, expired=watch.expired) from None
 
 
@@ -254,7 +254,7 @@ class _Watch:
 
 
 class _PinnedAdapter(HTTPAdapter):
-    """Connects to the addresses that were judged, while Host, SNI and the certificate check keep the name."""
+    """Connects to the addresses that were judged, while Host, SNI and the certificate check use the name."""
 
     def __init__(self, addresses: Sequence[Address], limits: Limits, watch: _Watch):
         self._addresses = addresses
@@ -373,7 +373,7 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterator[bytes]:
-    """The decoded body in pieces, never holding more than one piece beyond the cap."""
+    """The decoded body in chunks, with never more than one chunk in memory beyond the cap."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise UpstreamError("malformed", f"{target.host} answered in an encoding that was not asked for.")
@@ -383,16 +383,16 @@ def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterat
         received += len(chunk)
         while chunk:
             if inflate is None:
-                rendered_model, chunk = chunk, b""
+                decoded, chunk = chunk, b""
             elif inflate.eof:
                 raise UpstreamError("malformed", f"The answer of {target.host} goes on after its compressed end.")
             else:
-                rendered_model = inflate.decompress(chunk, _CHUNK)
+                decoded = inflate.decompress(chunk, _CHUNK)
                 chunk = inflate.unconsumed_tail or inflate.unused_data
-            size += len(rendered_model)
+            size += len(decoded)
             if max(size, received) > max_bytes:
                 raise _too_large(target, max_bytes)
-            yield rendered_model
+            yield decoded
     if inflate is not None:
         if size + len(tail := inflate.flush()) > max_bytes:
             raise _too_large(target, max_bytes)

@@ -1,16 +1,16 @@
-"""Credentials of ours that an upstream sends back, wherever it puts them: taken out before anybody keeps them."""
+"""Credentials of ours that an upstream sends back, wherever it puts them: taken out before anything is stored."""
 
 from __future__ import annotations
 
 from typing import Any
 
 MASK = "***"
-# What stands for a credential where a server asks for none ("ollama", "none") is no secret, and a word of its models.
+# Shorter ones, sent where a server asks for none ("ollama", "none"), are no secret, and words of its models.
 _SHORTEST = 8
 
 
 def may_hold(data: bytes, secret: str) -> bool:
-    """Whether JSON of these bytes can hold the secret, as it is or in escapes."""
+    """Whether JSON of these bytes can contain the secret, as it is or in escapes."""
     return secret.encode() in data or b"\\u" in data or b"\\/" in data
 
 

@@ -15,7 +15,7 @@ from providers.models import Provider
 
 
 class CredentialError(Exception):
-    """A credential cannot be used; `reason` is a machine word, and the text holds no secret."""
+    """A credential cannot be used; `reason` is a machine word, and the text contains no secret."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ def decrypt(provider: Provider) -> Credential:
 
 
 def store(provider: Provider, secret: str) -> None:
-    """Sets the credential for the provider's address as it stands now; the caller saves `CREDENTIAL_FIELDS`."""
+    """Sets the credential for the provider's present address; the caller saves `CREDENTIAL_FIELDS`."""
     origin = origin_of(endpoints.base_url(provider))
     provider.credential = encrypt(secret, origin)
     provider.credential_hint = hint(secret)
@@ -106,7 +106,7 @@ def of(provider: Provider) -> str | None:
 
 
 def rotate() -> tuple[list[str], list[str]]:
-    """Encrypts every stored credential anew under the first key. Returns the slugs done and those that no key opens."""
+    """Encrypts every stored credential under the first key. Returns the slugs done and those that no key opens."""
     done, failed = [], []
     fernet = _fernet()
     for provider in Provider.objects.exclude(credential="").order_by("slug"):

@@ -1,7 +1,7 @@
 """The stored copies of what upstreams list, so that no request waits for an upstream that does not answer.
 
 A copy that has grown old is renewed by one caller across all processes: the one whose compare-and-set on
-`renewing_until` succeeds. It renews in a thread of its own; the request waits only as long as `at_hand` says.
+`renewing_until` succeeds. It renews in a thread of its own; the request waits only as long as `at_hand` lets it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def at_hand(copy: ProviderCopy, fetch: Callable[[], Items]) -> ProviderCopy:
 
 
 def items_of(copy: ProviderCopy) -> Items:
-    """What the copy holds, less what is none of our items and so was not stored by us."""
+    """The copy's items, less what is none of ours and so was not stored by us."""
     return [item for item in copy.items if _is_item(item)] if copy.pk else []
 
 
@@ -90,7 +90,7 @@ def _is_item(item: Any) -> bool:
 
 
 def store(provider: Provider, listing: str, items: Items) -> None:
-    """Keeps what a sync has just read from upstream. A renewal that is under way meanwhile is not written."""
+    """Stores what a sync has just read from upstream. A renewal that is under way meanwhile is not written."""
     ProviderCopy.objects.update_or_create(
         provider=provider,
         listing=listing,
@@ -109,7 +109,7 @@ def is_fresh(copy: ProviderCopy) -> bool:
 
 
 def is_recent(copy: ProviderCopy) -> bool:
-    """Whether the copy may stand in for an upstream that fails."""
+    """Whether the copy may be served for an upstream that fails."""
     limit = timedelta(seconds=RECENT * settings.PROVIDER_CACHE_SECONDS)
     return copy.fetched_at is not None and _age(copy.fetched_at) < limit
 

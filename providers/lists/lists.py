@@ -44,7 +44,7 @@ class ProviderList:
     shape: Callable[[Mapping[str, Any]], dict[str, Any]]
     # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
     kinds: str = ""
-    # Whether the curated list stands in for it.
+    # Whether the curated list replaces it where upstream cannot be read.
     has_curated: bool = True
 
 
@@ -64,7 +64,7 @@ class State:
         return f"{self.source}-{self.as_of}-{fetched}"
 
 
-# The items of a copy: what is kept of one upstream record, whatever the list.
+# The items of a copy: what is stored of one upstream record, whatever the list.
 
 
 def item(
@@ -76,7 +76,7 @@ def item(
     pricing: Mapping[str, str],
     **local: Any,
 ) -> dict[str, Any]:
-    """A record as copies keep it. `local` holds Ollama's details; `name` may begin with "Author: "."""
+    """A record as copies store it. `local` has Ollama's details; `name` may begin with "Author: "."""
     author, plain = authors.split_name(name)
     return {
         "id": upstream_id,
@@ -165,7 +165,7 @@ def dollars_per_million(price: str) -> str:
         amount = (Decimal(price) * 1_000_000).normalize()
     except InvalidOperation as error:
         raise ValueError(f"{price} is no price") from error
-    # Two places at least, as amounts are written; more only where they say something.
+    # Two places at least, as amounts are written; more only where they are not zero.
     places = max(2, -int(amount.as_tuple().exponent))
     return f"${amount:.{places}f}"
 
@@ -177,7 +177,7 @@ def seen(caller: Caller, items: cache.Items) -> cache.Items:
     """The items that the viewer may see, what upstream leaves out filled in from the catalog. One query.
 
     An item with a catalog entry is judged by catalog/access/rules.py, one without an entry by the key's policy alone,
-    and so is what such a one stands for.
+    and so is the target of an alias.
     """
     viewer = caller.viewer
     named = {record["model_id"] for record in items} | {_target_of(record) for record in items}
@@ -207,7 +207,7 @@ def _as_bool(condition: Q) -> Case:
 
 
 def _target_of(record: Mapping[str, Any]) -> str:
-    # Copies of an older release do not say it.
+    # Copies of an older release do not have it.
     return str(record.get("alias_of", ""))
 
 
@@ -302,7 +302,7 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
 
 def answer(listed: ProviderList, state: State, caller: Caller) -> bytes:
     """The body for this viewer, as JSON."""
-    return _answers.kept((listed, caller.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, caller)))
+    return _answers.get((listed, caller.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, caller)))
 
 
 def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
@@ -335,7 +335,7 @@ class _Kept(Generic[Made]):
         self._made: OrderedDict[Hashable, Made] = OrderedDict()
         self._lock = threading.Lock()
 
-    def kept(self, key: Hashable, make: Callable[[], Made]) -> Made:
+    def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
@@ -353,4 +353,4 @@ _items: _Kept[cache.Items] = _Kept(8)
 
 
 def _items_of(copy: ProviderCopy) -> cache.Items:
-    return _items.kept((copy.pk, copy.fetched_at), lambda: cache.items_of(copy))
+    return _items.get((copy.pk, copy.fetched_at), lambda: cache.items_of(copy))

@@ -21,13 +21,13 @@ from providers.reading.reader import Reader
 
 # Kinds that list nothing to a caller without a key, or that are not asked without one.
 WITHOUT_CREDENTIAL = frozenset({"ollama"})
-# Of one answer: many times the largest recorded. Reading it keeps other requests of the process from the interpreter;
+# Of one answer: many times the largest recorded. Parsing it blocks the interpreter for other requests of the process;
 # a sync may take more, in its own time.
 MAX_BYTES, MAX_VALUES = 4_000_000, 100_000
 
 
 class HurriedClient(UpstreamClient):
-    """A door with one deadline for all calls together: an adapter may need several."""
+    """A client with one deadline for all calls together: an adapter may need several."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
         # One try: whoever asks next comes soon enough.
@@ -76,7 +76,7 @@ def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None
             trusted_origins=endpoints.trusted_for(provider),
         )
         reader = Reader(provider, client)
-        # No connection is kept while upstream is awaited.
+        # No connection is occupied while upstream is awaited.
         connection.close()
         try:
             payload = reader.answer(listing)
@@ -95,7 +95,7 @@ def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None
 
 
 def _holds_nothing(payload: Any) -> bool:
-    """Whether an Ollama server says that it has no model yet, which is no failure."""
+    """Whether an Ollama server has no model yet, which is no failure."""
     if not isinstance(payload, dict) or "models" not in payload:
         raise cache.Unreadable("The server that answered is not Ollama.")
     return payload["models"] == []

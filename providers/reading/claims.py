@@ -14,7 +14,7 @@ from providers.models import Provider, ProviderModel
 from providers.reading import curated
 from providers.reading.namespaces import ENRICHERS, VENDORS, owns_namespace
 
-# Kept for the host of that name as long as there is no provider of that name.
+# Reserved for the host of that name as long as there is no provider of that name.
 _RESERVED = frozenset({"ollama"})
 
 

@@ -18,7 +18,7 @@ AGGREGATORS = frozenset({"openrouter", "vercel"})
 VENDORS = frozenset({"openai", "anthropic", "google", "mistral"})
 # They describe models that others offer, and offer none themselves.
 ENRICHERS = frozenset(kind for kind, adapter in ADAPTERS.items() if adapter.enricher)
-# Listings that hold one kind of models only; any other may hold both.
+# Listings of one kind of models only; any other may have both.
 LANGUAGE, EMBEDDINGS = "language", "embeddings"
 
 
@@ -57,7 +57,7 @@ class Namespace:
 
 
 def covers(kind: str, slug: str, listing: str, model_id: str, is_embedding: bool) -> bool:
-    """Whether a provider's listing decides on a curated entry: its namespace and its kind of models hold it."""
+    """Whether a provider's listing decides on a curated entry: its namespace and its kind of models cover it."""
     if kind in ENRICHERS or listing == (LANGUAGE if is_embedding else EMBEDDINGS):
         return False
     return kind in AGGREGATORS or model_id.startswith(f"{slug}/")

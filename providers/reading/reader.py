@@ -1,4 +1,4 @@
-"""Reads a provider, or one of its answers saved to disk, and checks what it says, without a transaction."""
+"""Reads a provider, or one of its answers saved to disk, and checks the answer, without a transaction."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reader:
             raise endpoints.hinted(error, self.provider) from None
 
     def probe(self) -> str:
-        """Tries the connection and says in a sentence what was found. Raises UpstreamError and CredentialError."""
+        """Tries the connection and returns a sentence on what was found. Raises UpstreamError and CredentialError."""
         credential = self._credential()
         try:
             return self.adapter.probe(self.client, credential)
@@ -67,7 +67,7 @@ class Reader:
         payload = strict_loads(path.read_bytes())
         listing = self.adapter.recognise(payload)
         if listing is None:
-            # Parsing says better what is wrong with it.
+            # The parser's message names what is wrong with it.
             self.adapter.parse(payload, self.listings[0])
             raise UpstreamError("not_recognised", f"This is no answer of {self.provider.kind}.")
         return self.parse(masked(payload, self._secret()), listing)

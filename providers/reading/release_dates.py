@@ -1,4 +1,4 @@
-"""When models came out, as far as what upstreams call `created` can tell.
+"""When models came out, as far as upstreams' `created` can be trusted.
 
 Catalogs write there when a model was made. Many servers write the time of asking, when they were started, or the same
 number beside every model, and none of these is a release date.
@@ -23,9 +23,9 @@ MAY_BE_AHEAD = frozenset({"openrouter"})
 
 
 def settled(parsed: ParsedListing, offers: Mapping[str, ProviderModel], kind: str, now: datetime) -> ParsedListing:
-    """The reading with only those release dates that can be ones. `offers` are the provider's, by upstream id.
+    """The listing with only those release dates that can be ones. `offers` are the provider's, by upstream id.
 
-    A date that was taken once stays, so that a server that says another one each time changes nothing.
+    A date that was taken once stays, so that a server that sends another one each time changes nothing.
     """
     dates = [_moment(record.facts) for record in parsed.records]
     known = [date for date in dates if date is not None]
@@ -48,12 +48,12 @@ def settled(parsed: ParsedListing, offers: Mapping[str, ProviderModel], kind: st
 
 
 def _moment(facts: Mapping[str, Any]) -> datetime | None:
-    said = facts.get(FIELD)
-    return None if said is None else datetime.fromisoformat(said)
+    value = facts.get(FIELD)
+    return None if value is None else datetime.fromisoformat(value)
 
 
-def _with(record: Record, said: str | None) -> Record:
-    if record.facts.get(FIELD) == said:
+def _with(record: Record, value: str | None) -> Record:
+    if record.facts.get(FIELD) == value:
         return record
     rest = {name: value for name, value in record.facts.items() if name != FIELD}
-    return replace(record, facts=rest if said is None else {**rest, FIELD: said})
+    return replace(record, facts=rest if value is None else {**rest, FIELD: value})

@@ -14,7 +14,7 @@ from django.db import models
 from providers.models import Provider, ProviderModel
 from providers.reading.records import ParsedListing, Record
 
-# What upstream says of an offer; a person's change of one of these pins it.
+# What upstream describes of an offer; a person's change of one of these pins it.
 OFFER_FIELDS = ("display_name", "pricing", "context_length", "max_output_tokens")
 # Those whose changes are history; a change of the name is the model's own history already.
 HISTORY_FIELDS = ("pricing", "context_length", "max_output_tokens")
@@ -79,9 +79,9 @@ def replaced(row: Row, **values: Any) -> Row:
 def missing(
     offers: Mapping[str, ProviderModel], listing: str, here: Collection[str], unidentified: int
 ) -> tuple[list[str], list[str]]:
-    """The upstream ids that the listing no longer holds, and those that it may still hold.
+    """The upstream ids that the listing no longer has, and those that it may still have.
 
-    `here` are the ids that it holds, `unidentified` the number of records that do not say which model they are: each
+    `here` are the ids that it has, `unidentified` the number of records that do not name their model: each
     may be one of the absent, so as many are spared. Always the first by id, so that the next run spares the same.
     """
     absent = sorted(
@@ -118,7 +118,7 @@ def compare(
                 wanted[upstream_id] = record.model_id
                 continue
             if offer.listing != parsed.listing and offer.is_listed:
-                continue  # Another listing of the provider holds it and describes it.
+                continue  # Another listing of the provider has it and describes it.
             if offer.model_id is None:
                 wanted[upstream_id] = record.model_id
             values, history = _differences(offer, parsed.listing, record)
@@ -146,7 +146,7 @@ def _new_offer(provider: Provider, listing: str, record: Record, now: datetime) 
 def _differences(offer: ProviderModel, listing: str, record: Record) -> tuple[dict[str, Any], list[Difference]]:
     """The values that the record changes on an offer, and those of the changes that are history.
 
-    A pinned field keeps its value; upstream's is noted in `upstream`.
+    A pinned field stays as it is; upstream's value is noted in `upstream`.
     """
     upstream = dict(offer.upstream)
     wanted: dict[str, Any] = {"facts": record.facts, "upstream": upstream, "listing": listing}
@@ -178,7 +178,7 @@ def _values_of(record: Record, before: dict[str, Any]) -> dict[str, Any]:
 def steady(pricing: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """`pricing` without the flapping of hourly tariffs.
 
-    Where prices depend on the time of day, upstream's base price is the one valid at the moment of reading. Where the
+    Where prices depend on the time of day, upstream's base price is the one valid at the time of the request. Where the
     windows fill the day, the base is the highest of them; otherwise a base that equals the price of a window may only
     be that window's, so the base that was known stays.
     """

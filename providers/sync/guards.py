@@ -1,4 +1,4 @@
-"""What makes a listing suspicious: too much gone, mostly bad, or prices that moved all at once."""
+"""What makes a listing suspicious, and so held: too much gone, mostly bad, or prices that moved all at once."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from providers.wording import per_million
 
 
 class NotHeld(Exception):
-    """There is nothing to decide; the text says why."""
+    """There is nothing to decide; the text gives the reason."""
 
 
 class Line(NamedTuple):
@@ -80,7 +80,7 @@ def apply_held(
     """Applies what the run holds and returns the counts. `by` is the user who decides.
 
     With `only`, upstream ids, no more than these of it: the rest waits on. Raises NotHeld, and NotAsShown where
-    `agreed` says that the lines of the run are not those that were shown.
+    `agreed` finds that the lines of the run are not those that were shown.
     """
     chosen = None if only is None else set(only)
     who = Author.person(by, by_name)
@@ -134,7 +134,7 @@ def waiting(limit: int = 10) -> list[SyncRun]:
     undecided = SyncRun.objects.filter(state=SyncRun.State.HELD, decision="").select_related("provider")
     for run in undecided.defer("held", "problems").order_by("-pk"):
         since = read.setdefault(run.provider_id, set())
-        # A source that is held hour after hour leaves many: those that a later one of them covers need no look.
+        # A source whose runs are held hour after hour leaves many: those that a later one of them covers need no look.
         if not set(run.sizes) <= since and newer_than(run) is None:
             found.append(run)
         since.update(run.sizes)

@@ -1,6 +1,6 @@
-"""The lease that keeps two syncs of one provider apart, across processes and hosts.
+"""The lease that prevents two syncs of one provider at once, across processes and hosts.
 
-It lies on the provider's row and lasts 60 seconds, renewed by a thread while its holder lives. A holder that was
+It is stored on the provider's row and lasts 60 seconds, renewed by a thread while its holder runs. A holder that was
 killed on this host is noticed at once, one on another host when its lease lapses. The token fences: a sync that was
 paused past its lease finds that it may not write any more.
 """
@@ -39,7 +39,7 @@ class Superseded(Exception):
 
 @dataclass
 class Lease:
-    """A lease held. `stop` ends its renewal."""
+    """A lease that this process has taken. `stop` ends its renewal."""
 
     provider_id: int
     run_id: int
@@ -48,7 +48,7 @@ class Lease:
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def keep(self) -> None:
+    def start_renewal(self) -> None:
         """Renews it from a thread of its own, so that a slow upstream does not cost it."""
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
@@ -71,7 +71,7 @@ class Lease:
         """Lengthens it, unless it has lapsed: whoever slept past the end may not return."""
         now = timezone.now()
         until = now + DURATION
-        if not _held(self.provider_id, self.token, now).update(lease_until=until):
+        if not _valid(self.provider_id, self.token, now).update(lease_until=until):
             return False
         self.until = until
         SyncRun.objects.filter(pk=self.run_id).update(heartbeat_at=now)
@@ -98,7 +98,7 @@ class Lease:
         )
 
 
-def _held(provider_id: int, token: str, now: datetime):  # type: ignore[no-untyped-def]  # a queryset of Provider
+def _valid(provider_id: int, token: str, now: datetime):  # type: ignore[no-untyped-def]  # a queryset of Provider
     return Provider.objects.filter(pk=provider_id, lease_token=token, lease_until__gt=now)
 
 
@@ -107,7 +107,7 @@ def acquire(provider: Provider, *, trigger: str, by: str) -> tuple[Lease, SyncRu
 
     The run of a holder that is gone becomes `interrupted`.
     """
-    # A plain read first: it answers at once while the other sync's transaction holds the lock.
+    # A plain read first: it answers at once while the other sync's transaction has the row locked.
     _refuse_if_running(Provider.objects.get(pk=provider.pk))
     try:
         with transaction.atomic():
@@ -142,7 +142,7 @@ def acquire(provider: Provider, *, trigger: str, by: str) -> tuple[Lease, SyncRu
 
 
 def _is_locked(error: OperationalError) -> bool:
-    """Whether another transaction holds the row (PostgreSQL's lock_not_available) or the file (SQLite)."""
+    """Whether another transaction has locked the row (PostgreSQL's lock_not_available) or the file (SQLite)."""
     return getattr(error.__cause__, "sqlstate", "") == "55P03" or "locked" in str(error)
 
 
@@ -156,7 +156,7 @@ def _this_process() -> str:
 
 
 def _host() -> str:
-    """This host and, where the kernel tells, its boot and PID namespace: a PID means nothing outside them."""
+    """This host and, where the kernel names them, its boot and PID namespace: a PID means nothing outside them."""
     words = [socket.gethostname()[:120].replace(":", "_")]
     with suppress(OSError):
         words.append(Path("/proc/sys/kernel/random/boot_id").read_text()[:8])
@@ -165,7 +165,7 @@ def _host() -> str:
 
 
 def _start_of(pid: int) -> str:
-    """When the process began, in the kernel's ticks; "" where it is gone, "?" where the system does not say."""
+    """When the process began, in the kernel's ticks; "" where it is gone, "?" where the system has no such number."""
     if not Path("/proc/self/stat").exists():
         try:
             os.kill(pid, 0)
@@ -175,7 +175,7 @@ def _start_of(pid: int) -> str:
             return "?"
         return "?"
     try:
-        # The name stands in parentheses and may hold blanks and parentheses itself.
+        # The name is in parentheses and may have blanks and parentheses in it.
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""

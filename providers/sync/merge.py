@@ -1,4 +1,4 @@
-"""One AI model out of what several sources say of it: fields, price, availability. Nothing is written here.
+"""One AI model out of several sources: fields, price, availability. Nothing is written here.
 
 For each field the source with the best precedence wins among those that have a value: the providers that list the
 model, then the enrichers, then the curated list. A field that no source has a value for stays as it is.
@@ -61,7 +61,7 @@ class Merger:
         return cls(Provider.objects.all(), {*read, *also}, now, decided)
 
     def merge(self, model: AIModel, offers: Iterable[ProviderModel], *, facts: bool = True) -> Merged:
-        """What the offers and the curated list change on the model. Pinned fields keep their value.
+        """What the offers and the curated list change on the model. Pinned fields stay as they are.
 
         Without `facts` only its price and availability, as after a switch of offers.
         """
@@ -76,7 +76,7 @@ class Merger:
         if "is_available" in values:
             history.append(Difference("is_available", model.is_available, values["is_available"]))
         if values.keys() - {"upstream", "rich_source"}:
-            # What upstream says of a pinned field changes nothing that anybody is served.
+            # Upstream's value of a pinned field changes nothing that anybody is served.
             values["updated_at"] = self.now
         return Merged(values, history)
 
@@ -135,7 +135,7 @@ class Merger:
         self, model: AIModel, ranked: list[ProviderModel], entry: curated.Entry | None, is_embedding: bool
     ) -> dict[str, Any]:
         offered = self._offered(ranked)
-        # The curated list keeps what no provider has decided on, and never brings back what one has retired.
+        # Available by the curated list stays what no provider has decided on; what one has retired never returns by it.
         is_open = model.pk is None or (model.is_available and model.pk not in self.decided)
         by_curation = (
             entry is not None and is_open and not self._has_offers(ranked) and not self._covered(model, is_embedding)
@@ -150,8 +150,8 @@ class Merger:
     ) -> dict[str, Any]:
         """The price of the best source that names one, and its provenance; nothing for a model without a source.
 
-        An enricher's or the curated price stands in for providers that name none; it stays, marked as stale, when its
-        source is gone. A router's price is that of the model it picks: nothing stands in for that.
+        An enricher's or the curated price is used where no provider names one; it stays, marked as stale, when its
+        source is gone. A router's price is that of the model it picks: no other price replaces it.
         """
         offered = self._offered(ranked)
         if not offered and (entry is None or self._has_offers(ranked)):

@@ -211,8 +211,8 @@ def merge_entries(
     """Merges the entries of these keys (without `facts`: their price and availability).
 
     `instead` are a provider's key and its offers as they will be, where the database does not have them yet. All rows
-    are locked, in the order of their keys, before any is read or written: whoever edits one holds it while waiting for
-    the catalog's version, which the first write takes.
+    are locked, in the order of their keys, before any is read or written: whoever edits one has it locked while
+    waiting for the catalog's version, which the first write takes.
     """
     wanted = sorted(set(keys))
     if lock:

@@ -71,7 +71,7 @@ class Outcome:
     counts: Mapping[str, int] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
     held: Mapping[str, Any] = field(default_factory=dict)
-    # The listings that could not be read; "" stands for all of them.
+    # The listings that could not be read; "" means all of them.
     unread: list[str] = field(default_factory=list)
     run_id: int | None = None
     changes: Sequence[Change] = ()
@@ -98,7 +98,7 @@ def sync(
     """
     who = Author.person(by, by_name)
     lease, run = acquire(provider, trigger=trigger, by=who.name)
-    lease.keep()
+    lease.start_renewal()
     try:
         read = _read(provider, reader, path, report)
         if not read.parsed_listings:
@@ -273,7 +273,7 @@ def _store_copies(provider: Provider, parsed_listings: list[ParsedListing]) -> N
 
 
 def touch(provider: Provider, listings: Collection[str], now: Any) -> None:
-    """Notes when the listed models were last seen. Tells readers of the catalog nothing new, so bumps no version."""
+    """Notes when the listed models were last seen. No answer of the catalog changes with it, so it bumps no version."""
     seen = AIModel._base_manager.filter(
         pk__in=provider.offers.filter(listing__in=listings, is_listed=True).values("model_id")
     )
