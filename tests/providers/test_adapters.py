@@ -1,4 +1,4 @@
-"""Adapters: what upstreams say becomes typed facts, and one bad record costs one record."""
+"""providers/adapters: answers of upstreams become typed facts, and one bad record costs one record."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The admin of providers, provider models and runs."""
+"""providers/admin: providers, provider models and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wide acts of the providers' admin do exactly what was shown: providers/admin/offers.py and admin_runs.py."""
+"""providers/admin/offers.py, providers.py and runs.py: wide acts do exactly what was shown."""
 
 import pytest
 from django.urls import reverse

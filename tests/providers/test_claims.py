@@ -1,4 +1,4 @@
-"""Whose ids are whose (providers/reading/claims.py), and the deletion of a provider (providers/offers/deletion.py)."""
+"""providers/reading/claims.py and offers/deletion.py: whose ids are whose, and the deletion of a provider."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

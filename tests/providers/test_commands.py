@@ -1,4 +1,4 @@
-"""The commands of the providers, and `edit_model`: what they print, and how they exit."""
+"""providers/management/commands, and `edit_model`: what they print, and how they exit."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A stored copy is renewed by one caller, and nobody waits for an upstream that does not answer."""
+"""providers/lists/cache.py: one caller renews a copy, and nobody waits for an upstream that does not answer."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Providers' credentials: encrypted at rest, for one origin, under keys that rotate."""
+"""providers/connection/credentials.py: encrypted at rest, for one origin, under keys that rotate."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The curated lists are data in the project; these tests need no database and no network."""
+"""providers/reading/curated.py: the curated lists are data in the project, read without database and network."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Sources that add facts to models which others list: they create, retire and blank nothing."""
+"""providers/adapters/enricher.py, modelsdev.py, litellm.py: they add facts; they create, retire and blank nothing."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Every kind of provider is added, tested, dry-run and synced over a real socket, with and without a credential."""
+"""providers/adapters: each kind is added, tested, dry-run and synced over a real socket, with and without a key."""
 
 from typing import Any
 

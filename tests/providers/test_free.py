@@ -1,4 +1,4 @@
-"""How a price becomes "free": only where upstream says so, on every list (catalog/pricing.py)."""
+"""catalog/pricing.py: a price is "free" only where upstream names it so, on every list."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Prices and availability over time."""
+"""providers/offers/history.py: prices and availability over time."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""providers/client/http.py, client/answers.py and lists/upstream.py: an answer made to be costly, met by a server in a process of its own."""
+"""providers/client and lists/upstream.py: an answer made to be costly, met by a server in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door: where it refuses to go, when it gives up, and what it never lets through."""
+"""providers/client/http.py and addresses.py: where it refuses to go, when it gives up, and what never passes."""
 
 import email.utils
 import gc

@@ -1,4 +1,4 @@
-"""The shapes of the provider lists, and whose sight they follow."""
+"""providers/lists/lists.py: the shapes of the provider lists, and whose sight they follow."""
 
 from datetime import timedelta
 

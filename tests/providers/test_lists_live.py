@@ -1,4 +1,4 @@
-"""The provider lists against a real server: up, without a key, down, slow, wrong, and not the one that was meant."""
+"""providers/lists/upstream.py: lists of a real server that is up, without a key, down, slow, wrong, or another."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""One AI model out of what several sources say of it, and of what people have set."""
+"""providers/sync/merge.py: one AI model out of several sources, and of what people have set."""
 
 import json
 

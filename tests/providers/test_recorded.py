@@ -1,4 +1,4 @@
-"""Every recorded answer is read without a failed record, and what a sync reads is what the lists answer."""
+"""providers/reading/reader.py: every recorded answer is read whole, and the lists answer what a sync has read."""
 
 import json
 

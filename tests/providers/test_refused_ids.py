@@ -1,4 +1,4 @@
-"""Ids that cannot be accepted: refused wherever an id is made, and named in the run's report."""
+"""catalog/validation/model_ids.py: ids that cannot be accepted are refused everywhere, and named in the run."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is taken for a release date of what upstreams call `created` (providers/reading/release_dates.py)."""
+"""providers/reading/release_dates.py: which values of `created` are taken for a release date."""
 
 import json
 import time

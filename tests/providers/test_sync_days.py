@@ -1,4 +1,4 @@
-"""The days that were recorded of OpenRouter, synced in turn."""
+"""providers/sync/diff.py: the days that were recorded of OpenRouter, synced in turn."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Two syncs of one provider never overlap, and one that was killed needs no cleaning up."""
+"""providers/sync/lease.py: two syncs of one provider never overlap, and a killed one needs no cleaning up."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What a sync does not do unseen (DESIGN.md, section 6)."""
+"""providers/sync/guards.py and held_runs.py: what a sync does not do unseen (DESIGN.md, section 6)."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Syncs beside other writers, and how long they take."""
+"""providers/sync/write.py: syncs beside other writers, and how long they take."""
 
 import gc
 import json

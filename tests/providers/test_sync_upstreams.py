@@ -1,4 +1,4 @@
-"""Upstreams that are down, slow or hostile, on a real socket: the last good catalog stands, and the run says why."""
+"""providers/sync/run.py: upstreams that are down, slow or hostile; the last good catalog stays as it is."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What each upstream's models are for, from its own words or from their names (catalog/capabilities.py)."""
+"""catalog/capabilities.py: what each upstream's models are for, from its own words or from their names."""
 
 import json
 from collections import Counter

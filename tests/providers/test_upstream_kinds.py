@@ -1,4 +1,4 @@
-"""Each kind of upstream: its own words, its own paging, its own way to test a connection."""
+"""providers/adapters: each kind of upstream has its own words, its own paging, its own test of a connection."""
 
 import json
 from typing import Any
