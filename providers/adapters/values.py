@@ -15,6 +15,7 @@ from typing import Any
 from catalog.validation import model_ids
 from catalog.validation.text import has_piled_marks
 from catalog.validation.values import fits_64_bits
+from providers.client.masking import MASK
 
 MAX_ID = model_ids.MAX_LENGTH
 MAX_SHOWN_ID = 200
@@ -56,6 +57,8 @@ def model_id(value: Any, *, any_script: bool = False) -> str:
         value = unicodedata.normalize("NFC", value)
     if len(value) > MAX_ID:
         raise Unusable(f"is longer than {MAX_ID} characters")
+    if MASK in value:
+        raise Unusable("holds the credential that it was asked with")
     if model_ids.WILDCARD in value:
         raise Unusable(f"holds a {model_ids.WILDCARD}, which in the policy of a key stands for any characters")
     if any_script and (problem := model_ids.problem_of(value)):

@@ -1,5 +1,8 @@
 """What can go wrong between us and an upstream, as one type."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 
@@ -28,6 +31,10 @@ class UpstreamError(Exception):
         self.message = message
         self.retry_after = retry_after
         self.status = status
+
+    def masked(self, mask: Callable[[str], str]) -> UpstreamError:
+        """The same error with its sentences masked."""
+        return _rebuild(self.reason, mask(self.message), mask(self.brief), self.retry_after, self.status)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone and lose the reason between processes.

@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import quote, urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -127,8 +127,13 @@ class UpstreamClient:
             if not value.strip() or not set(value) <= _HEADER_VALUE:
                 raise UpstreamError("unauthorized", "The stored credential holds characters that no header may carry.")
             sent[name] = value
-        call = _Call(method, body, sent, credential_header[1] if credential_header else "")
-        data = self._with_retries(target, call)
+        secret = credential_header[1].removeprefix("Bearer ") if credential_header else ""
+        call = _Call(method, body, sent, bool(secret))
+        try:
+            data = self._with_retries(target, call)
+        except UpstreamError as error:
+            # Its sentences name paths, and an upstream may have redirected to one that holds the credential.
+            raise error.masked(lambda text: masked(text, secret)) from None
         self._fetched += len(data)
         if self._fetched > self.limits.all_bytes:
             raise _too_large(target, self.limits.all_bytes)
@@ -140,7 +145,6 @@ class UpstreamClient:
             where = f"The answer of {target.host} to {target.path}"
             message = error.message.replace("The answer", where, 1)
             raise UpstreamError(error.reason, message, brief=error.message) from None
-        secret = credential_header[1].removeprefix("Bearer ") if credential_header else ""
         return masked(answer, secret) if secret and may_hold(data, secret) else answer
 
     def _with_retries(self, target: Target, call: "_Call") -> bytes:
@@ -188,8 +192,8 @@ class UpstreamClient:
                 )
                 with response:
                     if response.status_code in _REDIRECTS:
-                        return _redirected(target, response, call.secret)
-                    _check_status(target, response, bool(call.secret))
+                        return _redirected(target, response)
+                    _check_status(target, response, call.with_credential)
                     data = b"".join(_body(response, self.limits.max_bytes, target))
                 if watch.expired:
                     # A body without a length looks complete when the watch has cut its connection.
@@ -207,12 +211,12 @@ class UpstreamClient:
 
 @dataclass(frozen=True)
 class _Call:
-    """What is sent, to the address asked and to those it redirects to. `secret` is the credential's header value."""
+    """What is sent, to the address asked and to those it redirects to."""
 
     method: str
     body: bytes | None
     headers: dict[str, str]
-    secret: str
+    with_credential: bool
 
 
 class _Watch:
@@ -333,11 +337,10 @@ def _check_status(target: Target, response: requests.Response, sent_credential: 
     raise _refusal("http_status", target, status, retry_after=wait, status=status)
 
 
-def _redirected(target: Target, response: requests.Response, secret: str) -> Target:
+def _redirected(target: Target, response: requests.Response) -> Target:
     """Where a redirect leads, if that is within the same origin: the credential is meant for no other.
 
-    Raises UpstreamError, which names the other address without its query, and without the credential where an
-    upstream has put that into it.
+    Raises UpstreamError, which names the other address without its query.
     """
     status, location = response.status_code, response.headers.get("Location", "")
     if not location:
@@ -345,15 +348,21 @@ def _redirected(target: Target, response: requests.Response, secret: str) -> Tar
     try:
         found = parse_target(urldefrag(urljoin(target.url, location)).url)
     except (UpstreamError, ValueError):
-        why = ", a redirect to an address that cannot be used"
+        why = f", a redirect to an address that cannot be used{_host_of(location)}"
         raise _refusal("redirect", target, status, why, status=status) from None
     if found.origin == target.origin:
         return found
-    shown = f"{found.origin}{found.path}"
-    for word in secret.split()[-1:]:
-        shown = shown.replace(word, "...").replace(quote(word, safe=""), "...")
-    why = f", a redirect to {shown}; only redirects within {target.origin} are followed"
+    why = f", a redirect to {found.origin}{found.path}; only redirects within {target.origin} are followed"
     raise _refusal("redirect", target, status, why, status=status)
+
+
+def _host_of(location: str) -> str:
+    """`, on example.com`, where the address names a host; never its user name and password."""
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:
+        host = None
+    return f", on {host[:253]}" if host and host.isprintable() else ""
 
 
 def _retry_after(text: str | None) -> float | None:

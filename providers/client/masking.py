@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 # Shorter ones, sent where a server asks for none ("ollama", "none"), are no secret, and words of its models.
@@ -19,7 +20,7 @@ def masked(value: Any, secret: str) -> Any:
     if len(secret) < _SHORTEST:
         return value
     if isinstance(value, str):
-        return value.replace(secret, MASK)
+        return value.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
     todo = [value]
     while todo:
         item = todo.pop()

@@ -189,6 +189,24 @@ def message_of(client: UpstreamClient, url: str, **kwargs: Any) -> str:
     return caught.value.message
 
 
+@pytest.mark.parametrize("status", [404, 401, 500, 302])
+def test_a_credential_in_a_path_that_an_upstream_redirects_to_is_masked(upstream: Upstream, status: int) -> None:
+    upstream.on("/x", upstreams.redirect(f"/y/{SECRET}", 302))
+    upstream.on(f"/y/{SECRET}", upstreams.redirect("?", 302) if status == 302 else upstreams.answer(status, b"{}"))
+    client = UpstreamClient([upstream.address], QUICK)
+    with pytest.raises(UpstreamError) as caught:
+        client.get_json(upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
+    said = f"{caught.value.message} {caught.value.brief}"
+    assert ("/y/***" in said, SECRET in said) == (True, False)
+
+
+def test_a_redirect_to_an_address_with_a_password_names_its_host_alone(upstream: Upstream) -> None:
+    upstream.on("/x", upstreams.redirect("https://user:hunter2@evil.example.com/y", 302))
+    said = message_of(UpstreamClient([upstream.address], QUICK), upstream.url + "/x")
+    assert "an address that cannot be used, on evil.example.com" in said
+    assert "hunter2" not in said
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_redirect_elsewhere_is_named_and_refused_even_where_the_other_host_is_allowed(
@@ -198,7 +216,7 @@ def test_a_redirect_elsewhere_is_named_and_refused_even_where_the_other_host_is_
     upstream.on("/x", upstreams.redirect(f"{canary.url}/y/{SECRET}?token={SECRET}", status))
     client = UpstreamClient([upstream.address, *([canary.address] if answers else [])], QUICK)
     said = message_of(client, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
-    assert f"127.0.0.1 answered {status} to /x, a redirect to {canary.url}/y/...; only" in said
+    assert f"127.0.0.1 answered {status} to /x, a redirect to {canary.url}/y/***; only" in said
     assert (SECRET in said, canary.connections, upstream.paths()) == (False, 0, ["/x"])
     canary.stop()
 
