@@ -204,14 +204,14 @@ class Adapter:
     credential_style: ClassVar[tuple[str, str]] = ("Authorization", "Bearer ")
     # True for a source that only adds facts to models which others list.
     enricher: ClassVar[bool] = False
-    # Whether its ids, which it shares with no other source, may have letters beyond ASCII.
-    any_script: ClassVar[bool] = False
     # The key of the records in the envelope.
     envelope: ClassVar[str] = "data"
 
-    def __init__(self, base_url: str = "", namespace: str = ""):
+    def __init__(self, base_url: str = "", namespace: str = "", *, any_script: bool = False):
+        """`any_script`: its ids, which it shares with no other source, may have letters beyond ASCII."""
         self.base_url = (base_url or self.default_base_url).rstrip("/")
         self.namespace = namespace or self.slug
+        self.any_script = any_script
 
     def url(self, path: str) -> str:
         return self.base_url + path

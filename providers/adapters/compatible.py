@@ -4,10 +4,11 @@ Each adds fields of its own to `{"data": [{"id": ...}]}`; the fields are recogni
 """
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog import capabilities as words
+from catalog.pricing import BY_TOKEN
 from providers.adapters import values
 from providers.adapters.base import Adapter, ListingBuilder, mapping
 from providers.adapters.openrouter import PRICES
@@ -52,6 +53,8 @@ _PER_MILLION = {
     "output_tokens": "completion",
     "cache_read_tokens": "input_cache_read",
 }
+# An adapter may be trained upon another; a longer chain, or a circle, says nothing.
+_MAX_PARENTS = 5
 # Objects with further facts of the model: DeepInfra's, GitHub's.
 _NESTED = ("metadata", "limits")
 # Objects that are read, or that do not describe the model itself.
@@ -66,7 +69,6 @@ _FACT = re.compile(r"context|pric|cost|modalit|tokens", re.IGNORECASE)
 class Compatible(Adapter):
     kind = "compatible"
     slug = "compatible"
-    any_script = True
 
     def records(self, payload: Any) -> list[Any]:
         if isinstance(payload, list):
@@ -114,11 +116,14 @@ def _with_parents(records: list[Any]) -> list[Any]:
         named |= {name: record for record in records if isinstance(name := mapping(record).get(field), str)}
     found = []
     for record in records:
-        name = mapping(record).get("parent")
-        parent = named.get(name) if isinstance(name, str) else None
-        if parent is not None and not any(record.get(name) for name in _CONTEXT):
-            record = {**record, **{name: parent[name] for name in _CONTEXT if parent.get(name)}}
-        found.append(record)
+        line: dict[str, Any] | None = mapping(record)
+        for _ in range(_MAX_PARENTS):
+            name = line.get("parent") if line else None
+            if line is None or any(line.get(field) for field in _CONTEXT):
+                break
+            line = named.get(name) if isinstance(name, str) else None
+        known = {field: line[field] for field in _CONTEXT if line and line.get(field)}
+        found.append({**record, **known} if known else record)
     return found
 
 
@@ -199,16 +204,24 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         elif name in PRICES and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
-        elif amount is not None and (
-            name in _PER_MILLION or name in ("prompt", "completion") or (is_number and amount)
-        ):
+        elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or _costs(amount)):
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
                 draft.problems.append(f"price {name} is in a unit that is not known")
-            otherwise |= name not in (*_PER_MILLION, *PRICES, "finetune")
+            otherwise |= name not in (*_PER_MILLION, *BY_TOKEN, "finetune") and _costs(amount)
     if otherwise:
         # Together, for one, writes zeros for the tokens of what is paid by the hour.
         draft.paid_otherwise()
+
+
+def _costs(value: Any) -> bool:
+    """Whether a number other than zero stands in the value, as a number or as text."""
+    if isinstance(value, dict | list):
+        return any(map(_costs, value.values() if isinstance(value, dict) else value))
+    try:
+        return not isinstance(value, bool) and isinstance(value, int | str | Decimal) and bool(Decimal(value))
+    except InvalidOperation:
+        return False
 
 
 def _hosts(hosts: Any, draft: ListingBuilder) -> None:
@@ -235,10 +248,14 @@ def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
             continue
         inner = [key for part in (value if isinstance(value, list) else [value]) for key in mapping(part)]
         lost = [key for key in inner if _FACT.search(key)]
+        if any(_PRICE.search(key) and _costs(value) for key in lost):
+            draft.paid_otherwise()
         if lost:
             draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
         elif isinstance(value, (int, str, Decimal)) and _PRICE.search(name):
             draft.problems.append(f"{name} is in a unit that is not known")
+            if _costs(value):
+                draft.paid_otherwise()
 
 
 def _extras(record: dict[str, Any], meta: dict[str, Any], draft: ListingBuilder) -> None:

@@ -19,7 +19,6 @@ class Ollama(Adapter):
     default_base_url = "http://localhost:11434"
     listings: ClassVar[dict[str, str]] = {"models": "/api/tags"}
     envelope = "models"
-    any_script = True
 
     def fetch(self, client: UpstreamClient, listing: str, credential: str | None = None) -> Any:
         """`/api/tags`, each record of which has `show` (from `/api/show`) added where the list lacks capabilities."""
@@ -104,9 +103,5 @@ def _extras(record: dict[str, Any], details: dict[str, Any], draft: ListingBuild
     draft.extra("quantization", details.get("quantization_level"))
     draft.extra("parameter_size", details.get("parameter_size"))
     draft.extra("remote_host", record.get("remote_host"))
-    # When it was pulled or last changed here, which is not when the model came out.
-    modified = draft.clean("modified_at", record.get("modified_at"), values.moment)
-    if modified:
-        draft.extras["modified_at"] = modified.isoformat()
     if record.get("remote_host") or draft.upstream_id.endswith((":cloud", "-cloud")):
         draft.extras["cloud"] = True

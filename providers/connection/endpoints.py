@@ -20,6 +20,9 @@ _USUAL_PATHS = {
     "compatible": ("/v1", "the address of such a server usually ends in /v1"),
     "openai": ("/v1", "the address usually ends in /v1"),
     "openrouter": ("/api/v1", "the address usually ends in /api/v1"),
+    "anthropic": ("/v1", "the address usually ends in /v1"),
+    "mistral": ("/v1", "the address usually ends in /v1"),
+    "google": ("/v1beta", "the address usually ends in /v1beta"),
 }
 
 

@@ -13,7 +13,7 @@ from providers.client.masking import masked
 from providers.connection import credentials, endpoints
 from providers.models import Provider
 from providers.reading import claims
-from providers.reading.namespaces import Namespace
+from providers.reading.namespaces import Namespace, owns_namespace
 from providers.reading.records import ParsedListing, checked
 
 
@@ -24,7 +24,11 @@ class Reader:
         self.provider = provider
         if provider.kind not in ADAPTERS:
             raise UpstreamError("unknown_kind", f"No adapter reads providers of kind {provider.kind}.")
-        self.adapter = ADAPTERS[provider.kind](endpoints.base_url(provider), provider.slug)
+        self.adapter = ADAPTERS[provider.kind](
+            endpoints.base_url(provider),
+            provider.slug,
+            any_script=owns_namespace(provider.kind, provider.slug),
+        )
         self.client = client or UpstreamClient(
             allowed_hosts=settings.PROVIDER_ALLOWED_HOSTS, trusted_origins=endpoints.trusted_for(provider)
         )
@@ -37,7 +41,12 @@ class Reader:
 
     def fetch(self, listing: str) -> ParsedListing:
         """Raises UpstreamError, also for a listing without a single record, and CredentialError."""
-        return self.parse(self.answer(listing), listing)
+        payload = self.answer(listing)
+        try:
+            return self.parse(payload, listing)
+        except UpstreamError as error:
+            where = f"The answer to {self.adapter.listings[listing]}"
+            raise error.masked(lambda text: text.replace("The answer", where, 1)) from None
 
     def answer(self, listing: str) -> Any:
         """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""

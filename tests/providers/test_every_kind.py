@@ -140,11 +140,24 @@ def test_an_address_takes_no_password_in_its_query_or_before_its_host(staff, ups
 # Letters.
 
 
-@pytest.mark.parametrize("kind", ["compatible", "ollama"])
+ENVELOPES = {
+    "compatible": lambda name: {"data": [{"id": name}]},
+    "openai": lambda name: {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 1, "owned_by": "lab"}],
+    },
+    "mistral": lambda name: {"data": [{"id": name}]},
+    "anthropic": lambda name: {"data": [{"type": "model", "id": name, "display_name": "M"}], "has_more": False},
+    "google": lambda name: {"models": [{"name": f"models/{name}"}]},
+    "ollama": lambda name: {"models": [{"name": name}]},
+}
+
+
+@pytest.mark.parametrize("kind", ENVELOPES)
 @pytest.mark.parametrize("name", ["豆包-pro", "модель:8b", "m\u00e9", "me\u0301"])
 def test_a_host_of_its_own_namespace_may_use_letters_of_any_script(make_provider, sync_feed, kind, name):
     lab = make_provider("lab", kind=kind, base_url="http://127.0.0.1:9/v1")
-    payload = {"data": [{"id": name}]} if kind == "compatible" else {"models": [{"name": name}]}
+    payload = ENVELOPES[kind](name)
     for state in ("added", "unchanged"):
         outcome = sync_feed(payload, provider=lab)
         assert (outcome.state, outcome.counts[state]) == ("ok", 1)

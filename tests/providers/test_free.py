@@ -53,3 +53,29 @@ def test_togethers_pictures_are_not_free(api, alice, make_provider, sync_feed):
     assert AIModel.objects.get(model_id="together/bfl/FLUX").pricing == {}
     found = api.as_(alice).get("/api/models/list?max_prompt_price=0").json()["items"]
     assert [item["id"] for item in found] == ["together/a/c"]
+
+
+ZEROS = {"input": 0, "output": 0}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("more", "is_free"),
+    [
+        ({"pricing": ZEROS}, True),
+        ({"pricing": ZEROS | {"hourly": 0, "image": {"hd": "0"}, "note": "none"}}, True),
+        ({"pricing": ZEROS | {"image": {"hd": 0.08}}}, False),
+        ({"pricing": ZEROS | {"image": 0.08}}, False),
+        ({"pricing": ZEROS | {"per_minute": "0.10"}}, False),
+        ({"pricing": ZEROS | {"tiers": [{"up_to": 0, "usd": 0.1}]}}, False),
+        ({"pricing": ZEROS, "image_price": 0.04}, False),
+        ({"pricing": ZEROS, "image_price": 0}, True),
+        ({"metadata": {"pricing": ZEROS}, "hourly_price": "1"}, False),
+        ({"pricing": ZEROS, "media": {"image_cost": 0.04}}, False),
+    ],
+)
+def test_any_price_in_another_unit_makes_zeros_unknown(api, alice, make_provider, sync_feed, more, is_free):
+    lab = make_provider("lab", kind="compatible", base_url="http://127.0.0.1:9/v1")
+    sync_feed({"data": [{"id": "m", **more}]}, provider=lab)
+    found = api.as_(alice).get("/api/models/list?max_prompt_price=0").json()["items"]
+    assert [item["id"] for item in found] == (["lab/m"] if is_free else [])

@@ -389,8 +389,16 @@ def test_abilities_are_read_from_lists_flags_and_types(record: Any, facts: Any) 
         ({"id": "q", "max_model_len": 40960}, {"parent": "another"}, None),
         ({"id": "q", "max_model_len": 40960}, {"parent": ["q"]}, None),
         ({"id": "q"}, {"parent": "q"}, None),
+        ({"id": "q", "parent": "lora"}, {"parent": "q"}, None),
     ],
 )
 def test_an_adapter_has_the_context_of_its_parent_in_the_same_list(base: Any, adapter_row: Any, context: Any) -> None:
     found = parsed("compatible", {"data": [{"id": "sql-lora", **adapter_row}, base, 5]})
     assert found["sql-lora"].facts.get("context_length") == context
+
+
+def test_an_adapter_upon_an_adapter_has_the_context_of_their_base() -> None:
+    rows = [{"id": "a"}, {"id": "b"}, {"id": "round", "parent": "round"}]
+    chain = [{"id": "top", "parent": "middle"}, {"id": "middle", "parent": "q"}, {"id": "q", "max_model_len": 40960}]
+    found = parsed("compatible", {"data": [*chain, *rows]})
+    assert [found[name].facts.get("context_length") for name in ("top", "middle", "round")] == [40960, 40960, None]
