@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.db.models import F
 
+from catalog.models import AIModel
 from catalog.validation.model_ids import author_of
 from providers.models import Provider, ProviderModel
 from providers.reading import curated
@@ -39,6 +40,22 @@ def rival(provider: Provider) -> str:
     if slug in VENDORS:
         return f"the kind of provider {slug}"
     return "the curated list" if slug in _named() else ""
+
+
+def foreign_entry(provider: Provider) -> str:
+    """The id of an entry under the slug of a new provider that is none of its own; "" where there is none.
+
+    Entries that a person made, or that another provider offered before it was deleted. Those of a provider of this
+    slug that was deleted return as themselves.
+    """
+    if not owns_namespace(provider.kind, provider.slug):
+        return ""
+    entries = AIModel.objects.catalog_entries().filter(author=provider.slug, offers=None).order_by("model_id")
+    for model_id, synced, upstream in entries.values_list("model_id", "last_synced_at", "upstream"):
+        sources = {found["source"] for found in upstream.values()}
+        if synced is None or (sources and provider.slug not in sources):
+            return model_id
+    return ""
 
 
 def _named() -> set[str]:

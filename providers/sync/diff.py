@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from django.db import models
 
 from providers.models import Provider, ProviderModel
 from providers.reading.records import ParsedListing, Record
+from providers.reading.release_dates import FIELD as RELEASED_AT
 
 # What upstream describes of an offer; a person's change of one of these pins it.
 OFFER_FIELDS = ("display_name", "pricing", "context_length", "max_output_tokens")
@@ -148,8 +149,10 @@ def _differences(offer: ProviderModel, listing: str, record: Record) -> tuple[di
 
     A pinned field stays as it is; upstream's value is noted in `upstream`.
     """
+    facts = offer.facts if offer.is_listed and _says_no_more(record.facts, offer.facts) else record.facts
+    record = replace(record, facts=facts)
     upstream = dict(offer.upstream)
-    wanted: dict[str, Any] = {"facts": record.facts, "upstream": upstream, "listing": listing}
+    wanted: dict[str, Any] = {"facts": facts, "upstream": upstream, "listing": listing}
     for name, value in _values_of(record, offer.upstream.get("pricing", offer.pricing)).items():
         if name in offer.pinned_fields:
             upstream[name] = value
@@ -163,6 +166,17 @@ def _differences(offer: ProviderModel, listing: str, record: Record) -> tuple[di
     if not offer.is_listed:
         history.append(Difference("is_listed", False, True))
     return values, history
+
+
+def _says_no_more(facts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether all that upstream says now it said before, and maybe more: what it leaves out blanks nothing.
+
+    A llama.cpp that loads its model lists it without its context and size, and with them again soon after.
+    """
+    if facts.get(RELEASED_AT) != before.get(RELEASED_AT):
+        return False  # It was found to be none.
+    extras, known = (dict(found.get("extras", {})) for found in (facts, before))
+    return {**before, **facts, "extras": known | extras} == {**before, "extras": known}
 
 
 def _values_of(record: Record, before: dict[str, Any]) -> dict[str, Any]:

@@ -212,6 +212,20 @@ def test_nothing_else_than_what_was_shown_is_deleted(staff, host, sync_feed, con
     assert Provider.objects.filter(slug="k").exists()
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_slug_is_refused_under_which_a_person_or_a_deleted_provider_has_entries(
+    staff, sync_feed, make_model, openrouter, by_hand
+):
+    if by_hand:
+        make_model("acme/open")
+    else:
+        sync_feed({"data": [record("acme/open")]}, provider=openrouter)
+        openrouter.delete()
+    found = errors(staff.post(reverse(ADD), form("acme", new_models_active="on")))
+    assert found["slug"] == ["There is a model acme/open already. Add it under a slug without models."]
+    assert not Provider.objects.filter(slug="acme").exists()
+
+
 def test_a_slug_is_free_after_its_provider_was_deleted_and_its_entries_return_as_themselves(
     staff, sync_feed, make_host
 ):

@@ -125,3 +125,20 @@ def test_recorded_lists_of_vendors_keep_every_date(make_provider, sync_feed, kin
     assert dict(AIModel.objects.values_list("model_id", "released_at")) == {
         f"{prefix}{name}": when for name, when in sent.items()
     }
+
+
+def test_facts_that_a_loading_server_leaves_out_and_sends_again_change_nothing(lab, sync_feed):
+    meta = {"n_ctx_train": 40960, "n_params": 8_030_261_248, "size": 4_912_898_304}
+    loaded, loading = ({"data": [{"id": "m", "created": LONG_AGO, "meta": found}]} for found in (meta, None))
+    sync_feed(loaded, provider=lab)
+    before, version = fingerprint(), CatalogVersion.objects.current()
+    for answer in (loading, loaded, loading):
+        assert sync_feed(answer, provider=lab).counts["unchanged"] == 1
+    assert (fingerprint(), CatalogVersion.objects.current()) == (before, version)
+    assert ProviderModel.objects.get().context_length == 40960
+
+
+def test_what_changes_beside_what_is_left_out_is_taken(lab, sync_feed):
+    sync_feed({"data": [{"id": "m", "name": "M", "context_length": 1000, "max_tokens": 10}]}, provider=lab)
+    outcome = sync_feed({"data": [{"id": "m", "name": "M", "context_length": 2000}]}, provider=lab)
+    assert (outcome.counts["updated"], AIModel.objects.get().context_length) == (1, 2000)
