@@ -1,48 +1,227 @@
-"""What a price says: USD per token as decimal text, but for the kinds that are priced by another unit."""
+"""Every price: how it is read, bounded, compared, converted and worded.
+
+A price is stored as plain decimal text in USD, for one token or for the unit that its kind names (a request, an image,
+a search). A kind that is absent is unknown; "0" is free.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
+from decimal import Context, Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
-PER_MILLION = Decimal(1_000_000)
-# The kinds of price that are per token. Any other is per request, image, search or whatever its name says.
-BY_TOKEN = frozenset(
-    {
-        "prompt", "completion", "internal_reasoning", "input_cache_read", "input_cache_write", "input_cache_write_1h",
-        "audio", "audio_output", "image_output", "image_token", "input_audio_cache",
-    }
+from django.core.exceptions import ValidationError
+
+from catalog.validation.values import validate_json
+
+# The kinds that are known by name, in the order in which they are shown.
+KINDS = (
+    "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
+    "input_cache_write", "input_cache_write_1h", "audio", "audio_output", "image_output", "image_token",
+    "input_audio_cache",
 )  # fmt: skip
+BY_TOKEN = frozenset(KINDS) - {"request", "image", "web_search"}
+# What an entry of `overrides` may depend on; its other keys are kinds of price.
+CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
+
+UNKNOWN = "unknown"
+
+# A price beyond these is a mistake of unit: no recorded one has more than 23 decimals.
+_LIMIT = Decimal(1_000_000)
+_MAX_PLACES = 28
+_NUMBER = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,60})?|\.[0-9]{1,60})(?:[eE][+-]?[0-9]{1,4})?\Z")
+# Holds every digit of a price; Python's own context rounds to 28.
+_EXACT = Context(prec=120)
 
 
-def certain(pricing: Mapping[str, Any]) -> dict[str, Decimal]:
-    """The prices that filters and pickers may rely on, as numbers.
+class NotAPrice(ValueError):
+    """The text is half a sentence on what is wrong, to follow the name of the price."""
 
-    A token price of zero beside a price in another unit says that tokens are not what is paid for, not that the model
-    is free: it is left out, as unknown. So is whatever is no price.
+
+class NegativePrice(NotAPrice):
+    """Upstreams write -1 where a price varies."""
+
+
+def normalise(value: Any, *, per_million: bool = False) -> str:
+    """The decimal text to store: all of the digits, no exponent, no zeros at the end, "0" for any zero.
+
+    `value` is text or a number in USD for one unit, or with `per_million` for a million. Raises NotAPrice.
     """
-    known = {kind: amount for kind, price in pricing.items() if (amount := _amount(price)) is not None}
-    if any(amount for kind, amount in known.items() if kind not in BY_TOKEN):
-        return {kind: amount for kind, amount in known.items() if amount}
-    return known
+    if isinstance(value, float):
+        value = repr(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise NotAPrice("is not a price")
+    written = str(value).strip()
+    if not _NUMBER.match(written):
+        raise NotAPrice("is not a price")
+    amount = Decimal(written)
+    if not amount:
+        return "0"
+    if amount < 0:
+        raise NegativePrice("is negative")
+    if per_million:
+        amount = amount.scaleb(-6, _EXACT)
+    if amount >= _LIMIT or amount.adjusted() < -_MAX_PLACES:
+        raise NotAPrice("is out of range for a price")
+    text = format(amount, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if len(text.partition(".")[2]) > _MAX_PLACES:
+        raise NotAPrice("has too many decimals for a price")
+    return text
+
+
+def read(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Prices by kind as they are stored, those under conditions (`overrides`) too. Raises ValidationError."""
+    validate_json(dict(sent))
+    found: dict[str, Any] = {}
+    for kind, value in sent.items():
+        if kind == "overrides":
+            if value:
+                found[kind] = _read_overrides(value)
+        elif value is not None:
+            found[kind] = _read_one(kind, value)
+    return found
+
+
+def _read_overrides(entries: Any) -> list[dict[str, Any]]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValidationError("Prices under conditions are a list of objects.", code="invalid")
+    return [
+        {name: value if name in CONDITIONS else _read_one(name, value) for name, value in entry.items()}
+        for entry in entries
+    ]
+
+
+def _read_one(kind: str, value: Any) -> str:
+    try:
+        return normalise(value)
+    except NotAPrice as error:
+        raise ValidationError(f"Price {kind} {error}.", code="invalid") from error
+
+
+def per_million(price: str) -> Decimal:
+    """USD for a million of what the stored price is for one of. Raises NotAPrice."""
+    return _decimal(price).scaleb(6, _EXACT)
+
+
+def dollars(amount: Decimal) -> str:
+    """An amount of USD for people: two decimals at least, and every one that says something: $0.00, $2.50, $0.005."""
+    exact = (amount or Decimal(0)).normalize(_EXACT)
+    return f"${exact:.{max(2, -int(exact.as_tuple().exponent))}f}"
+
+
+def label(kind: str) -> str:
+    """The name of a kind and the unit that `worded` gives it in."""
+    return kind.replace("_", " ") + (" per million" if kind in BY_TOKEN else "")
+
+
+def worded(kind: str, price: str | None) -> str:
+    """A stored price in dollars, in the unit that `label` names. Raises NotAPrice."""
+    if price is None:
+        return UNKNOWN
+    return dollars(per_million(price) if kind in BY_TOKEN else _decimal(price))
 
 
 def is_free(pricing: Mapping[str, Any]) -> bool:
     """Whether prompt and completion are known to cost nothing; a router's price is unknown, not nothing."""
-    known = certain(pricing)
+    known = Tariff(pricing).known
     return all(known.get(kind) == 0 for kind in ("prompt", "completion"))
 
 
 def prompt_per_million(pricing: Mapping[str, Any]) -> float | None:
     """USD per million prompt tokens, to filter and to sort by; None where unknown."""
-    price = certain(pricing).get("prompt")
-    return None if price is None else float(price * PER_MILLION)
+    price = Tariff(pricing).per_million("prompt")
+    return None if price is None else float(price)
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """The stored prices of one offer or entry: by kind, and under `overrides` those that depend on conditions."""
+
+    stored: Mapping[str, Any]
+
+    @cached_property
+    def known(self) -> dict[str, Decimal]:
+        """The prices that filters and pickers may rely on, as numbers.
+
+        A token price of zero beside a price in another unit says that tokens are not what is paid for, not that the
+        model is free: it is left out, as unknown. So is whatever is no price.
+        """
+        known = {kind: amount for kind, price in self.stored.items() if (amount := _amount(price)) is not None}
+        if any(amount for kind, amount in known.items() if kind not in BY_TOKEN):
+            return {kind: amount for kind, amount in known.items() if amount}
+        return known
+
+    def per_million(self, kind: str) -> Decimal | None:
+        """USD per million tokens; None where unknown."""
+        return per_million(self.stored[kind]) if kind in self.known else None
+
+    @property
+    def by_token(self) -> dict[str, str]:
+        """The stored prices of prompt and completion, as far as they are known."""
+        return {kind: self.stored[kind] for kind in ("prompt", "completion") if kind in self.known}
+
+    def signature(self) -> dict[str, Any]:
+        """Equal where the tariffs are.
+
+        The base price of a kind is left out where windows of the day set it, since it follows the clock, and the order
+        of the windows does not count.
+        """
+        overrides = [dict(entry) for entry in self.stored.get("overrides", [])]
+        timed = {kind for entry in overrides if "utc_start" in entry or "utc_days" in entry for kind in entry}
+        timed -= {*CONDITIONS}
+        base = {kind: price for kind, price in self.stored.items() if kind != "overrides" and kind not in timed}
+        return {**base, "overrides": sorted(overrides, key=lambda entry: sorted(map(str, entry.items())))}
+
+    def steadied(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """The prices to store in place of those of `before`, without the flapping of hourly tariffs.
+
+        Where prices depend on the time of day, upstream's base price is the one of the moment it was read. Where the
+        windows fill the day, the base is the highest of them; otherwise a base that equals the price of a window may
+        only be that window's, so the base of `before` stays.
+        """
+        found = dict(self.stored)
+        windows = [e for e in self.stored.get("overrides", []) if "utc_start" in e and "utc_days" not in e]
+        for kind in {key for entry in windows for key in entry} - {*CONDITIONS}:
+            named = [entry for entry in windows if kind in entry]
+            prices = [entry[kind] for entry in named]
+            if _fill_the_day([entry for entry in named if "min_prompt_tokens" not in entry]):
+                found[kind] = max(prices, key=Decimal)
+            elif found.get(kind) in prices and before.get("overrides") == self.stored["overrides"] and kind in before:
+                found[kind] = before[kind]
+        return found
+
+
+def _decimal(price: str) -> Decimal:
+    try:
+        return Decimal(price)
+    except InvalidOperation as error:
+        raise NotAPrice(f"{price} is no price") from error
 
 
 def _amount(price: Any) -> Decimal | None:
-    """None for what is no price, such as the list of conditional ones."""
+    """None for what is no price, such as the list of those under conditions."""
     try:
-        return Decimal(price) if isinstance(price, str) else None
-    except InvalidOperation:
+        return _decimal(price) if isinstance(price, str) else None
+    except NotAPrice:
         return None
+
+
+def _fill_the_day(windows: list[dict[str, Any]]) -> bool:
+    minutes: set[int] = set()
+    for entry in windows:
+        start, end = (_minute(entry.get(edge)) for edge in ("utc_start", "utc_end"))
+        # Half-open, and may wrap midnight; a window that ends where it begins is the whole day.
+        length = (end - start) % 1440 or 1440
+        minutes.update((start + step) % 1440 for step in range(length))
+    return len(minutes) == 1440
+
+
+def _minute(clock: Any) -> int:
+    """Minutes since midnight of a clock time written as the number HHMM."""
+    number = int(clock or 0)
+    return number // 100 * 60 + number % 100

@@ -24,9 +24,9 @@ from catalog.access import audience, rights
 from catalog.admin import previews
 from catalog.admin.audited import author_of
 from catalog.admin.inputs import TagNames
-from catalog.admin.wording import tell
 from catalog.editing import custom_models, entries, grants
 from catalog.editing.entries import Author
+from catalog.formatting import describe
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 # How many models a preview names; it counts them all.
@@ -239,7 +239,7 @@ def attempt(
         sealed = seal([keys, changed, told, loss and (loss.users, loss.keys, loss.anybody)])
         if sealed != confirmed:
             transaction.set_rollback(True)
-    tell(examples)
+    describe(examples)
     return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, sealed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import admin, messages
@@ -24,23 +23,14 @@ from catalog.admin.filters import ENTRY_FILTERS
 from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
 from catalog.admin.sources import beside
-from catalog.admin.wording import shown, tell
 from catalog.editing import entries as changes
 from catalog.editing.entries import to_json
 from catalog.fields import SYNCED_FIELDS
+from catalog.formatting import describe, short
 from catalog.models import AIModel, FieldChange
-from catalog.pricing import certain
+from catalog.pricing import Tariff, worded
 from catalog.validation.text import fold
 from catalog.validation.variants import variant_of
-
-
-def price(pricing: dict[str, Any], word: str) -> str:
-    """USD per million, as people read it; "" where it is unknown."""
-    try:
-        amount = Decimal(str(pricing[word])) * 1_000_000
-    except (KeyError, InvalidOperation):
-        return ""
-    return f"${amount.normalize():f}"
 
 
 class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
@@ -65,9 +55,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     @admin.display(description="USD per million", ordering="prompt_price")
     def prices(self, row: AIModel) -> str:
-        known = certain(row.pricing)
-        told = [price(known, "prompt"), price(known, "completion")]
-        return " / ".join(amount or "?" for amount in told) if any(told) else ""
+        known = Tariff(row.pricing).by_token
+        return " / ".join(worded(k, known[k]) if k in known else "?" for k in ("prompt", "completion")) if known else ""
 
     @admin.display(description="context", ordering="context_length")
     def context(self, row: AIModel) -> str:
@@ -167,7 +156,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     def _save_note(self, request: HttpRequest, form: OpenedForm) -> None:
         others = [
             f"{self._label(row.field) if row.field in form.fields else row.field} ({row.actor or row.source}: "
-            f"{shown(row.old)[:80]} → {shown(row.new)[:80]})"
+            f"{short(row.old, 80)} → {short(row.new, 80)})"
             for row in form.overtaken.values()
             if row.field in form.fields or row.field == "grants"
         ]
@@ -237,9 +226,9 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         if request.GET.get("field"):
             entries = entries.filter(field=request.GET["field"][:64])
         page = Paginator(entries, 50).get_page(request.GET.get("p"))
-        shown_rows: Any = page
-        tell(shown_rows)
-        for entry in shown_rows:
+        changes_of_page: Any = page
+        describe(changes_of_page)
+        for entry in changes_of_page:
             entry.run_url = _run_url(entry.run_id)
         context = {
             **self.admin_site.each_context(request),

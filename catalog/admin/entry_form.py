@@ -18,9 +18,9 @@ from django.utils.timesince import timesince
 from catalog import flags
 from catalog.access import rights
 from catalog.admin import inputs
-from catalog.admin.wording import shown
 from catalog.editing.entries import from_json, to_json
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.formatting import in_words, short
 from catalog.models import AIModel, FieldChange
 
 # The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.
@@ -199,12 +199,11 @@ class OpenedForm(forms.ModelForm):
             if name in self.changes and row.source == FieldChange.Source.PERSON
         }
         for name, row in clashes.items():
-            told = "empty" if row.new in (None, "", [], {}) else json.dumps(row.new, ensure_ascii=False)
             self.add_error(
                 name,
                 ValidationError(
-                    f"{row.actor or 'Someone'} set this to {told[:500]} after you opened the form. Yours is shown "
-                    "below and not saved; save again to put it in place of theirs.",
+                    f"{row.actor or 'Someone'} set this to “{short(row.new, 500)}” after you opened the form. Yours is "
+                    "shown below and not saved; save again to put it in place of theirs.",
                     code="overtaken",
                 ),
             )
@@ -297,7 +296,7 @@ def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
         "pinned": pinned,
         "frozen": row.frozen,
         "said": said,
-        "yours": shown(yours),
-        "upstream": shown(said["value"]) if said else None,
+        "yours": in_words(yours),
+        "upstream": in_words(said["value"]) if said else None,
         "same": said is not None and said["value"] == yours,
     }

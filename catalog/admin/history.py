@@ -11,16 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from catalog.admin.filters import MenuFilter
-from catalog.admin.wording import shown
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.formatting import short
 from catalog.models import AuditEntry, FieldChange
-
-LONGEST = 200
-
-
-def short(value: Any) -> str:
-    text = shown(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 class FieldFilter(MenuFilter):

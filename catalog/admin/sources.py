@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.admin.entry_form import shown
 from catalog.fields import SYNCED_FIELDS
+from catalog.formatting import short
 from catalog.models import AIModel
 
 PRICES = ("prompt", "completion")
@@ -47,5 +47,5 @@ def beside(model: AIModel) -> tuple[list[str], list[Row]]:
 
 def _row(field: str, ours: Any, said: list[Any]) -> Row:
     spoken = [value for value in said if value not in (None, "", [], {})]
-    words = tuple(shown(value)[:200] if value in spoken else "" for value in said)
-    return Row(field.replace("_", " "), shown(ours)[:200], words, any(value != spoken[0] for value in spoken[1:]))
+    words = tuple(short(value) if value in spoken else "" for value in said)
+    return Row(field.replace("_", " "), short(ours), words, any(value != spoken[0] for value in spoken[1:]))

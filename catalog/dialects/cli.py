@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.pricing import PER_MILLION, certain
+from catalog.pricing import Tariff
 
 if TYPE_CHECKING:
     from catalog.models import AIModel
@@ -30,11 +30,11 @@ def cli_row(model: AIModel) -> dict[str, Any]:
     }
     if model.context_length:
         row["contextWindow"] = model.context_length
-    known = certain(model.pricing)
+    tariff = Tariff(model.pricing)
     prices = {
-        name: float(known[word] * PER_MILLION)
-        for name, word in (("inputPerMillion", "prompt"), ("outputPerMillion", "completion"))
-        if word in known
+        name: float(price)
+        for name, kind in (("inputPerMillion", "prompt"), ("outputPerMillion", "completion"))
+        if (price := tariff.per_million(kind)) is not None
     }
     if prices:
         row["pricing"] = {**prices, "currency": "USD"}

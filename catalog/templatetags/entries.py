@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from catalog.formatting import in_words
+
 register = template.Library()
 
 
@@ -18,3 +20,6 @@ def at(values: Any, key: Any) -> Any:
 def field_name(field: Any) -> str:
     """The name of a field of an admin form, whether it can be written or not."""
     return field["name"] if isinstance(field, Mapping) else field.name
+
+
+register.filter("in_words", in_words)

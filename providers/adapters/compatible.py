@@ -8,10 +8,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog import capabilities as words
-from catalog.pricing import BY_TOKEN
+from catalog.pricing import KINDS
 from providers.adapters import values
 from providers.adapters.base import Adapter, ListingBuilder, mapping
-from providers.adapters.openrouter import PRICES
 from providers.client.http import UpstreamError
 
 _CONTEXT = (
@@ -201,14 +200,14 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         is_number = isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)
         if name in _PER_MILLION and is_number:
             draft.price(_PER_MILLION[name], amount, per_million=True)
-        elif name in PRICES and isinstance(amount, str):
+        elif name in KINDS and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
         elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or _costs(amount)):
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
                 draft.problems.append(f"price {name} is in a unit that is not known")
-            otherwise |= name not in (*_PER_MILLION, *BY_TOKEN, "finetune") and _costs(amount)
+            otherwise |= name not in (*_PER_MILLION, *KINDS, "finetune")
     if otherwise:
         # Together, for one, writes zeros for the tokens of what is paid by the hour.
         draft.paid_otherwise()

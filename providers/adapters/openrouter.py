@@ -4,17 +4,12 @@ import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from catalog.pricing import CONDITIONS, KINDS
 from providers.adapters import values
 from providers.adapters.base import Adapter, ListingBuilder, Rejected, mapping
 from providers.adapters.values import Unusable
 from providers.client.http import UpstreamClient, UpstreamError
 
-PRICES = (
-    "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
-    "input_cache_write", "input_cache_write_1h", "audio", "audio_output", "image_output", "image_token",
-    "input_audio_cache",
-)  # fmt: skip
-CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
 _OURS = frozenset({"architecture", "pricing", "top_provider", "canonical_slug", "context_length"})
 _DIMENSIONS = re.compile(r"\b([1-9][0-9]{1,4})-dimension")
 
@@ -114,7 +109,7 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
     if sent is not None and not isinstance(sent, dict):
         draft.problems.append("pricing is not an object")
     pricing = mapping(sent)
-    for key in PRICES:
+    for key in KINDS:
         if key in pricing:
             draft.price(key, pricing[key])
     overrides = pricing.get("overrides")
@@ -130,7 +125,7 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
 def _override(entry: Any, draft: ListingBuilder) -> dict[str, Any] | None:
     conditions = {key: entry[key] for key in CONDITIONS if key in entry} if isinstance(entry, dict) else {}
     try:
-        prices = {key: values.price(entry[key]) for key in PRICES if key in entry} if conditions else {}
+        prices = {key: values.price(entry[key]) for key in KINDS if key in entry} if conditions else {}
         cleaned = values.json_value(conditions)
     except Unusable:
         prices = {}

@@ -9,9 +9,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from catalog import pricing
 from catalog.validation import model_ids
 from catalog.validation.text import has_piled_marks
 from catalog.validation.values import fits_64_bits
@@ -25,12 +26,7 @@ MAX_WORD = 255
 MAX_WHOLE = 2**31 - 1
 
 _PLAIN_ID = re.compile(r"[!-~]+\Z")
-_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,4})?\Z")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?\Z")
-# A price beyond these is a mistake of unit, and would not fit a column: no real one has more than 23 decimals.
-_MAX_PRICE = Decimal(1_000_000)
-_MAX_PLACES = 28
-_MILLION = Decimal(1_000_000)
 # Seconds since 1970 of the year 5138; anything larger counts milliseconds.
 _MAX_SECONDS = 100_000_000_000
 # OpenRouter writes 2098-12-31 for "no retirement planned".
@@ -129,40 +125,13 @@ def whole(value: Any) -> int | None:
 
 
 def price(value: Any, *, per_million: bool = False) -> str | None:
-    """USD for one unit as a plain decimal string with upstream's digits; None for the "-1" of a variable price.
-
-    Zero means free; nothing that cannot be read ever becomes zero. Zeros at the end are dropped, so that a price sent
-    as text one day and as a number the next stays the same text.
-    """
-    if isinstance(value, float):
-        value = repr(value)
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise Unusable("is not a price")
-    written = str(value).strip()
-    if not _NUMBER.match(written):
-        raise Unusable("is not a price")
+    """A price as `catalog.pricing` stores it; None for the "-1" of a variable price."""
     try:
-        amount = Decimal(written)
-        if amount < 0:
-            return None
-        amount = amount.scaleb(-6) if per_million else amount
-    except InvalidOperation:
-        raise Unusable("is not a price") from None
-    return plain_decimal(amount)
-
-
-def plain_decimal(amount: Decimal) -> str:
-    """The amount without an exponent and without zeros at the end."""
-    if not amount:
-        return "0"
-    if amount >= _MAX_PRICE or amount.adjusted() < -_MAX_PLACES:
-        raise Unusable("is out of range for a price")
-    written = format(amount, "f")
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    if len(written.partition(".")[2]) > _MAX_PLACES:
-        raise Unusable("has too many decimals for a price")
-    return written
+        return pricing.normalise(value, per_million=per_million)
+    except pricing.NegativePrice:
+        return None
+    except pricing.NotAPrice as error:
+        raise Unusable(str(error)) from None
 
 
 def moment(value: Any) -> datetime | None:

@@ -11,7 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from providers.lists.lists import dollars_per_million
+from catalog.formatting import in_words
+from catalog.pricing import worded
 from providers.reports.conflicts import THRESHOLD, Conflict, conflicts
 
 # More than anybody reads; a greater threshold shows the worst of them.
@@ -48,10 +49,10 @@ def _threshold(text: str) -> tuple[Decimal, str]:
 
 
 def _row(conflict: Conflict) -> dict[str, Any]:
-    is_price = conflict.field.startswith("pricing.")
+    _, is_price, kind = conflict.field.rpartition("pricing.")
     return {
         "model_id": conflict.model_id,
-        "field": conflict.field.removeprefix("pricing.") + (" price per million" if is_price else ""),
-        "said": [(one.source, dollars_per_million(one.value) if is_price else one.value) for one in conflict.said],
+        "field": f"{kind} price per million" if is_price else conflict.field,
+        "said": [(one.source, worded(kind, one.value) if is_price else in_words(one.value)) for one in conflict.said],
         "apart": f"{conflict.apart:.0%}",
     }

@@ -14,21 +14,26 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 
+from catalog import pricing
 from catalog.admin import previews
 from catalog.admin.entry_form import RELEASE
 from catalog.editing.entries import Author, NotAsShown
+from catalog.formatting import in_words
 from catalog.models import AIModel, FieldChange
 from catalog.validation import strict_json
-from catalog.validation.values import validate_json
 from providers.admin.conflicts import conflicts_page
 from providers.models import Provider, ProviderModel
 from providers.offers import editing
 from providers.offers.bulk import Counts, Offer, UnknownIds, preview, preview_these, switch, switch_these
 from providers.offers.history import Price, availability, price_history
 from providers.sync.diff import OFFER_FIELDS
-from providers.wording import per_million, shown
 
 SHOWN = 200
+# The kinds of price that have a line of their own in the form (DESIGN.md, section 12).
+LINES = (
+    "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
+    "input_cache_write", "audio",
+)  # fmt: skip
 
 
 class StrictJSONField(forms.JSONField):
@@ -69,31 +74,31 @@ class OfferForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        pricing = self.instance.pricing
-        for name in editing.PRICES:
+        stored = self.instance.pricing
+        for name in LINES:
             self.fields[f"price_{name}"] = forms.CharField(
-                required=False, label=name.replace("_", " ").capitalize(), initial=pricing.get(name, ""), max_length=60
+                required=False, label=name.replace("_", " ").capitalize(), initial=stored.get(name, ""), max_length=60
             )
-        self.fields["overrides"].initial = pricing.get("overrides") or None
+        self.fields["overrides"].initial = stored.get("overrides") or None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        pricing = {k: v for k, v in self.instance.pricing.items() if k not in (*editing.PRICES, "overrides")}
-        for name in editing.PRICES:
+        prices = {k: v for k, v in self.instance.pricing.items() if k not in (*LINES, "overrides")}
+        for name in LINES:
+            if text := data.get(f"price_{name}"):
+                try:
+                    prices[name] = pricing.normalise(text)
+                except pricing.NotAPrice as error:
+                    self.add_error(
+                        f"price_{name}",
+                        f"This {error}: write USD as a plain number, such as 0.0000025; nothing where it is not known.",
+                    )
+        if data.get("overrides"):
             try:
-                if (stored := editing.price(data.get(f"price_{name}", ""))) is not None:
-                    pricing[name] = stored
-            except ValidationError as error:
-                self.add_error(f"price_{name}", error)
-        if overrides := data.get("overrides"):
-            try:
-                validate_json(overrides)
-                if not isinstance(overrides, list) or not all(isinstance(entry, dict) for entry in overrides):
-                    raise ValidationError("A list of objects.")
-                pricing["overrides"] = overrides
+                prices |= pricing.read({"overrides": data["overrides"]})
             except ValidationError as error:
                 self.add_error("overrides", error)
-        data["pricing"] = pricing
+        data["pricing"] = prices
         if RELEASE in self.data and self.changed_data:
             named = ", ".join(str(self.fields[name].label or name).lower() for name in self.changed_data)
             raise ValidationError(
@@ -179,7 +184,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
         return super().get_queryset(request).defer("facts", "upstream", "flags", "model__search_text")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        prices = tuple(f"price_{name}" for name in editing.PRICES)
+        prices = tuple(f"price_{name}" for name in LINES)
         return (
             (None, {"fields": ("active", "category", "order", "flags")}),
             ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
@@ -209,11 +214,11 @@ class ProviderModelAdmin(admin.ModelAdmin):
 
     @admin.display(description="prompt, $ per million")
     def prompt_per_million(self, offer: ProviderModel) -> str:
-        return per_million(offer.pricing.get("prompt"))
+        return pricing.worded("prompt", offer.pricing.get("prompt"))
 
     @admin.display(description="completion, $ per million")
     def completion_per_million(self, offer: ProviderModel) -> str:
-        return per_million(offer.pricing.get("completion"))
+        return pricing.worded("completion", offer.pricing.get("completion"))
 
     def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
         if RELEASE in request.POST:
@@ -247,8 +252,8 @@ class ProviderModelAdmin(admin.ModelAdmin):
                 {
                     "name": name,
                     "label": name.replace("_", " "),
-                    "ours": shown(getattr(offer, name)),
-                    "upstream": shown(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
+                    "ours": in_words(getattr(offer, name)),
+                    "upstream": in_words(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
                 }
                 for name in OFFER_FIELDS
                 if name in offer.pinned_fields
@@ -256,7 +261,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
             subject = offer.model.model_id if offer.model else offer.upstream_id
             history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
             context["history"] = [
-                {"row": row, "old": shown(row.old), "new": shown(row.new)}
+                {"row": row, "old": in_words(row.old), "new": in_words(row.new)}
                 for row in history.select_related("user")[:30]
             ]
             if offer.model:
@@ -382,11 +387,11 @@ def _effect(counts: Counts, changing: list[Offer]) -> tuple[int, list[int]]:
 
 def priced(step: Price) -> dict[str, Any]:
     """A step of the price history in words."""
-    rest = {name: price for name, price in step.pricing.items() if name not in ("prompt", "completion", "overrides")}
+    others = {kind: price for kind, price in step.pricing.items() if kind not in ("prompt", "completion", "overrides")}
     return {
         "since": step.since,
-        "prompt": per_million(step.pricing.get("prompt")),
-        "completion": per_million(step.pricing.get("completion")),
-        "rest": shown(rest) if rest else "",
+        "prompt": pricing.worded("prompt", step.pricing.get("prompt")),
+        "completion": pricing.worded("completion", step.pricing.get("completion")),
+        "others": ", ".join(f"{pricing.label(kind)}: {pricing.worded(kind, price)}" for kind, price in others.items()),
         "conditions": len(step.pricing.get("overrides", [])),
     }

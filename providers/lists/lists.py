@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -23,7 +22,7 @@ from catalog.access.viewers import Viewer
 from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import CHAT, task_of_facts
 from catalog.models import AIModel
-from catalog.pricing import certain
+from catalog.pricing import Tariff, normalise, worded
 from catalog.validation import model_ids
 from providers.lists import authors, cache
 from providers.models import Provider, ProviderCopy
@@ -86,7 +85,7 @@ def item(
         "provider": author or authors.display_name(model_ids.author_of(model_id)),
         "context": facts.get("context_length"),
         "dimensions": facts.get("embedding_dimensions"),
-        "pricing": {kind: pricing[kind] for kind in ("prompt", "completion") if kind in certain(pricing)},
+        "pricing": Tariff(pricing).by_token,
         **local,
     }
 
@@ -122,7 +121,7 @@ def _local_details(record: Record) -> dict[str, Any]:
 def _language(record: Mapping[str, Any]) -> dict[str, Any]:
     shown = {key: record[key] for key in ("id", "name", "provider", "context")}
     if record["pricing"]:
-        shown["pricing"] = {kind: plain(price) for kind, price in record["pricing"].items()}
+        shown["pricing"] = {kind: normalise(price) for kind, price in record["pricing"].items()}
     return shown
 
 
@@ -130,7 +129,7 @@ def _embedding(record: Mapping[str, Any]) -> dict[str, Any]:
     price = record["pricing"].get("prompt")
     return {
         **{key: record[key] for key in ("id", "name", "provider", "dimensions", "context")},
-        "cost_per_million": None if price is None else dollars_per_million(price),
+        "cost_per_million": None if price is None else worded("prompt", price),
     }
 
 
@@ -152,22 +151,6 @@ LISTS = {
     "ollama": ProviderList("ollama", "models", "ollama", _local, has_curated=False),
     "openai": ProviderList("openai", "models", "api", _language),
 }
-
-
-def plain(price: str) -> str:
-    """The same decimal without exponent."""
-    return format(Decimal(price), "f")
-
-
-def dollars_per_million(price: str) -> str:
-    """USD per token as dollars per million tokens, exactly: "0.00000002" is "$0.02", "0.000000005" is "$0.005"."""
-    try:
-        amount = (Decimal(price) * 1_000_000).normalize()
-    except InvalidOperation as error:
-        raise ValueError(f"{price} is no price") from error
-    # Two places at least, as amounts are written; more only where they are not zero.
-    places = max(2, -int(amount.as_tuple().exponent))
-    return f"${amount:.{places}f}"
 
 
 # Whose sight.
@@ -232,8 +215,7 @@ def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, An
         "name": entry["name"] if record["name"] == record["id"] else record["name"],
         "context": record["context"] or entry["context_length"],
         "dimensions": record["dimensions"] or entry["embedding_dimensions"],
-        "pricing": record["pricing"]
-        or {kind: entry["pricing"][kind] for kind in ("prompt", "completion") if kind in certain(entry["pricing"])},
+        "pricing": record["pricing"] or Tariff(entry["pricing"]).by_token,
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+from catalog.formatting import in_words
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -21,7 +22,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def cell(value: Any, width: int = 60) -> str:
-    """A value on one line, cut."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
-    return (text[: width - 3] + "..." if len(text) > width else text) or '""'
+    """A stored value in words, on one line, cut."""
+    text = " ".join(in_words(value).split())
+    return text[: width - 3] + "..." if len(text) > width else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,38 +15,6 @@ from providers.sync.diff import OFFER_FIELDS
 from providers.sync.merge import Merger
 from providers.sync.plan import Change, Plan, change, merge_entries
 from providers.sync.write import write
-
-# The lines of a price that have an input of their own (DESIGN.md, section 12); USD per token, or per what is named.
-PRICES = (
-    "prompt",
-    "completion",
-    "request",
-    "image",
-    "web_search",
-    "internal_reasoning",
-    "input_cache_read",
-    "input_cache_write",
-    "audio",
-)
-# 40 digits hold every price that was ever recorded, to the last of them.
-MAX_DIGITS = 40
-
-
-def price(text: str) -> str | None:
-    """A price as stored: plain decimal text; None for an empty text. Raises ValidationError."""
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValidationError("A price is a plain number in USD, such as 0.0000025.", code="invalid") from None
-    if not number.is_finite() or number < 0:
-        raise ValidationError("A price is not negative; leave it empty where it is not known.", code="invalid")
-    plain = format(number, "f")
-    if len(plain) > MAX_DIGITS:
-        raise ValidationError(f"A price has at most {MAX_DIGITS} digits.", code="too_long")
-    return plain
 
 
 def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> list[str]:

@@ -11,10 +11,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from catalog.models import AIModel, FieldChange
+from catalog.pricing import Tariff
 from catalog.validation import shapes
 from providers.models import ProviderModel
-
-WINDOW = ("utc_start", "utc_end", "utc_days", "min_prompt_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +70,10 @@ def _tariff(stored: Any) -> Mapping[str, Any]:
 def _without_repeats(steps: Iterable[Price]) -> Iterator[Price]:
     last: Any = None
     for step in steps:
-        tariff = normalised(step.pricing)
+        tariff = Tariff(step.pricing).signature()
         if tariff != last:
             yield step
         last = tariff
-
-
-def normalised(pricing: Mapping[str, Any]) -> dict[str, Any]:
-    """A price in a form that is equal where the tariffs are: the base price of a kind is left out where windows of
-    the day set it, since it follows the clock, and the order of windows does not count."""
-    overrides = [dict(entry) for entry in pricing.get("overrides", [])]
-    timed = {kind for entry in overrides if "utc_start" in entry or "utc_days" in entry for kind in entry} - {*WINDOW}
-    base = {kind: price for kind, price in pricing.items() if kind != "overrides" and kind not in timed}
-    return {**base, "overrides": sorted(overrides, key=lambda entry: sorted(map(str, entry.items())))}
 
 
 def availability(model: AIModel) -> list[Span]:

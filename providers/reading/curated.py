@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from catalog import pricing
 from catalog.validation import model_ids
-from providers.reading.records import facts_of, pricing_of
+from providers.reading.records import facts_of
 
 _FOLDER = Path(__file__).parent
 _FILES = {"language": "language_models.json", "embeddings": "embedding_models.json"}
@@ -42,7 +43,7 @@ def entries() -> dict[str, Entry]:
         for item in _file(listing)["models"]:
             model_id = item["model_id"]
             model_ids.validate(model_id)
-            found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing_of(item.get("pricing", {})))
+            found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing.read(item.get("pricing", {})))
     return found
 
 

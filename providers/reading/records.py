@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 
+from catalog import pricing
 from catalog.editing.entries import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
 from catalog.validation import model_ids
-from catalog.validation.values import validate_json, validate_line
+from catalog.validation.values import validate_line
 from providers.reading.namespaces import Namespace
 
 _FIELDS = {name: AIModel._meta.get_field(name) for name in SYNCED_FIELDS}
 # Values without information: they fill no field and blank none.
 SILENT: tuple[Any, ...] = (None, "", [], {})
-# A price has at most this many digits: the longest recorded has 23.
-MAX_PRICE_DIGITS = 40
 
 
 @dataclass(slots=True)
@@ -104,7 +102,7 @@ def checked(listing: str, items: Iterable[Any], bad: Iterable[Any], namespace: N
             parsed.bad.append(RejectedRecord(None, _shown(item.upstream_id), problem))
             continue
         try:
-            record = Record(item.upstream_id, item.model_id, facts_of(item.facts), pricing_of(item.pricing))
+            record = Record(item.upstream_id, item.model_id, facts_of(item.facts), pricing.read(item.pricing))
         except ValidationError as error:
             reason = " ".join(error.messages)[:300]
             parsed.bad.append(RejectedRecord(None, _shown(item.upstream_id), reason, is_listed=True))
@@ -156,42 +154,6 @@ def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
         except (TypeError, ValueError, OverflowError) as error:
             raise ValidationError(f"{name}: unreadable.") from error
     return found
-
-
-def pricing_of(pricing: Mapping[str, Any]) -> dict[str, Any]:
-    """Prices as plain decimal text without needless zeros. Raises ValidationError for anything else."""
-    validate_json(dict(pricing))
-    found: dict[str, Any] = {}
-    for name, value in pricing.items():
-        if name == "overrides":
-            if value:
-                found[name] = [_override(entry) for entry in value]
-        elif value is not None:
-            found[name] = plain(value)
-    return found
-
-
-_CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
-
-
-def _override(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if name in _CONDITIONS else plain(value) for name, value in entry.items()}
-
-
-def plain(value: Any) -> str:
-    """A price as decimal text: no exponent, no zeros at the end. Raises ValidationError for what is no price."""
-    try:
-        number = Decimal(value if isinstance(value, str) else repr(value))
-    except InvalidOperation:
-        raise ValidationError("A price is a decimal number.") from None
-    if not number.is_finite() or number < 0 or number.adjusted() > 12:
-        raise ValidationError("A price is a decimal number that is not negative.")
-    text = format(number, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if len(text) > MAX_PRICE_DIGITS:
-        raise ValidationError(f"A price has at most {MAX_PRICE_DIGITS} digits.")
-    return text or "0"
 
 
 def _shown(text: Any) -> str:

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import models
 
+from catalog.pricing import Tariff
 from providers.models import Provider, ProviderModel
 from providers.reading.records import ParsedListing, Record
 from providers.reading.release_dates import FIELD as RELEASED_AT
@@ -183,44 +183,7 @@ def _values_of(record: Record, before: dict[str, Any]) -> dict[str, Any]:
     """The fields of an offer as the record has them; `before` is the price that upstream gave last."""
     return {
         "display_name": str(record.facts.get("name", "")),
-        "pricing": steady(record.pricing, before),
+        "pricing": Tariff(record.pricing).steadied(before),
         "context_length": record.facts.get("context_length"),
         "max_output_tokens": record.facts.get("max_output_tokens"),
     }
-
-
-def steady(pricing: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """`pricing` without the flapping of hourly tariffs.
-
-    Where prices depend on the time of day, upstream's base price is the one valid at the time of the request. Where the
-    windows fill the day, the base is the highest of them; otherwise a base that equals the price of a window may only
-    be that window's, so the base that was known stays.
-    """
-    windows = [entry for entry in pricing.get("overrides", []) if "utc_start" in entry and "utc_days" not in entry]
-    if not windows:
-        return pricing
-    found = dict(pricing)
-    for name in {key for entry in windows for key in entry} - {"utc_start", "utc_end", "min_prompt_tokens"}:
-        named = [entry for entry in windows if name in entry]
-        values = [entry[name] for entry in named]
-        if _fill_the_day([e for e in named if "min_prompt_tokens" not in e]):
-            found[name] = max(values, key=Decimal)
-        elif found.get(name) in values and before.get("overrides") == pricing["overrides"] and name in before:
-            found[name] = before[name]
-    return found
-
-
-def _fill_the_day(windows: list[dict[str, Any]]) -> bool:
-    minutes: set[int] = set()
-    for entry in windows:
-        start, end = (_minute(entry.get(edge)) for edge in ("utc_start", "utc_end"))
-        # Half-open, and may wrap midnight; a window that ends where it begins is the whole day.
-        length = (end - start) % 1440 or 1440
-        minutes.update((start + step) % 1440 for step in range(length))
-    return len(minutes) == 1440
-
-
-def _minute(clock: Any) -> int:
-    """Minutes since midnight of a clock time written as the number HHMM."""
-    number = int(clock or 0)
-    return number // 100 * 60 + number % 100

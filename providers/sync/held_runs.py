@@ -10,6 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.editing.entries import Author, NotAsShown, audit
+from catalog.formatting import in_words
+from catalog.pricing import label, worded
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading.records import ParsedListing, Record
 from providers.sync import diff
@@ -19,7 +21,6 @@ from providers.sync.merge import Merger
 from providers.sync.plan import Plan, plan_offers
 from providers.sync.run import touch
 from providers.sync.write import write
-from providers.wording import per_million
 
 
 class NotHeld(Exception):
@@ -219,12 +220,12 @@ def _differences(changed: Iterable[tuple[str, Any, Any]]) -> str:
     words = []
     for name, old, new in changed:
         if name == "pricing":
-            for part in sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part)):
-                if part in ("prompt", "completion"):
-                    before, after = per_million(old.get(part)), per_million(new.get(part))
-                    words.append(f"{part} per million: {before} to {after}")
-                else:
-                    words.append(f"{part}: {old.get(part, 'unknown')} to {new.get(part, 'unknown')}")
+            for kind in sorted(kind for kind in old.keys() | new.keys() if old.get(kind) != new.get(kind)):
+                before, after = (
+                    in_words(side.get(kind)) if kind == "overrides" else worded(kind, side.get(kind))
+                    for side in (old, new)
+                )
+                words.append(f"{label(kind)}: {before} to {after}")
         else:
-            words.append(f"{name.replace('_', ' ')}: {old or 'unknown'} to {new or 'unknown'}")
+            words.append(f"{name.replace('_', ' ')}: {in_words(old)} to {in_words(new)}")
     return "; ".join(words) or "no change of price or limits"

@@ -113,8 +113,8 @@ def test_an_offers_page_shows_its_prices_and_its_listing_over_time(staff, openro
     sync(openrouter)
     page = staff.get(reverse(CHANGE_OFFER, args=[offers[0].pk])).content.decode()
     over_time = page.partition("Its price over time")[2]
-    assert over_time.index("<td>$1</td>") < over_time.index("<td>$1.1</td>")
-    assert "image: 0.004" in over_time
+    assert over_time.index("<td>$1.00</td>") < over_time.index("<td>$1.10</td>")
+    assert "image: $0.004" in over_time
     assert "until now" in over_time
 
 
@@ -140,11 +140,13 @@ def test_a_form_saved_unchanged_writes_nothing(staff, offers):
         ("price_prompt", "NaN"),
         ("price_prompt", "1,5"),
         ("price_completion", "1e-60"),
+        ("price_completion", "2e6"),
         ("context_length", "0"),
         ("context_length", "2147483648"),
         ("max_output_tokens", "many"),
         ("overrides", "{}5"),
         ("overrides", '{"a": 1}'),
+        ("overrides", '[{"utc_start": 0, "prompt": "free"}]'),
         ("order", "9999999999"),
         ("flags", '{"a": NaN}'),
     ],
@@ -155,7 +157,9 @@ def test_a_wrong_value_is_refused_at_its_field(staff, offers, field, value):
     assert field in answer.context["adminform"].form.errors
 
 
-@pytest.mark.parametrize(("value", "stored"), [("", None), ("0", "0"), ("1e-7", "0.0000001")])
+@pytest.mark.parametrize(
+    ("value", "stored"), [("", None), ("0", "0"), ("1e-7", "0.0000001"), ("0.00000250", "0.0000025"), ("-0", "0")]
+)
 def test_a_price_can_be_cleared_and_set_to_zero(staff, offers, value, stored):
     staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], price_prompt=value))
     assert ProviderModel.objects.get(pk=offers[0].pk).pricing.get("prompt") == stored

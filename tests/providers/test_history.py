@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from catalog.models import FieldChange
 from providers.models import ProviderModel
-from providers.offers.history import availability, normalised, price_history
+from providers.offers.history import availability, price_history
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -79,16 +79,6 @@ def test_an_hourly_tariff_does_not_flap(model, offer, changed):
         changed("pricing", tariff(prices[0]), tariff(prices[1]), 10 - hour)
     changed("pricing", tariff("0.000002"), tariff("0.000002", peak="0.000004"), 1)
     assert [price.since for price in price_history(model)] == [ago(30), ago(1)]
-
-
-def test_the_order_of_windows_is_no_change():
-    turned = {**tariff("0.000002"), "overrides": tariff("0.000002")["overrides"][::-1]}
-    assert normalised(turned) == normalised(tariff("0.000001"))
-
-
-def test_a_price_that_depends_on_size_keeps_its_base():
-    sized = {"prompt": "0.000001", "overrides": [{"min_prompt_tokens": 200000, "prompt": "0.000002"}]}
-    assert normalised(sized) != normalised({**sized, "prompt": "0.000003"})
 
 
 def test_each_provider_has_a_history_of_its_own(model, offer):

@@ -127,24 +127,6 @@ def test_a_bare_id_of_openai_takes_the_rest_from_the_catalog(stored, data, make_
 
 
 @pytest.mark.parametrize(
-    ("per_token", "per_million"),
-    [
-        ("0.00000002", "$0.02"),
-        ("0.00000013", "$0.13"),
-        ("0.0000001", "$0.10"),
-        ("0.000000005", "$0.005"),
-        ("2E-8", "$0.02"),
-        ("0.00000008333333333333334", "$0.08333333333333334"),
-        ("0.000003", "$3.00"),
-        ("0.0001", "$100.00"),
-        ("0", "$0.00"),
-    ],
-)
-def test_a_price_per_million_is_exact(per_token, per_million):
-    assert lists.dollars_per_million(per_token) == per_million
-
-
-@pytest.mark.parametrize(
     ("model_id", "name", "shown"),
     [
         ("openai/gpt-4o", "OpenAI: GPT-4o", ("OpenAI", "GPT-4o")),
