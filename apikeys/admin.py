@@ -28,7 +28,7 @@ from catalog.access.callers import caller_of
 from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.once import MadeOnce
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.validation import moments
 
 

@@ -20,8 +20,8 @@ from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import rights
 from catalog.access.viewers import Viewer
-from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing import history
+from catalog.editing.history import Author
 from catalog.models import AIModel
 from catalog.validation import moments
 
@@ -82,7 +82,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
             _locked(actor)
         _validate(key, actor, {"user", "scopes", "expires_at"})
         key.save(force_insert=True)
-        entries.audit(actor.author, key, "create", {"user": [None, user.pk], **_differences(None, key)})
+        history.audit(actor.author, key, "create", {"user": [None, user.pk], **_differences(None, key)})
     return Issued(key, token.text)
 
 
@@ -127,7 +127,7 @@ def change(
         if differences:
             _validate(row, actor, set(differences), allowed=allowed)
             row.save()
-            entries.audit(actor.author, row, "change", differences)
+            history.audit(actor.author, row, "change", differences)
     return row
 
 
@@ -163,7 +163,7 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
         row.pepper_id = tokens.mark_of(pepper)
         row.secret_hash, row.hint = token.digest(pepper), token.hint
         row.save()
-        entries.audit(
+        history.audit(
             actor.author, row, "rotate", {"hint": [before, row.hint], "previous_until": [None, row.previous_until]}
         )
     return Issued(row, token.text)
@@ -179,14 +179,14 @@ def revoke(key: ApiKey, actor: Actor) -> bool:
         row.previous_hash = row.previous_pepper_id = ""
         row.previous_until = None
         row.save()
-        entries.audit(actor.author, row, "revoke", {"revoked_at": [None, row.revoked_at]})
+        history.audit(actor.author, row, "revoke", {"revoked_at": [None, row.revoked_at]})
     return True
 
 
 def erase(key: ApiKey, actor: Actor) -> None:
     """Deletes the row, and with it the keys that were made with the key. The audit log keeps its past."""
     with transaction.atomic():
-        entries.audit(actor.author, key, "delete")
+        history.audit(actor.author, key, "delete")
         key.delete()
 
 

@@ -25,7 +25,7 @@ from apikeys.serializers import (
 )
 from catalog.api.base import CallerMixin
 from catalog.api.schema import refusals
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 
 _SHOWN = {
     "id": "5dXq0sWm3TzB",

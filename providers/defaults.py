@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AuditEntry
 from providers.models import Provider
 from providers.reading import curated

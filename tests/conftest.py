@@ -17,7 +17,7 @@ from waffle import get_waffle_flag_model
 from apikeys import keys
 from apikeys.models import ApiKey
 from apikeys.policy import KeyPolicy
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, Tag
 
 pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]

@@ -13,7 +13,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from apikeys.models import ApiKey
-from catalog.editing.entries import Author, edit
+from catalog.editing.entries import edit
+from catalog.editing.history import Author
 from catalog.models import AIModel
 from tests.servers import Server, running
 

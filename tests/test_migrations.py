@@ -13,7 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import QuerySet
 
 from apikeys.models import ApiKey, RequestCount
-from catalog.editing.entries import Author, audit, edit
+from catalog.editing.entries import edit
+from catalog.editing.history import Author, audit
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS, SYNCED_FIELDS
 from catalog.models import AIModel, SentForm
 from catalog.pricing import prompt_per_million

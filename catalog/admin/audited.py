@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,8 +9,9 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from catalog.admin import edit
 from catalog.admin.once import MadeOnce
-from catalog.editing.entries import Author, audit, to_json
+from catalog.editing.history import Author, audit, to_json
 
 # Never in a log, whatever a form calls them.
 _SECRET = {"password", "password1", "password2", "usable_password"}
@@ -36,7 +36,7 @@ class AuditedAdmin(MadeOnce):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST":
-            request.values_before = self._values(found)  # type: ignore[attr-defined]
+            edit.of(request).before = self._values(found)
         return found
 
     def _values(self, row: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class AuditedAdmin(MadeOnce):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        before: Mapping[str, Any] = getattr(request, "values_before", {})
+        before = edit.of(request).before
         obj.refresh_from_db()
         after = self._values(obj)
         changes = {name: [before.get(name), after[name]] for name in after if before.get(name) != after[name]}

@@ -24,8 +24,9 @@ from catalog.access import audience, rights
 from catalog.admin import previews
 from catalog.admin.audited import author_of
 from catalog.admin.inputs import TagNames
-from catalog.editing import custom_models, entries, grants
-from catalog.editing.entries import Author
+from catalog.editing import bulk as editing
+from catalog.editing import custom_models, grants
+from catalog.editing.history import Author
 from catalog.formatting import describe
 from catalog.models import AccessGrant, AIModel, FieldChange
 
@@ -117,7 +118,7 @@ class Bulk:
 
 
 def _switch(field: str, value: Any) -> Callable[[Any, Mapping[str, Any], Author], int]:
-    return lambda rows, values, author: entries.switch(rows, field, value, author)
+    return lambda rows, values, author: editing.switch(rows, field, value, author)
 
 
 ENTRY_ACTIONS: tuple[Bulk, ...] = (
@@ -129,21 +130,21 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "tag",
         "Tag…",
         "tagged",
-        lambda rows, values, author: entries.retag(rows, author, add=values["tags"]),
+        lambda rows, values, author: editing.retag(rows, author, add=values["tags"]),
         TagsForm,
     ),
     Bulk(
         "untag",
         "Untag…",
         "untagged",
-        lambda rows, values, author: entries.retag(rows, author, remove=values["tags"]),
+        lambda rows, values, author: editing.retag(rows, author, remove=values["tags"]),
         TagsForm,
     ),
     Bulk(
         "grant",
         "Grant to a group…",
         "granted",
-        lambda rows, values, author: entries.grant_group(rows, values["group"], values["permission"], author),
+        lambda rows, values, author: editing.grant_group(rows, values["group"], values["permission"], author),
         GroupForm,
         narrows=True,
         opens=True,
@@ -153,7 +154,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "require_flag",
         "Require a flag…",
         "given this requirement",
-        lambda rows, values, author: entries.switch(rows, "requires_feature_flag", values["flag"], author),
+        lambda rows, values, author: editing.switch(rows, "requires_feature_flag", values["flag"], author),
         FlagForm,
         narrows=True,
         opens=True,
@@ -162,7 +163,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "release",
         "Release pins…",
         "released",
-        lambda rows, values, author: entries.release_all(rows, author),
+        lambda rows, values, author: editing.release_all(rows, author),
     ),
 )
 

@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 
 from catalog.access import audience, rights
-from catalog.admin import bulk, grants, previews, view_as
+from catalog.admin import bulk, edit, grants, previews, view_as
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import RELEASE, EntryForm, OpenedForm, formfield_for, provenance
 from catalog.admin.filters import ENTRY_FILTERS
@@ -24,7 +24,7 @@ from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
 from catalog.admin.sources import beside
 from catalog.editing import entries as changes
-from catalog.editing.entries import to_json
+from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.formatting import describe, short
 from catalog.models import AIModel, FieldChange
@@ -69,14 +69,17 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     # One model.
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        if request.method == "POST" and transaction.get_connection().in_atomic_block:
-            # What the form is compared with stays so until it is written.
-            field: Any = self.opts.pk if from_field is None else self.opts.get_field(from_field)
-            try:
-                list(AIModel.objects.filter(pk=field.to_python(object_id)).select_for_update().values_list("pk"))
-            except (ValidationError, ValueError):
-                return None
-        return super().get_object(request, object_id, from_field)
+        if request.method != "POST" or not transaction.get_connection().in_atomic_block:
+            return super().get_object(request, object_id, from_field)
+        # Read once, and locked: what the form is compared with is what is stored until the edit is written.
+        field: Any = self.opts.pk if from_field is None else self.opts.get_field(from_field)
+        try:
+            key = field.to_python(object_id)
+            found = self.get_queryset(request).select_for_update().get(**{field.name: key})
+        except (self.model.DoesNotExist, ValidationError, ValueError):
+            return None
+        edit.of(request).stored = changes.copy_of(found)
+        return found
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -112,34 +115,30 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             values = {name: value for name, value in form.changes.items() if name != "tags"}
             made = changes.create(self.fixed_values() | values, author, tags=form.changes.get("tags", ()))
             obj.pk, obj._state.adding = made.pk, False
-            obj.refresh_from_db()
             return
+        this = edit.of(request)
+        assert this.stored is not None  # noqa: S101 - tells the type checker
         if RELEASE in request.POST:
-            self._release(request, obj, request.POST[RELEASE])
+            self._release(request, this.stored, request.POST[RELEASE])
             return
         if set(audience.SIGHT_FIELDS) & set(form.changes):
-            self.look(request, [obj.pk])
+            this.look([obj.pk])
         values = {name: value for name, value in form.changes.items() if name != "tags"}
-        request.written = changes.edit(  # type: ignore[attr-defined]
-            AIModel(pk=obj.pk), values, author, tags=form.changes.get("tags")
-        )
-        obj.refresh_from_db()
+        this.written = changes.edit_locked(this.stored, values, author, tags=form.changes.get("tags"))
 
     def fixed_values(self) -> dict[str, Any]:
         return {}
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return super().log_change(request, obj, message) if getattr(request, "written", None) else None
+        return super().log_change(request, obj, message) if edit.of(request).written else None
 
     def response_change(self, request: HttpRequest, obj: AIModel) -> HttpResponse:
         if RELEASE in request.POST:
             return HttpResponseRedirect(request.get_full_path())
-        written: list[str] = request.written  # type: ignore[attr-defined]
+        written = edit.of(request).written or []
         title = f"Who would lose sight of {obj.model_id}"
         if answer := self.ask(request, title, [self._label(name) for name in written]):
             return answer
-        if not written:
-            request.nothing_changed = True  # type: ignore[attr-defined]
         return super().response_change(request, obj)
 
     def _label(self, name: str) -> str:
@@ -149,7 +148,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         return str(field.verbose_name)
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
-        if getattr(request, "nothing_changed", False):
+        # Django's own words say that the row was changed.
+        if edit.of(request).written == []:
             message = "Nothing was changed, so nothing was written."
         super().message_user(request, message, *args, **kwargs)
 
@@ -171,17 +171,17 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         return super().construct_change_message(request, form, formsets, add)
 
     def _release(self, request: HttpRequest, row: AIModel, field: str) -> None:
-        """Hands one pinned field, or with "*" the whole entry, back to sync. The form itself held no change."""
-        if not previews.holds(request, *_pins(AIModel.objects.get(pk=row.pk))):
+        """Releases one pinned field, or with "*" the whole entry. The form itself has no change."""
+        if not previews.holds(request, *_pins(row)):
             self.message_user(request, previews.CHANGED, messages.WARNING)
             return
         try:
-            released = changes.release(AIModel(pk=row.pk), None if field == "*" else [field], author_of(request))
+            released = changes.release_locked(row, None if field == "*" else [field], author_of(request))
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
         else:
-            told = ", ".join(released) or "the entry"
-            self.message_user(request, f"Handed back to sync: {told}.", messages.SUCCESS)
+            names = ", ".join(released) or "the entry"
+            self.message_user(request, f"Handed back to sync: {names}.", messages.SUCCESS)
 
     # Pages of its own.
 

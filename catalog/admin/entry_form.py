@@ -8,6 +8,7 @@ holds by now. Where a colleague changed one of the same fields meanwhile, the fo
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -18,7 +19,7 @@ from django.utils.timesince import timesince
 from catalog import flags
 from catalog.access import rights
 from catalog.admin import inputs
-from catalog.editing.entries import from_json, to_json
+from catalog.editing.history import from_json, to_json
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import in_words, short
 from catalog.models import AIModel, FieldChange
@@ -148,13 +149,10 @@ class OpenedForm(forms.ModelForm):
         for name in self.value_names:
             if name not in data or name not in opened:
                 continue
-            brought = data[name].pk if hasattr(data[name], "pk") else data[name]
-            if inputs.untouched(self.fields[name], self._restored(name, opened[name]), brought) or inputs.untouched(
-                self.fields[name], current[name], brought
-            ):
-                data[name] = self._value_now(name)
-            else:
+            if self._differs(name, self._restored(name, opened[name])) and self._differs(name, current[name]):
                 self.changes[name] = data[name]
+            else:
+                data[name] = self._value_now(name)
         self._compare_with_others(at)
         self._require_flag(self.changes)
         self._refuse_opening(data)
@@ -176,6 +174,15 @@ class OpenedForm(forms.ModelForm):
         shown = {"delegated", "base_model"} & set(self.changes) and data.get("delegated") and data.get("base_model")
         if shown and not self.rights.sees(shown):
             self.add_error("delegated", "You do not see the base model yourself, so you cannot let others use it.")
+
+    def _differs(self, name: str, value: Any) -> bool:
+        """Whether what was sent differs from what the input shows of the value."""
+        field = self.fields[name]
+        if isinstance(value, str):
+            value = field.to_python(value)
+        elif isinstance(value, datetime) and not field.widget.supports_microseconds:
+            value = value.replace(microsecond=0)
+        return field.has_changed(value, self[name].data)
 
     def _value_now(self, name: str) -> Any:
         return self._now("tags") if name == "tags" else getattr(self.instance, name)

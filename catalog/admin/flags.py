@@ -20,7 +20,7 @@ from waffle.models import Sample, Switch
 from catalog import flags
 from catalog.access import rights
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
-from catalog.editing.entries import audit
+from catalog.editing.history import audit
 
 # Any: its stubs know the abstract class alone.
 Flag: Any = get_waffle_flag_model()

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from catalog.access import rights
-from catalog.admin import bulk
+from catalog.admin import bulk, edit
 from catalog.admin.audited import author_of
 from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
@@ -134,7 +134,7 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         if change:
             grants.permit(AccessGrant.objects.filter(pk=obj.pk), obj.permission, author_of(request))
         else:
-            self.look(request, [obj.model_id])
+            edit.of(request).look([obj.model_id])
             grants.give(obj, author_of(request))
 
     def response_add(self, request: HttpRequest, obj: AccessGrant, post_url_continue: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from catalog.editing.entries import differs
+from catalog.editing.history import differs
 from catalog.models import Tag
 from catalog.validation import strict_json
 from catalog.validation.values import validate_line
@@ -35,6 +35,9 @@ class Tristate(forms.TypedChoiceField):
     def prepare_value(self, value: Any) -> Any:
         return {None: "unknown", True: "yes", False: "no"}.get(value, value)
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.prepare_value(initial) != (data or "unknown"))
+
 
 class Prose(forms.CharField):
     """Text of several lines; line ends as the web sends them become plain ones."""
@@ -42,7 +45,7 @@ class Prose(forms.CharField):
     widget = forms.Textarea
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+        return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
 
 
 class StrictJSON(forms.CharField):
@@ -70,6 +73,12 @@ class StrictJSON(forms.CharField):
             kind = "object, such as {}" if isinstance(self.empty, dict) else "list, such as []"
             raise ValidationError(f"This is a JSON {kind}.", code="wrong_kind")
         return value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return differs(self.to_python(self.prepare_value(initial)), self.to_python(data))
+        except ValidationError:
+            return True
 
     def validate(self, value: Any) -> None:
         pass
@@ -107,6 +116,9 @@ class Lines(forms.CharField):
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         return check_words(dict.fromkeys(lines_of(text)))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return lines_of(self.prepare_value(initial)) != lines_of(data)
 
     def validate(self, value: Any) -> None:
         pass
@@ -172,6 +184,10 @@ class Modalities(forms.MultiValueField):
             return []
         others = [" ".join(word.split()) for word in (data[1] or "").split(",") if word.strip()]
         return check_words(dict.fromkeys([*data[0], *others]))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        # Django takes a list for one value of each part.
+        return super().has_changed(self.widget.decompress(initial), data)
 
 
 class NamesAndDefaults(forms.MultiWidget):
@@ -255,30 +271,9 @@ class ReasoningLevels(forms.Field):
             levels.append(row if row["description"] else {"effort": row["effort"]})
         return levels
 
-
-def echo(field: forms.Field, value: Any) -> Any:
-    """What an input brings back of `value` when nobody has touched it."""
-    if isinstance(field, Modalities):
-        words = [" ".join(part.split()) for word in value or [] for part in str(word).split(",") if part.strip()]
-        return sorted(set(words))
-    if isinstance(field, Lines):
-        return lines_of("\n".join(map(str, value or [])))
-    if isinstance(field, SupportedParameters):
-        names, default = lines_of("\n".join(map(str, (value or {}).get("names", [])))), (value or {}).get("default")
-        return {**({"names": names} if names else {}), **({"default": default} if default else {})}
-    if isinstance(field, ReasoningLevels):
-        rows = [
-            (level.get("effort", "").strip(), " ".join(level.get("description", "").split())) for level in value or []
-        ]
-        return [{"effort": effort, **({"description": told} if told else {})} for effort, told in rows]
-    if isinstance(value, str):
-        return value.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if hasattr(value, "microsecond"):
-        return value.replace(microsecond=0)
-    return value
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return _plain_levels(initial) != _plain_levels(data)
 
 
-def untouched(field: forms.Field, opened: Any, cleaned: Any) -> bool:
-    """Whether the input holds what it was opened with."""
-    brought = sorted(cleaned or []) if isinstance(field, Modalities) else cleaned
-    return not differs(echo(field, opened), echo(field, brought))
+def _plain_levels(levels: Any) -> list[tuple[str, str]]:
+    return [(row["effort"].strip(), " ".join(row.get("description", "").split())) for row in levels or []]

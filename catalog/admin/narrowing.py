@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from catalog.access import audience
-from catalog.admin import previews
+from catalog.admin import edit, previews
 
 # The button that confirms, and what is sent besides the form's own fields.
 CONFIRM = "_narrow"
@@ -18,15 +18,11 @@ _BESIDES = ("csrfmiddlewaretoken", CONFIRM, previews.FIELD)
 
 
 class AsksBeforeNarrowing(admin.ModelAdmin):
-    """Call `look` before what is written may narrow, and `ask` when all of it is written, in one transaction."""
-
-    def look(self, request: HttpRequest, models: Iterable[int]) -> None:
-        """Notes who sees these models now."""
-        request.seen_before = audience.of(models)  # type: ignore[attr-defined]
+    """Let the edit `look` before what is written may narrow, and `ask` when all is written, in one transaction."""
 
     def ask(self, request: HttpRequest, title: str, written: Sequence[str]) -> HttpResponse | None:
-        """The page that says who would lose sight, with everything taken back; None where the save stands."""
-        before: audience.Audience | None = getattr(request, "seen_before", None)
+        """The page that says who would lose sight, with everything taken back; None where nobody would."""
+        before = edit.of(request).audience
         if before is None:
             return None
         lost = audience.loss(before, audience.of(before.models))

@@ -19,7 +19,7 @@ from django.utils.html import format_html, format_html_join
 from catalog.access import rights
 from catalog.admin import view_as
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
-from catalog.editing.entries import audit
+from catalog.editing.history import audit
 from catalog.models import AccessGrant
 
 User = get_user_model()

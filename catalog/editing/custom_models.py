@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from catalog.access.viewers import Viewer
 from catalog.api.serializers import list_items
-from catalog.editing import entries, grants
-from catalog.editing.entries import Author, change_row
+from catalog.editing import bulk, entries, grants
+from catalog.editing.history import Author, change_row
 from catalog.models import AIModel, FieldChange, ModelImage
 from catalog.validation import images, model_ids
 
@@ -232,7 +232,7 @@ def _withdraw_delegation(model: AIModel, author: Author) -> None:
     upon = Q(pk=model.pk) | Q(base_model=model.pk) | Q(base_model__base_model=model.pk)
     keys = list(AIModel.objects.filter(upon, delegated=True).values_list("pk", flat=True))
     if keys:
-        entries.switch(AIModel.objects.filter(pk__in=keys), "delegated", False, author)
+        bulk.switch(AIModel.objects.filter(pk__in=keys), "delegated", False, author)
 
 
 def delete(viewer: Viewer, author: Author, model_id: str, if_match: str | None = None) -> None:

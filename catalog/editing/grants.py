@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog.editing.entries import BATCH, Author, change_row, grants_of
+from catalog.editing.history import BATCH, Author, change_row, grants_of
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 MAX_GRANTS = 200

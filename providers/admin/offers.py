@@ -17,7 +17,8 @@ from django.urls import path, reverse
 from catalog import pricing
 from catalog.admin import previews
 from catalog.admin.entry_form import RELEASE
-from catalog.editing.entries import Author, NotAsShown
+from catalog.editing.entries import NotAsShown
+from catalog.editing.history import Author
 from catalog.formatting import in_words
 from catalog.models import AIModel, FieldChange
 from catalog.validation import strict_json

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from catalog.admin.once import MadeOnce
-from catalog.editing.entries import Author, audit
+from catalog.editing.history import Author, audit
 from config.api import base_urls
 from providers import adapters
 from providers.client.addresses import check_url

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.db.bulk import batches
-from catalog.editing.entries import Author, NotAsShown, audit
+from catalog.editing.entries import NotAsShown
+from catalog.editing.history import Author, audit
 from providers.models import Provider, ProviderModel
 from providers.sync.merge import Merger
 from providers.sync.plan import MergedEntries, Plan, change, merge_entries

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.db.bulk import batches
-from catalog.editing.entries import Author, audit
+from catalog.editing.history import Author, audit
 from catalog.models import AIModel
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.sync.merge import Merger

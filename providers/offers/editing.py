@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author, NotAsShown
+from catalog.editing.entries import NotAsShown
+from catalog.editing.history import Author
 from providers.models import Provider, ProviderModel
 from providers.sync.diff import OFFER_FIELDS
 from providers.sync.merge import Merger

@@ -9,7 +9,7 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 
 from catalog import pricing
-from catalog.editing.entries import to_json
+from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
 from catalog.validation import model_ids

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author, NotAsShown, audit
+from catalog.editing.entries import NotAsShown
+from catalog.editing.history import Author, audit
 from catalog.formatting import in_words
 from catalog.pricing import label, worded
 from providers.models import Provider, ProviderModel, SyncRun

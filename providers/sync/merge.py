@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from catalog.editing.entries import from_json, to_json
+from catalog.editing.history import from_json, to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
 from catalog.pricing import is_free, prompt_per_million

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.db.bulk import batches
-from catalog.editing.entries import Author, to_json
+from catalog.editing.history import Author, to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
 from providers.models import Provider, ProviderModel

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from catalog.editing.entries import Author, audit
+from catalog.editing.history import Author, audit
 from catalog.models import AIModel
 from providers.client.http import UpstreamError
 from providers.connection import credentials

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.db.bulk import BATCH, update_rows
-from catalog.editing.entries import change_row
+from catalog.editing.history import change_row
 from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
 from providers.models import Provider, ProviderModel
 from providers.sync.diff import OFFER_FIELDS, replaced

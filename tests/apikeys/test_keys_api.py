@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys import keys, tokens
 from apikeys.models import ApiKey
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AuditEntry
 
 pytestmark = pytest.mark.django_db

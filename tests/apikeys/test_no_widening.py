@@ -13,7 +13,7 @@ from apikeys import keys, tokens
 from apikeys.authentication import identified, policy_of, scopes_of
 from apikeys.models import ApiKey, Scope
 from apikeys.policy import KeyPolicy
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AIModel
 
 IDS = ["a/x", "a/y", "a/xy", "b/x", "b/y", "c"]

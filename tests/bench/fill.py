@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model  # noqa: E402 - after setup()
 
 from apikeys import keys  # noqa: E402
 from apikeys.policy import KeyPolicy  # noqa: E402
-from catalog.editing.entries import Author  # noqa: E402
+from catalog.editing.history import Author  # noqa: E402
 from catalog.models import AIModel, Tag  # noqa: E402
 
 WORDS = ("reads", "long", "documents", "writes", "code", "answers", "in", "many", "languages", "and", "calls", "tools")

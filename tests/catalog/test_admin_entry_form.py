@@ -1,4 +1,4 @@
-"""The form of a catalog entry: what can be set, what is refused, and that it writes what its person changed only."""
+"""catalog/admin/entry_form.py and inputs.py: the form of a catalog entry, what can be set, what is refused, and that it writes what its person changed only."""
 
 import json
 from datetime import UTC, date, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AIModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -85,6 +85,27 @@ def test_a_form_saved_untouched_writes_nothing(model, open_form, save):
     assert save(model, open_form(model)).status_code == 302
     assert AIModel.objects.values().get(pk=model.pk) == before
     assert not FieldChange.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"name": " Large "},
+        {"description": "One\rtwo\r\nthree"},
+        {"reasoning_levels": [{"effort": " low", "description": ""}, {"effort": "high", "description": "a  b"}]},
+        {"input_modalities": ["smell", "video", "text"], "output_modalities": []},
+        {"supported_parameters": {"names": ["a  b"]}},
+        {"supported_parameters": {"names": [], "default": {}}},
+        {"extras": {"a": True, "b": 1.0, "c": "\u2028"}},
+        {"supports_tools": False, "supports_images": None, "context_length": None, "released_at": None},
+    ],
+    ids=lambda stored: next(iter(stored)),
+)
+def test_a_stored_value_that_its_input_shows_otherwise_is_no_change(model, open_form, save, stored):
+    AIModel.objects.filter(pk=model.pk).update(**stored)
+    before = AIModel.objects.values().get(pk=model.pk)
+    assert save(model, open_form(model)).status_code == 302
+    assert AIModel.objects.values().get(pk=model.pk) == before
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing import bulk, entries
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -239,7 +239,7 @@ def test_an_action_on_2000_models_asks_little(desk, ops):
 
 def test_a_flag_that_does_not_exist_is_refused_by_every_door(four):
     with pytest.raises(ValidationError, match="no feature flag"):
-        entries.switch(AIModel.objects.all(), "requires_feature_flag", "nope", Author.person(None, "x"))
+        bulk.switch(AIModel.objects.all(), "requires_feature_flag", "nope", Author.person(None, "x"))
     with pytest.raises(ValidationError, match="no feature flag"):
         entries.edit(four[0], {"requires_feature_flag": "nope"}, Author.person(None, "x"))
 

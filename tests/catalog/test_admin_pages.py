@@ -15,7 +15,7 @@ from django.urls import reverse
 from waffle import get_waffle_flag_model
 
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author, audit
 from catalog.models import AIModel, AuditEntry, CustomModel, FieldChange, Tag
 from tests.admin_forms import fields_of
 
@@ -49,7 +49,7 @@ def rows(make_model, alice, bob, make_key, hold_flag):
             make_model(f"preset{n}", owner=alice, base_model=base, granted_to=bob)
             make_key(alice)
             hold_flag(f"flag{n}", alice)
-            entries.audit(Author.person(alice), base, "tested", {"x": [1, 2]})
+            audit(Author.person(alice), base, "tested", {"x": [1, 2]})
             Group.objects.get_or_create(name=f"group{n}")[0].user_set.add(alice)
             make_many(n, alice, base)
         return AIModel.objects.order_by("pk").first()
@@ -171,7 +171,7 @@ def test_hostile_text_is_shown_as_text_on_every_page(desk, ops, make_model, hold
                        pinned_fields=["name"])  # fmt: skip
     preset = make_model("preset", name=text, owner=alice, base_model=model)
     entries.edit(model, {"notes": text}, Author.person(None, text))
-    entries.audit(Author.person(None, text), model, text[:64], {text: [text, text]})
+    audit(Author.person(None, text), model, text[:64], {text: [text, text]})
     client, base = desk(ops), "/admin/catalog/aimodel/"
     pages = [
         client.get(base), client.get(f"{base}?q={text}"), client.get(f"{base}?context_min={text}", follow=True),

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.access import audience, callers, rules
 from catalog.access.viewers import Viewer
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel
 
 pytestmark = pytest.mark.django_db

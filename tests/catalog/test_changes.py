@@ -1,9 +1,10 @@
-"""The one door for changes of AI models by hand."""
+"""catalog/editing/entries.py and bulk.py: changes of AI models by hand, with their pins and their history."""
 
 import pytest
 from django.core.exceptions import ValidationError
 
-from catalog.editing.entries import Author, edit, release
+from catalog.editing.entries import edit, release
+from catalog.editing.history import Author
 from catalog.models import CatalogVersion, FieldChange
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from catalog.editing import custom_models, entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 ROOT = "/api/models/custom"

@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group
 
 from catalog.access.viewers import Viewer
 from catalog.api.serializers import list_items
-from catalog.editing.entries import Author, switch
+from catalog.editing.bulk import switch
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, ModelImage
 
 KEYED = [

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog.editing.entries import Author, edit
+from catalog.editing.entries import edit
+from catalog.editing.history import Author
 from catalog.models import AIModel
 
 LARGE = {

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
 from providers import defaults
 from providers.models import Provider, ProviderModel

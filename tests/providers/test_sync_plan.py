@@ -7,7 +7,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AIModel, FieldChange
 from providers import defaults
 from providers.models import Provider, ProviderModel

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AIModel
 from providers.models import Provider
 from providers.offers import bulk

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apikeys import keys
 from apikeys.models import Scope
 from apikeys.policy import chosen
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 
 
 class Command(BaseCommand):

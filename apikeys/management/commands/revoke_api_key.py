@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apikeys import keys, tokens
 from apikeys.models import ApiKey
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 
 
 class Command(BaseCommand):

@@ -19,7 +19,7 @@ from catalog.api.serializers import list_items
 from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer, ItemSerializer
 from catalog.api.views.detail import NoSuchModel
 from catalog.editing import custom_models
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.models import AIModel
 
 _IF_MATCH = OpenApiParameter(

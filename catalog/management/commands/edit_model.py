@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
 from catalog.editing import entries
-from catalog.editing.entries import Author
+from catalog.editing.history import Author
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.models import AIModel
 from catalog.validation import moments, strict_json

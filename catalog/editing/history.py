@@ -1,0 +1,111 @@
+"""The history of what was changed by whom: values as history stores them, its rows, and the audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from django.db.models import Field, Model
+
+from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange
+
+# How many rows one statement names: SQLite takes so many parameters.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a change: a person (`user`), a sync run (`run_id`) or the curated list."""
+
+    source: str
+    user: Any = None
+    run_id: int | None = None
+    name: str = ""
+
+    @classmethod
+    def person(cls, user: Any, name: str = "") -> Author:
+        return cls(FieldChange.Source.PERSON, user=user, name=name or (user.get_username() if user else ""))
+
+    @classmethod
+    def sync(cls, run_id: int, provider: str) -> Author:
+        return cls(FieldChange.Source.SYNC, run_id=run_id, name=provider)
+
+    @classmethod
+    def curated(cls) -> Author:
+        return cls(FieldChange.Source.CURATED, name="curated list")
+
+
+def to_json(value: Any) -> Any:
+    """`value` as history and `upstream` store it: JSON, with dates in ISO 8601, decimals as text, rows by name."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Model):
+        return str(value)
+    return value
+
+
+def from_json(field: str, value: Any) -> Any:
+    """The value of a field that `to_json` made `value` from."""
+    if not isinstance(value, str):
+        return value
+    return cast("Field[Any, Any]", AIModel._meta.get_field(field)).to_python(value)
+
+
+def differs(old: Any, new: Any) -> bool:
+    """Whether a field would change: unlike `!=`, JSON's true is not 1 and its false not 0."""
+    if old == new and isinstance(old, dict | list):
+        return json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
+    return bool(old != new)
+
+
+def change_row(
+    author: Author, subject: str, field: str, old: Any, new: Any, *, model: AIModel | None = None, offered_by: str = ""
+) -> FieldChange:
+    """A row of history, not yet written."""
+    return FieldChange(
+        model=model,
+        subject=subject,
+        offered_by=offered_by,
+        field=field,
+        old=to_json(old),
+        new=to_json(new),
+        source=author.source,
+        user=author.user,
+        actor=author.name,
+        run_id=author.run_id,
+    )
+
+
+def audit(author: Author, subject: Any, action: str, changes: Mapping[str, Any] | None = None) -> None:
+    """Writes to the audit log; `changes` is field -> [old, new] and holds no secret."""
+    AuditEntry.objects.create(
+        subject_type=subject._meta.model_name,
+        subject_id=str(subject.pk),
+        subject=str(subject)[:255],
+        action=action,
+        changes={name: [to_json(part) for part in pair] for name, pair in (changes or {}).items()},
+        user=author.user,
+        actor=author.name[:255],
+    )
+
+
+def grants_of(keys: Iterable[int]) -> dict[int, list[dict[str, str]]]:
+    """The grants of each model, as history stores them."""
+    found: dict[int, list[dict[str, str]]] = {key: [] for key in keys}
+    wanted = list(found)
+    for start in range(0, len(wanted), BATCH):
+        for grant in AccessGrant.objects.filter(model__in=wanted[start : start + BATCH]):
+            found[grant.model_id].append(
+                {
+                    "principal_type": grant.principal_type,
+                    "principal_id": grant.principal_id,
+                    "permission": grant.permission,
+                }
+            )
+    return {key: sorted(grants, key=lambda grant: tuple(grant.values())) for key, grants in found.items()}
