@@ -109,7 +109,7 @@ def per_million(price: str) -> Decimal:
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount of USD for people: two decimals at least, and every one that says something: $0.00, $2.50, $0.005."""
+    """An amount of USD for people: two decimals at least, and no zeros after them: $0.00, $2.50, $0.005."""
     exact = (amount or Decimal(0)).normalize(_EXACT)
     return f"${exact:.{max(2, -int(exact.as_tuple().exponent))}f}"
 

@@ -154,7 +154,7 @@ def test_of_two_that_arrive_at_once_one_makes_a_key_and_the_other_leads_to_it(st
 def test_what_was_sent_long_ago_is_forgotten(staff, open_form):
     address, form = open_form(Tag)
     staff.post(address, form)
-    SentForm.objects.update(at=timezone.now() - once.KEPT - timedelta(days=1))
+    SentForm.objects.update(at=timezone.now() - once.REMEMBERED - timedelta(days=1))
     address, form = open_form(Tag)
     staff.post(address, {**form, "name": "slow"})
     assert list(SentForm.objects.values_list("told", flat=True)) == ["slow"]

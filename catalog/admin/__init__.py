@@ -1,4 +1,4 @@
-"""The admin of the catalog, a module a noun. Importing this package registers all of it."""
+"""The admin of the catalog, one module for each noun. Importing this package registers all of it."""
 
 from catalog.admin import custom_models, entries, flags, grants, history, tags, users
 

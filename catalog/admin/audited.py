@@ -1,4 +1,4 @@
-"""What every admin of this project shares: each change of anything is written to the audit log."""
+"""Admins that write each change of a row to the audit log, and admins of rows that not everybody may change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from catalog.admin import edit
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author, audit, to_json
 
-# Never in a log, whatever a form calls them.
+# Never written to a log.
 _SECRET = {"password", "password1", "password2", "usable_password"}
 
 
@@ -21,7 +21,7 @@ def author_of(request: HttpRequest) -> Author:
     return Author.person(request.user)
 
 
-def _told(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, QuerySet | list | tuple | set):
         return sorted(str(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str | dict):
@@ -31,7 +31,7 @@ def _told(value: Any) -> Any:
 
 
 class AuditedAdmin(MadeOnce):
-    """An admin whose additions, changes and deletions stand in the audit log, with old and new values."""
+    """An admin that writes additions, changes and deletions to the audit log, with old and new values."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)
@@ -40,7 +40,7 @@ class AuditedAdmin(MadeOnce):
         return found
 
     def _values(self, row: Any) -> dict[str, Any]:
-        values = {field.name: _told(getattr(row, field.name)) for field in row._meta.concrete_fields}
+        values = {field.name: _plain(getattr(row, field.name)) for field in row._meta.concrete_fields}
         values |= {field.name: sorted(map(str, getattr(row, field.name).all())) for field in row._meta.many_to_many}
         return {name: value for name, value in values.items() if name not in _SECRET}
 
@@ -69,7 +69,7 @@ class AuditedAdmin(MadeOnce):
 
 
 class BoundedAdmin(admin.ModelAdmin):
-    """An admin whose rows who has less than they give looks at and does not change (catalog/access/rights.py)."""
+    """An admin whose rows are read-only for a person who has less than they give (catalog/access/rights.py)."""
 
     def why_not(self, request: HttpRequest, obj: Any) -> str:
         """A sentence on why this person may not change or delete the row; "" where they may."""
@@ -84,9 +84,9 @@ class BoundedAdmin(admin.ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        # Who may change others of the kind is told why not this one.
+        # A person who may change other rows of this kind reads why they may not change this one.
         if request.method == "GET" and super().has_change_permission(request):
             obj = self.get_object(request, unquote(object_id))
-            if obj is not None and (told := self.why_not(request, obj)):
-                self.message_user(request, told, messages.WARNING)
+            if obj is not None and (reason := self.why_not(request, obj)):
+                self.message_user(request, reason, messages.WARNING)
         return super().change_view(request, object_id, form_url, extra_context)

@@ -1,6 +1,6 @@
-"""Actions on many AI models: what is asked for, a page that shows what it would do, then the change and its counts.
+"""Actions on many AI models: a form for what they need, a preview of what they would do, the change and its counts.
 
-The preview is the change itself, made and taken back: it cannot tell anything else than what will happen.
+The preview is the change itself, rolled back, so that it always matches what happens on confirmation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST = 20_000
 
 
 class Nothing(forms.Form):
-    """An action that asks for nothing more."""
+    """The form of an action that needs no values."""
 
 
 class TagsForm(forms.Form):
@@ -89,17 +89,17 @@ class Bulk:
 
     name: str
     label: str
-    # Said before and after: "would be {done}", "were {done}".
+    # In the sentences before and after: "would be {done}", "were {done}".
     done: str
     apply: Callable[[Any, Mapping[str, Any], Author], int]
     form: type[forms.Form] = Nothing
-    # Whether somebody could lose sight of a model by it.
+    # Whether somebody may lose sight of a model by it.
     narrows: bool = False
-    # Whether somebody could gain sight of a model by it, which only who sees it gives.
+    # Whether somebody may gain sight of a model by it: only those who see the model may give that.
     opens: bool = False
     # Permissions beyond that to change models.
     permissions: tuple[str, ...] = ()
-    # Whose rows are chosen.
+    # The model whose rows are chosen.
     rows: type[Model] = AIModel
 
     @property
@@ -213,7 +213,7 @@ class Preview:
     examples: list[FieldChange]
     more: bool
     loss: audience.Loss | None
-    # Of all that is shown: a confirmation holds for nothing else.
+    # Over all that the preview shows: a confirmation with another seal is refused.
     seal: str
 
     @property
@@ -224,9 +224,9 @@ class Preview:
 def attempt(
     bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author, seal: Callable[[Any], str], confirmed: str
 ) -> Preview:
-    """Makes the change, and takes it back unless it is the one that was `confirmed`: the seal of what was shown.
+    """Makes the change, and rolls it back unless `confirmed` is the seal of exactly this change.
 
-    Raises ValidationError where it is refused.
+    Raises ValidationError where the change is refused.
     """
     with transaction.atomic():
         models = list(bulk.models(keys))
@@ -236,8 +236,8 @@ def attempt(
         made = FieldChange.objects.filter(pk__gt=last).exclude(field="restricted", new=True).order_by("pk")
         examples = list(made[: SHOWN + 1])
         loss = audience.loss(before, audience.of(models)) if before is not None else None
-        told = [*made.values_list("subject", "field", "old", "new")]
-        sealed = seal([keys, changed, told, loss and (loss.users, loss.keys, loss.anybody)])
+        effect = [*made.values_list("subject", "field", "old", "new")]
+        sealed = seal([keys, changed, effect, loss and (loss.users, loss.keys, loss.anybody)])
         if sealed != confirmed:
             transaction.set_rollback(True)
     describe(examples)
@@ -245,7 +245,7 @@ def attempt(
 
 
 def _refuse_unseen(request: HttpRequest, keys: Iterable[int]) -> None:
-    """Raises ValidationError naming models of which who asks does not see, and so does not decide who does."""
+    """Raises ValidationError that names those of the models that this person does not see themselves."""
     if unseen := rights.of(request).unseen_of(keys):
         more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
         raise ValidationError(
@@ -254,11 +254,11 @@ def _refuse_unseen(request: HttpRequest, keys: Iterable[int]) -> None:
 
 
 def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> HttpResponse | None:
-    """Asks, shows, then applies: which, the request tells by what it holds."""
+    """Shows the form, then the preview, then applies the change: the fields of the request say which step it is."""
     if not request.user.has_perms(bulk.permissions):
         raise PermissionDenied
-    # Of the list's own queryset only which rows: its joins and its order are for showing.
-    # They are named once: an action may change what the filter matches.
+    # Only the keys of the list's queryset: its joins and its order are for display. They are read once, since the
+    # action may change what the filter matches.
     keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
     if len(keys) > MOST:
         model_admin.message_user(request, f"At most {bulk.noun(MOST)} at once; narrow the filter.", messages.ERROR)
@@ -309,7 +309,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
 
 
 class BulkActions(admin.ModelAdmin):
-    """An admin whose actions are these, for who may change its rows."""
+    """An admin whose actions are `bulk_actions`, for those who may change its rows."""
 
     bulk_actions: tuple[Bulk, ...] = ()
 
@@ -322,7 +322,7 @@ class BulkActions(admin.ModelAdmin):
 
 
 def as_action(bulk: Bulk) -> tuple[Callable[..., Any], str, str]:
-    """The action as Django's admin keeps it: function, name, description."""
+    """The action as Django's admin stores it: function, name, description."""
 
     def action(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return run(model_admin, request, queryset, bulk)

@@ -1,4 +1,4 @@
-"""Custom models in the admin: users' presets, and those whose base is gone."""
+"""Custom models in the admin, with those whose base model is gone."""
 
 from __future__ import annotations
 

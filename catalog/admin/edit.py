@@ -1,4 +1,4 @@
-"""One edit of one row in the admin: what its hooks, which share nothing but the request, hand on to one another."""
+"""The state of one edit in the admin, for the hooks of Django's admin, which share nothing but the request."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from catalog.validation.variants import variant_of
 
 
 class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
-    """What catalog entries and custom models share: every change goes through catalog/editing/entries.py."""
+    """What the admins of catalog entries and custom models share. Every change goes through catalog/editing."""
 
     change_form_template = "admin/catalog/aimodel/change_form.html"
     change_list_template = "admin/catalog/aimodel/change_list.html"
@@ -48,7 +48,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     # The list.
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Every word of it in the id, the name or the family, without regard to case and accents."""
+        """Finds rows with every word of the term in id, name or family, without regard to case and accents."""
         for word in fold(search_term).split():
             queryset = queryset.filter(search_text__contains=word)
         return queryset, False
@@ -117,7 +117,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             obj.pk, obj._state.adding = made.pk, False
             return
         this = edit.of(request)
-        assert this.stored is not None  # noqa: S101 - tells the type checker
+        assert this.stored is not None  # noqa: S101 - for the type checker
         if RELEASE in request.POST:
             self._release(request, this.stored, request.POST[RELEASE])
             return
@@ -197,7 +197,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
 
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Who sees this model now."""
+        """The page of who sees this model now."""
         row = self.get_object(request, object_id)
         if not (self.has_view_or_change_permission(request, row) and request.user.has_perm("catalog.view_as")):
             raise PermissionDenied

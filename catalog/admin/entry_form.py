@@ -1,8 +1,8 @@
-"""The form of an AI model: what a person changed, against what the form was opened with.
+"""The form of an AI model, which writes only what its person changed.
 
-Between opening a form and saving it a sync or a colleague may write the row. The form carries what it was opened with,
-so it knows which fields its person changed. Those, and only they, are written and pinned; all others keep what the row
-holds by now. Where a colleague changed one of the same fields meanwhile, the form is shown again with their value.
+A sync or a colleague may write the row between the opening and the saving of a form. The form carries the values that
+it was opened with, and so knows which fields its person changed. Only these are written and pinned; the others stay as
+the row has them by then. Where a colleague changed one of the same fields, the form is shown again with their value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import in_words, short
 from catalog.models import AIModel, FieldChange
 
-# The button that hands a pinned field back to sync. It sends the whole form, so that no edit is lost by it unseen.
+# The button that releases a pinned field. It sends the whole form, so that no edit is lost by it unseen.
 RELEASE = "_release"
 
 _JSON_INPUTS: dict[str, Any] = {
@@ -83,12 +83,12 @@ HELP = {
 }
 
 
-# A change of one of these may show a model to more people; only who sees it decides that.
+# A change of one of these may show a model to more people, which only people who see it may do.
 _OPENING = ("restricted", "experimental", "requires_feature_flag", "owner")
 
 
 class OpenedForm(forms.ModelForm):
-    """A form that tells its person's changes from everybody else's. `by` and `rights` are set by the admin."""
+    """A form that separates its person's changes from everybody else's. The admin sets `by` and `rights`."""
 
     by: Any = None
     rights: rights.Rights
@@ -130,8 +130,8 @@ class OpenedForm(forms.ModelForm):
     def _opened_with(self) -> tuple[int, dict[str, Any]]:
         text = self.data.get(self.add_prefix("opened"), "")
         try:
-            told = json.loads(text) if text else json.loads(self._snapshot())
-            return int(told["at"]), dict(told["values"])
+            sent = json.loads(text or self._snapshot())
+            return int(sent["at"]), dict(sent["values"])
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
@@ -143,7 +143,7 @@ class OpenedForm(forms.ModelForm):
             self._require_flag(data)
             self._refuse_opening(data)
             return data
-        # Tags and the values of the row, as they stand now.
+        # The values and the tags that the row has now.
         current = {name: self._now(name) for name in self.value_names}
         at, opened = self._opened_with()
         for name in self.value_names:
@@ -166,7 +166,7 @@ class OpenedForm(forms.ModelForm):
         return data
 
     def _refuse_opening(self, data: dict[str, Any]) -> None:
-        """Who does not see a model lets nobody else see it, nor by a delegated one the base that it is built on."""
+        """Refuses to show a model, or by delegation its base model, to others where the person does not see it."""
         opening = [] if self.is_new else [name for name in _OPENING if name in self.changes]
         if opening and not self.rights.sees(self.instance):
             for name in opening:
@@ -215,7 +215,7 @@ class OpenedForm(forms.ModelForm):
                 ),
             )
         if clashes:
-            # The next time the person knows: the form counts as opened now.
+            # The person has seen the other value by the next time: the form counts as opened now.
             data: Any = self.data
             self.data = data = data.copy()
             data[self.add_prefix("opened")] = self._snapshot()
@@ -237,26 +237,26 @@ class OpenedForm(forms.ModelForm):
         return list(getattr(self, "changes", {}))
 
     def _save_m2m(self) -> None:
-        """Tags are written with the other changes."""
+        """Does nothing: tags are written with the other changes."""
 
 
 def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
     """The input for a field of an AI model."""
     name = db_field.name
-    kept: dict[str, Any] = {"label": formfield.label, "help_text": HELP.get(name, formfield.help_text)}
+    options: dict[str, Any] = {"label": formfield.label, "help_text": HELP.get(name, formfield.help_text)}
     if db_field.get_internal_type() == "BooleanField" and db_field.null:
-        kept["help_text"] = HELP.get(name, "")
-        return inputs.Tristate(**kept)
+        options["help_text"] = HELP.get(name, "")
+        return inputs.Tristate(**options)
     if name in _JSON_INPUTS:
-        return _JSON_INPUTS[name](**kept)
+        return _JSON_INPUTS[name](**options)
     if name in ("description", "notes"):
         rows = 5 if name == "description" else 3
         return inputs.Prose(
-            required=False, max_length=db_field.max_length, widget=forms.Textarea(attrs={"rows": rows}), **kept
+            required=False, max_length=db_field.max_length, widget=forms.Textarea(attrs={"rows": rows}), **options
         )
     if name == "requires_feature_flag":
-        return forms.ChoiceField(required=False, **kept)
-    formfield.help_text = kept["help_text"]
+        return forms.ChoiceField(required=False, **options)
+    formfield.help_text = options["help_text"]
     return formfield
 
 
@@ -284,12 +284,12 @@ class EntryForm(OpenedForm):
             self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
 
     def clean_model_id(self) -> str:
-        """A new id; an existing entry keeps its own."""
+        """The id of a new entry; that of an existing one does not change."""
         return self.cleaned_data["model_id"] if self.is_new else self.instance.model_id
 
 
 def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
-    """What to say beside a synced field: its source and age, whether it is pinned, and what upstream says."""
+    """What a page shows beside a synced field: its source and age, whether it is pinned, and upstream's value."""
     if name not in SYNCED_FIELDS or row.pk is None:
         return None
     said = row.upstream.get(name)

@@ -72,7 +72,7 @@ class ProviderFilter(MenuFilter):
     parameter_name = "offered_by"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        # By their names: providers live in an app above this one.
+        # Through the relation: the providers app is above this one.
         offers: Any = AIModel._meta.get_field("offers").related_model
         provider = offers._meta.get_field("provider").related_model
         return [("-", "(none)"), *provider._default_manager.order_by("slug").values_list("slug", "name")]

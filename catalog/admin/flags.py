@@ -1,4 +1,4 @@
-"""Feature flags: waffle's admin, told which models require each, and audited."""
+"""Feature flags: waffle's admin, with the models that require each flag, audited."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from catalog.access import rights
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
 from catalog.editing.history import audit
 
-# Any: its stubs know the abstract class alone.
+# Any: waffle's stubs know the abstract class alone.
 Flag: Any = get_waffle_flag_model()
 
 
@@ -31,7 +31,7 @@ SHOWN = 200
 
 
 class FlagForm(ModelForm):
-    """Holders are added and taken one by one: a form that held them all would be refused beyond a thousand.
+    """Holders are added and removed one by one: Django refuses a form of more than a thousand fields.
 
     `rights` are those of the person who edits; the admin sets them for each request.
     """
@@ -58,8 +58,8 @@ class FlagForm(ModelForm):
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
         # A name may mean something before there is a flag of it, as that of the experimental models does.
-        if told := self.rights.over_flag(name):
-            raise ValidationError(told)
+        if reason := self.rights.over_flag(name):
+            raise ValidationError(reason)
         old = self.instance.name if self.instance.pk else name
         if name != old and flags.required_by(old).exists():
             raise ValidationError("Models require this flag, so it keeps its name. Make a new flag instead.")
@@ -68,10 +68,10 @@ class FlagForm(ModelForm):
 
 class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
     form = FlagForm
-    # Deletion asks first, and names the models that stand in its way.
+    # The page of a deletion names the models that require the flag, for which it is refused.
     actions = ["enable_for_all", "disable_for_all"]
     list_display: Any = ("name", "note", "everyone", "superusers", "staff", "authenticated", "required_by")
-    raw_id_fields = ()  # type: ignore[assignment]  # Typed by what the base class holds.
+    raw_id_fields = ()  # type: ignore[assignment]  # Its type is that of the base class's value.
     filter_horizontal = ("groups",)
     ordering = ("name",)
     fieldsets = (
@@ -96,8 +96,8 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
         changed = 0
         with transaction.atomic():
             for flag in queryset:
-                if told := self.why_not(request, flag):
-                    self.message_user(request, told, messages.WARNING)
+                if reason := self.why_not(request, flag):
+                    self.message_user(request, reason, messages.WARNING)
                 elif flag.everyone != everyone:
                     audit(author_of(request), flag, "changed", {"everyone": [flag.everyone, everyone]})
                     flag.everyone = everyone

@@ -27,12 +27,12 @@ NAMED = 20
 
 
 def address(model: AIModel) -> str:
-    """Where the grants of this model are."""
+    """The address of the list of a model's grants."""
     return f"{reverse('admin:catalog_accessgrant_changelist')}?{OF_MODEL}={model.pk}"
 
 
 def summary(request: HttpRequest, model: AIModel) -> dict[str, Any]:
-    """For the page of a model: how many grants it has, and the first of them."""
+    """What the page of a model shows of its grants: their number, and the first of them."""
     if not request.user.has_perm("catalog.view_accessgrant"):
         return {}
     rows = AccessGrant.objects.filter(model=model).select_related("user", "group").order_by("pk")
@@ -107,7 +107,7 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         return rows.defer(*(f"model__{name}" for name in ("search_text", "facets", "upstream", "extras")))
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        # In the list of one model its name stands above.
+        # The title of one model's list names the model already.
         return self.list_display[:-1] if OF_MODEL in request.GET else self.list_display
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -120,13 +120,13 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         of = _model_in(request.GET.urlencode())
-        told: dict[str, Any] = {"of": of, "title": f"Grants of {of}"} if of else {}
+        context: dict[str, Any] = {"of": of, "title": f"Grants of {of}"} if of else {}
         if of and of.kind == AIModel.Kind.CATALOG and not of.restricted:
-            told["subtitle"] = "Everybody sees it now; its first grant leaves it to those granted."
-        return super().changelist_view(request, {**told, **(extra_context or {})})
+            context["subtitle"] = "Everybody sees it now; its first grant leaves it to those granted."
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """The model whose list one comes from."""
+        """The model from whose list the form was opened."""
         of = _model_in(request.GET.get("_changelist_filters", ""))
         return {**super().get_changeform_initial_data(request), **({"model": of} if of else {})}
 
@@ -142,7 +142,7 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         return self.ask(request, title, ["grants"]) or super().response_add(request, obj, post_url_continue)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Taken away like many of them: with who would lose sight."""
+        """Shows who would lose sight first, as the action on many does."""
         grant = self.get_object(request, object_id)
         if not self.has_delete_permission(request, grant):
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The past, read only: changes of fields, and the audit log."""
+"""The history of fields and the audit log, read only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs for the fields of AI models. A value that was not touched comes back from each as it went in."""
+"""Inputs for the fields of AI models. `has_changed` is false of a value that was not touched."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class StrictJSON(forms.CharField):
         pass
 
     def run_validators(self, value: Any) -> None:
-        """Those of the model's field run with the model's validation."""
+        """Does nothing: the validators of the model's field run when the model is validated."""
 
 
 def lines_of(text: str | None) -> list[str]:
@@ -101,7 +101,7 @@ def check_words(words: Iterable[str], longest: int = 64) -> list[str]:
 
 
 class Lines(forms.CharField):
-    """Words, one a line."""
+    """Words, one on each line."""
 
     def __init__(self, *, rows: int = 3, **kwargs: Any) -> None:
         super().__init__(
@@ -128,7 +128,7 @@ class Lines(forms.CharField):
 
 
 class TagNames(Lines):
-    """The names of tags, one a line; new ones are made."""
+    """The names of tags, one on each line; new tags are made."""
 
     def to_python(self, value: Any) -> Any:
         names = super().to_python(value)
@@ -154,7 +154,7 @@ class WordBoxes(forms.MultiWidget):
         return [[w for w in words if w in self.words], ", ".join(w for w in words if w not in self.words)]
 
     def get_context(self, name: str, value: Any, attrs: Any) -> Any:
-        # A list is this widget's value as a whole here, not one for each part.
+        # A list is the value of the whole widget here, not one value for each part.
         if isinstance(value, list) and not (len(value) == 2 and isinstance(value[0], list)):
             value = self.decompress(value)
         context = super().get_context(name, value, attrs)
@@ -166,7 +166,7 @@ class Modalities(forms.MultiValueField):
     """A list of words; the known ones have boxes."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kept = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        options = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
         widget = WordBoxes(MODALITIES)
         super().__init__(
             fields=[
@@ -176,7 +176,7 @@ class Modalities(forms.MultiValueField):
             widget=widget,
             required=False,
             require_all_fields=False,
-            **kept,
+            **options,
         )
 
     def compress(self, data: list[Any]) -> list[str]:
@@ -216,12 +216,12 @@ class SupportedParameters(forms.MultiValueField):
     widget = NamesAndDefaults
 
     def __init__(self, **kwargs: Any) -> None:
-        kept = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
+        options = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
         super().__init__(
             fields=[Lines(), StrictJSON(empty={})],
             required=False,
             require_all_fields=False,
-            **kept,
+            **options,
         )
 
     def compress(self, data: list[Any]) -> dict[str, Any]:
@@ -242,9 +242,11 @@ class LevelRows(forms.Widget):
         return context
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        efforts = data.getlist(f"{name}_effort") if hasattr(data, "getlist") else data.get(f"{name}_effort", [])
-        told = data.getlist(f"{name}_description") if hasattr(data, "getlist") else data.get(f"{name}_description", [])
-        pairs = zip(efforts, [*told, *[""] * len(efforts)], strict=False)
+        efforts, descriptions = (
+            data.getlist(f"{name}_{part}") if hasattr(data, "getlist") else data.get(f"{name}_{part}", [])
+            for part in ("effort", "description")
+        )
+        pairs = zip(efforts, [*descriptions, *[""] * len(efforts)], strict=False)
         return [
             {"effort": effort.strip(), "description": " ".join(description.split())}
             for effort, description in pairs

@@ -1,4 +1,4 @@
-"""A save that takes a model from somebody's sight is taken back and shown first; once that is confirmed, it is done."""
+"""A save that takes a model from somebody's sight is rolled back and asks for a confirmation first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from catalog.access import audience
 from catalog.admin import edit, previews
 
-# The button that confirms, and what is sent besides the form's own fields.
+# The button that confirms, and the fields that are not the form's own.
 CONFIRM = "_narrow"
 _BESIDES = ("csrfmiddlewaretoken", CONFIRM, previews.FIELD)
 
@@ -21,7 +21,7 @@ class AsksBeforeNarrowing(admin.ModelAdmin):
     """Let the edit `look` before what is written may narrow, and `ask` when all is written, in one transaction."""
 
     def ask(self, request: HttpRequest, title: str, written: Sequence[str]) -> HttpResponse | None:
-        """The page that says who would lose sight, with everything taken back; None where nobody would."""
+        """The page that says who would lose sight, with the save rolled back; None where nobody would."""
         before = edit.of(request).audience
         if before is None:
             return None

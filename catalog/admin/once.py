@@ -1,7 +1,7 @@
-"""A form that makes something makes it once: loading the page again, or sending the form twice, leads to what it made.
+"""A form that adds a row adds it once: a form that is sent again leads to the row that it made.
 
-Each such form carries a word of its own. The row that the form made is noted under that word in the transaction that
-makes it, so of two that arrive at once one is taken back.
+Each such form carries a random key. The row is stored under that key in the transaction that makes it, so that of two
+requests at the same time one is rolled back.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from django.utils.html import format_html
 from catalog.models import SentForm
 
 FIELD = "_once"
-# How long a browser may keep a page and send its form again.
-KEPT = timedelta(days=30)
+# How long after its page was loaded a form may be sent again.
+REMEMBERED = timedelta(days=30)
 
 
 def _key(request: HttpRequest) -> str:
-    """Of one person and one page: nobody learns what another's form made. "" where the request carries no word."""
+    """The key for this person and page, so that nobody learns what another's form made. "" where none was sent."""
     word = request.POST.get(FIELD, "")
-    told = f"{request.user.pk} {request.path} {word}"
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest() if word else ""
+    text = f"{request.user.pk} {request.path} {word}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if word else ""
 
 
 class MadeOnce(admin.ModelAdmin):
-    """A request without the word, as a script sends it, is taken as it is."""
+    """An admin whose forms add a row once. A request without a key, such as a script's, is not checked."""
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if context.get("original") is None:
-            # A form that is shown again with its errors is still the same form.
+            # A form that is shown again with its errors has the same key.
             context["once"] = request.POST.get(FIELD) or secrets.token_hex(16)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -57,12 +57,12 @@ class MadeOnce(admin.ModelAdmin):
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         if key := _key(request):
-            SentForm.objects.filter(at__lt=timezone.now() - KEPT).delete()
+            SentForm.objects.filter(at__lt=timezone.now() - REMEMBERED).delete()
             SentForm.objects.create(key=key, made=str(obj.pk), told=str(obj)[:255])
         return super().log_addition(request, obj, message)
 
     def _made_before(self, request: HttpRequest, sent: SentForm) -> HttpResponse:
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[sent.made])
-        told = "This form was sent before, and made {} “{}” then. Nothing was made again."
-        self.message_user(request, format_html(told, self.opts.verbose_name, sent.told), messages.WARNING)
+        message = "This form was sent before, and made {} “{}” then. Nothing was made again."
+        self.message_user(request, format_html(message, self.opts.verbose_name, sent.told), messages.WARNING)
         return HttpResponseRedirect(page)

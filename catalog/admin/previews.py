@@ -1,4 +1,4 @@
-"""What a page showed before a wide act, sealed: the act is done only while it would do exactly what was shown."""
+"""A seal over what a page showed before a wide action, which is done only while it would do exactly that."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CHANGED = (
 
 
 def seal(request: HttpRequest, *shown: Any) -> str:
-    """Stands for what is shown to this person: the act, the form as they sent it, and all that it would change."""
-    told = json.dumps([request.user.pk, *shown], sort_keys=True, default=str)
-    return salted_hmac("catalog.admin.previews", told, algorithm="sha256").hexdigest()
+    """A signature of what is shown to this person: the action, the form as they sent it, and its whole effect."""
+    text = json.dumps([request.user.pk, *shown], sort_keys=True, default=str)
+    return salted_hmac("catalog.admin.previews", text, algorithm="sha256").hexdigest()
 
 
 def holds(request: HttpRequest, *shown: Any) -> bool:

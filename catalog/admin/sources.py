@@ -23,11 +23,11 @@ class Row:
 
 
 def beside(model: AIModel) -> tuple[list[str], list[Row]]:
-    """The sources that list the model now, the best precedence first, and a row for each field that one speaks of.
+    """The sources that list the model now, the best precedence first, and a row for each field that any describes.
 
-    One query. Two offers of one provider are two columns. "" where a source says nothing.
+    One query. Two offers of one provider are two columns. "" where a source has no value.
     """
-    # By the name of the reverse relation: providers stand above.
+    # Through the reverse relation: the providers app is above this one.
     rows: Any = model.offers  # type: ignore[attr-defined,unused-ignore]
     offers = list(
         rows.filter(is_listed=True)

@@ -1,4 +1,4 @@
-"""Users and groups: Django's admin, with what they see, audited, and with nobody giving more than they have."""
+"""Users and groups: Django's admin, with what they see. It is audited, and nobody gives more than they have."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class UserAdmin(BoundedAdmin, AuditedAdmin, auth_admin.UserAdmin):
         mine = rights.of(request)
         if not mine.is_superuser:
             fixed = (*fixed, "is_superuser")
-        # Who sees more stays who they are: with these one could come in as them.
+        # With the name or the address of somebody who sees more one could sign in as them.
         if obj is not None and mine.to_enter(obj):
             fixed = (*fixed, "username", "email")
         return fixed

@@ -1,6 +1,6 @@
-"""“View as”: exactly what a user, or a key, gets, by the same rule that answers them.
+"""“View as”: exactly what a user or a key gets, by the rule that answers them.
 
-Apps above add what else can look: `subjects["key"] = ...` (a function from the id to a `Subject`, or None).
+Apps above add other kinds of viewer: `subjects["key"] = ...` (a function from the id to a `Subject`, or None).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who looks: what they are called, and their standing, which is asked again where the catalog has moved on."""
+    """A viewer: their name, and a function that reads the caller, again where the catalog has changed."""
 
     label: str
     caller: Caller
@@ -52,10 +52,10 @@ def _anybody(key: str) -> Subject:
 
 
 subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone": _anybody}
-# What one needs to look as such a one, besides the permission to do so at all.
+# The permission to view such a subject, besides that to use this page at all.
 permissions: dict[str, str] = {"user": "auth.view_user"}
 
-# Route -> what it answers to whom this view of the catalog is, byte for byte. Apps above add theirs.
+# Route -> a function that makes its answer for a caller, byte for byte. Apps above add theirs.
 dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {"/v1/models": openai_list}
 
 
@@ -74,7 +74,7 @@ def subject_of(request: HttpRequest) -> Subject | None:
 
 
 def address(kind: str, key: Any) -> str:
-    """Where the page of this subject is."""
+    """The address of the page of this subject."""
     return f"{reverse('admin:catalog_aimodel_view_as')}?{kind}={key}"
 
 
@@ -103,18 +103,18 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     shown = request.GET.get("show", "visible")
     query = request.GET.get("q", "")[:200]
     dialect = request.GET.get("dialect", "")
-    # A dialect's answer holds custom models too.
+    # A dialect's answer has custom models too.
     custom = any(request.user.has_perm(f"catalog.{verb}_custommodel") for verb in ("view", "change"))
     rows = AIModel.objects.all() if custom else AIModel.objects.filter(kind=AIModel.Kind.CATALOG)
     visible = rows.visible_to(viewer)
-    told: dict[str, Any] = {"show": shown, "q": query, "dialect": dialect}
+    context: dict[str, Any] = {"show": shown, "q": query, "dialect": dialect}
     if dialect in dialects:
         if not custom:
             raise PermissionDenied
         body = dialects[dialect](snapshot.view(subject.caller, subject.caller_now))
-        told["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-        return told
-    told |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}
+        context["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        return context
+    context |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}
     chosen: QuerySet[AIModel] = {"usable": rows.usable_by(viewer), "visible": visible}.get(
         shown, rows.exclude(pk__in=visible.values("pk")) if shown == "unseen" else rows
     )
@@ -131,8 +131,8 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     usable = set(rows.filter(pk__in=keys).usable_by(viewer).values_list("pk", flat=True))
     enabled = set(rows.filter(pk__in=keys).enabled_for(viewer).values_list("pk", flat=True))
     available = set(rows.filter(pk__in=keys).available().values_list("pk", flat=True))
-    told["page"] = page
-    told["lines"] = [
+    context["page"] = page
+    context["lines"] = [
         {
             "row": row,
             "sight": [check for check in rules.sight(viewer, row) if not check.ok],
@@ -144,5 +144,5 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     ]
     if wanted := request.GET.get("model"):
         model = rows.filter(model_id=wanted).prefetch_related("grants").first()
-        told |= {"explained": model, "checks": rules.explain(viewer, model) if model else [], "wanted": wanted[:255]}
-    return told
+        context |= {"explained": model, "checks": rules.explain(viewer, model) if model else [], "wanted": wanted[:255]}
+    return context

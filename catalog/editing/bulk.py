@@ -21,7 +21,7 @@ def _batches(rows: list[AIModel]) -> Iterable[list[AIModel]]:
 
 
 def _locked(rows: Any, *fields: str) -> list[AIModel]:
-    """The rows with what the change and its history need; reading all of thousands takes longer than changing them."""
+    """The rows, locked, with the columns that a change and its history need: whole rows take long to read."""
     found = AIModel.objects.filter(pk__in=rows.order_by().values("pk")).order_by("pk").select_for_update()
     return list(found.only("pk", "model_id", *fields))
 
@@ -49,7 +49,7 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
 
 
 def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
-    """Puts tags on and takes tags off."""
+    """Adds tags and removes tags."""
     with transaction.atomic():
         adding = Tag.named(add)
         removing = list(Tag.objects.filter(key__in={fold(" ".join(name.split())) for name in remove}))

@@ -18,7 +18,7 @@ from catalog.editing.history import Author, change_row
 from catalog.models import AIModel, FieldChange, ModelImage
 from catalog.validation import images, model_ids
 
-# What stands behind /api/models/ and so is no id of a custom model.
+# The paths below /api/models/, which no custom model has as its id.
 ROUTE_WORDS = frozenset({"access", "custom", "list", "new", "ollama", "openai", "openrouter", "tags", "embeddings"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -56,7 +56,7 @@ def _check_id(viewer: Viewer, model_id: str) -> None:
     taken = ValidationError({"id": "This id is taken."}, code="id_taken")
     if AIModel.objects.filter(model_id=model_id).exists():
         raise taken
-    # Keys and programs may still name the one that had this id: nobody else takes its place behind their backs.
+    # Keys and programs may still name the deleted model, so nobody but its owner and staff may use its id again.
     last = FieldChange.objects.filter(subject=model_id, offered_by="", field="deleted").first()
     if last is not None and not viewer.is_staff:
         owner = last.old.get("owner") if isinstance(last.old, dict) else None
@@ -65,7 +65,7 @@ def _check_id(viewer: Viewer, model_id: str) -> None:
 
 
 def _base(viewer: Viewer, model_id: str) -> AIModel:
-    """The base model of this id, locked. Raises ValidationError, in the same words for what is not there."""
+    """The base model of this id, locked. Raises ValidationError, with the same words for what does not exist."""
     # Two steps: PostgreSQL locks no rows of a query with subqueries that it has to make distinct.
     base = AIModel.objects.usable_by(viewer).filter(model_id=model_id).first()
     if base is None:
@@ -74,7 +74,7 @@ def _base(viewer: Viewer, model_id: str) -> AIModel:
 
 
 def _lock(*models: AIModel | None) -> None:
-    """In the order of keys, so that two changes never wait for each other."""
+    """Locks the rows in the order of their keys, so that two changes never wait for each other."""
     keys = sorted({model.pk for model in models if model is not None})
     list(AIModel.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
 
@@ -130,25 +130,25 @@ def _renamed(error: ValidationError) -> ValidationError:
 
 
 def _values(sent: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of the row from what was sent; `meta` is what it holds now."""
+    """Columns of the row from what was sent; `meta` is the one that is stored."""
     values = {name: sent[name] for name in ("name", "params", "delegated") if name in sent}
     if "is_active" in sent:
         values["active"] = sent["is_active"]
     if "description" in sent:
         values["description"] = sent["description"]
-    kept = dict(meta)
+    changed = dict(meta)
     if "capabilities" in sent:
-        kept["capabilities"] = sent["capabilities"]
+        changed["capabilities"] = sent["capabilities"]
     if "picture" in sent:
-        kept["profile_image_url"] = sent["picture"] if isinstance(sent["picture"], str) else None
-    kept = {name: value for name, value in kept.items() if value is not None}
-    if kept != meta:
-        values["meta"] = kept
+        changed["profile_image_url"] = sent["picture"] if isinstance(sent["picture"], str) else None
+    changed = {name: value for name, value in changed.items() if value is not None}
+    if changed != meta:
+        values["meta"] = changed
     return values
 
 
 def _set_rest(model: AIModel, sent: Mapping[str, Any], author: Author) -> bool:
-    """What stands in other tables: tags (of a new one), grants, the picture. Returns whether anything differed."""
+    """Writes what other tables store: tags (of a new model), grants, the picture. Returns whether any differed."""
     changed = False
     if "picture" in sent:
         changed |= _set_picture(model, sent["picture"], author)
@@ -179,7 +179,7 @@ def _set_picture(model: AIModel, picture: str | images.Picture | None, author: A
 
 
 def writable(viewer: Viewer, model_id: str) -> list_items.Row:
-    """The row (of listing.rows) of a custom model that the caller may change. Raises Missing, NotWritable."""
+    """The row (of `list_items.rows`) of a custom model that the caller may change. Raises Missing, NotWritable."""
     model = list_items.find(viewer, model_id)
     if model is None or model.kind != AIModel.Kind.CUSTOM:
         raise Missing
@@ -189,9 +189,9 @@ def writable(viewer: Viewer, model_id: str) -> list_items.Row:
 
 
 def _locked(viewer: Viewer, model_id: str, if_match: str | None, *others: AIModel | None) -> list_items.Row:
-    """The same with the row locked, in the state that the caller had seen. Raises Stale besides."""
+    """The same with the row locked. Raises Stale too, where `if_match` names another state."""
     _lock(writable(viewer, model_id), *others)
-    # Once more: while we waited it may have been changed, taken away from the caller or deleted.
+    # Read again: before the lock was free it may have been changed, deleted or taken from the caller.
     model = writable(viewer, model_id)
     if if_match is not None and not list_items.is_of(if_match, model):
         raise Stale
@@ -206,11 +206,11 @@ def edit(
         base = None
         if "base_model_id" in sent:
             now = writable(viewer, model_id)
-            # A base model out of their sight is unknown to them, also the one that it has.
+            # A base model that the caller does not see is unknown to them, also the present one.
             if not (now.sees_base and sent["base_model_id"] == now.shown_base):
                 base = _base(viewer, sent["base_model_id"])
         model = _locked(viewer, model_id, if_match, base)
-        # What is shown without being stored may be sent back, and stays so.
+        # A client may send back what the item shows without its being stored; it is not stored then either.
         shown = {"picture": list_items.present_picture(model), "capabilities": list_items.inherited_capabilities(model)}
         sent = {name: value for name, value in sent.items() if value is None or value != shown.get(name)}
         values = _values(sent, model.meta)
@@ -228,7 +228,7 @@ def edit(
 
 
 def _withdraw_delegation(model: AIModel, author: Author) -> None:
-    """Staff delegated this custom model, and those upon it, as it then was; on another base they have not said so."""
+    """Ends the delegation of a custom model and of those built on it: staff allowed it for the former base model."""
     upon = Q(pk=model.pk) | Q(base_model=model.pk) | Q(base_model__base_model=model.pk)
     keys = list(AIModel.objects.filter(upon, delegated=True).values_list("pk", flat=True))
     if keys:
@@ -252,11 +252,11 @@ def remove(model: AIModel, author: Author) -> None:
         AIModel.objects.get(pk=model.pk).delete()
 
 
-# For staff.
+# What staff do.
 
 
 def baseless() -> QuerySet[AIModel]:
-    """Custom models that nobody can use: their base model is gone, off, hidden or no longer offered."""
+    """Custom models that nobody can use: their base model is gone, inactive, hidden or no longer offered."""
     gone = Q(base_model=None) | Q(base_model__active=False) | Q(base_model__hidden=True) | Q(is_available=False)
     below = Q(base_model__kind="custom") & (
         Q(base_model__base_model=None)
@@ -269,7 +269,7 @@ def baseless() -> QuerySet[AIModel]:
 def repoint(models: Iterable[AIModel], base: AIModel, author: Author) -> int:
     """Builds these custom models on another base, all or none, and returns how many changed. Raises ValidationError.
 
-    None of them stays delegated: that was said of the base it had.
+    None of them stays delegated: staff allowed that for the former base model.
     """
     changed = 0
     with transaction.atomic():

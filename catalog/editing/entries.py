@@ -55,7 +55,7 @@ def edit_locked(
     """Sets `values` by hand on a locked row, and returns the names of the fields that changed.
 
     The synced fields among those changed are pinned, and only they; the entry is marked as manually updated. Nothing
-    is written where nothing differs. Raises ValidationError (by field); the instance is of no use then.
+    is written where nothing differs. Raises ValidationError (by field), and `row` is not to be used then.
     """
     changed = [name for name, value in values.items() if differs(getattr(row, name), value)]
     _refuse_wrong_kinds({name: values[name] for name in changed})
@@ -70,7 +70,7 @@ def edit_locked(
         for name in written[len(changed) :]
     ]
     if changed:
-        # No id changes here, and its uniqueness would be one more look at the table.
+        # The id does not change, and to check that it is unique would be one more read of the table.
         row.full_clean(exclude={"tags", "model_id"} - {*changed})
     names = list(changed)
     if tags is not None and (tagged := _set_tags(row, tags, author)):
@@ -113,7 +113,7 @@ def _refuse_wrong_kinds(values: Mapping[str, Any]) -> None:
 
 
 def _set_availability(row: AIModel, changed: Iterable[str]) -> list[str]:
-    """Sets what follows from a person's word that an entry is available, or no longer; returns the names set."""
+    """Sets what follows from a change of `always_available`, and returns the names of the fields set."""
     available = row.always_available or bool(row.offered_by)
     if "always_available" not in changed or row.kind != AIModel.Kind.CATALOG or row.is_available == available:
         return []

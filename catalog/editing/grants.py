@@ -32,7 +32,7 @@ class Grant:
         return cls(grant.principal_type, grant.user_id or grant.group_id or 0, grant.permission)
 
     @property
-    def told(self) -> dict[str, str]:
+    def as_history(self) -> dict[str, str]:
         return {
             "principal_type": self.principal_type,
             "principal_id": str(self.principal or ""),
@@ -41,9 +41,9 @@ class Grant:
 
 
 def problems(wanted: Sequence[Grant]) -> dict[int, str]:
-    """position -> sentence, for each that names nobody, or somebody twice.
+    """What is wrong, by position: grants that name nobody, or somebody twice.
 
-    People are named by id: an id says nothing about who it is, so that trying them out tells no more than a count.
+    People are named by id: trying ids out reveals which exist, and nothing about who they are.
     """
     people = set(
         get_user_model()
@@ -71,10 +71,11 @@ def _of(kind: str, wanted: Iterable[Grant]) -> list[int]:
 def replace(model: AIModel, wanted: Sequence[Grant], author: Author) -> bool:
     """Makes these the model's grants, with a row of history, and returns whether any differed.
 
-    Those that stay keep their ids. Raises ValidationError naming positions. Call with the model's row locked.
+    Grants that do not change have the same ids afterwards. Raises ValidationError naming positions. The model's row
+    must be locked.
     """
-    if told := problems(wanted):
-        raise ValidationError({str(position): sentence for position, sentence in told.items()}, code="bad_grant")
+    if found := problems(wanted):
+        raise ValidationError({str(position): sentence for position, sentence in found.items()}, code="bad_grant")
     with transaction.atomic():
         present = {(grant.principal_type, grant.user_id or grant.group_id or 0): grant for grant in model.grants.all()}
         before = sorted(Grant.of(grant) for grant in present.values())
@@ -85,21 +86,21 @@ def replace(model: AIModel, wanted: Sequence[Grant], author: Author) -> bool:
             if principal not in {(grant.principal_type, grant.principal) for grant in after}:
                 row.delete()
         for grant in after:
-            kept = present.get((grant.principal_type, grant.principal))
-            if kept is None:
+            stored = present.get((grant.principal_type, grant.principal))
+            if stored is None:
                 _new(model, grant).save()
-            elif kept.permission != grant.permission:
-                kept.permission = grant.permission
-                kept.save()
-        told_before, told_after = [grant.told for grant in before], [grant.told for grant in after]
+            elif stored.permission != grant.permission:
+                stored.permission = grant.permission
+                stored.save()
+        history_before, history_after = [grant.as_history for grant in before], [grant.as_history for grant in after]
         FieldChange.objects.bulk_create(
-            [change_row(author, model.model_id, "grants", told_before, told_after, model=model)]
+            [change_row(author, model.model_id, "grants", history_before, history_after, model=model)]
         )
     return True
 
 
 def give(grant: AccessGrant, author: Author) -> None:
-    """Stores a grant that was validated. A model that was open to all is then only for those granted."""
+    """Stores a grant that was validated. A model that was open to all is restricted from then on."""
     with transaction.atomic():
         model = AIModel.objects.select_for_update().get(pk=grant.model_id)
         before = grants_of([model.pk])
@@ -111,7 +112,7 @@ def give(grant: AccessGrant, author: Author) -> None:
 
 
 def take(rows: QuerySet[AccessGrant], author: Author) -> int:
-    """Takes these grants away, and returns how many. The models stay only for those granted, if nobody is left, too."""
+    """Deletes these grants, and returns how many. The models stay restricted, also where no grant is left."""
     with transaction.atomic():
         models = _locked_models(rows)
         before = grants_of(model.pk for model in models)

@@ -38,7 +38,7 @@ LINES = (
 
 
 class StrictJSONField(forms.JSONField):
-    """Refuses in words what Python's parser lets pass and a database does not hold."""
+    """JSON by the strict parser: what Python's accepts and a database does not store is refused in words."""
 
     def to_python(self, value: Any) -> Any:
         return strict_json.parse(value) if isinstance(value, str) and value.strip() else super().to_python(value)
@@ -47,19 +47,19 @@ class StrictJSONField(forms.JSONField):
         try:
             return super().bound_data(data, initial)
         except (ValueError, RecursionError):
-            # What the parser gives up on is shown again as it was typed.
+            # Text that cannot be parsed is shown again as it was typed.
             return InvalidJSONInput(data)
 
 
 class OverridesField(StrictJSONField):
-    """Blank where there are none, not the word `null`."""
+    """JSON that is blank where there are no overrides, not the word `null`."""
 
     def prepare_value(self, value: Any) -> Any:
         return "" if value is None else super().prepare_value(value)
 
 
 class OfferForm(forms.ModelForm):
-    """The price as a line for each part. A field left as it was opened is not written, whatever a sync did since."""
+    """A provider model, with a line for each kind of price. Only fields that the person changed are written."""
 
     overrides = OverridesField(
         required=False,
@@ -151,7 +151,7 @@ class BulkForm(forms.Form):
         }
 
     def shown(self) -> tuple[Any, ...]:
-        """What the form says, for the seal of its preview."""
+        """The choices of the form, for the seal of its preview."""
         wanted = self.wanted()
         provider = wanted["provider"].pk if wanted["provider"] else None
         return "bulk switch", self.cleaned_data["what"], provider, sorted(wanted["exclude"]), wanted["ignore_unknown"]
@@ -225,11 +225,11 @@ class ProviderModelAdmin(admin.ModelAdmin):
         if RELEASE in request.POST:
             self._release(request, obj, request.POST[RELEASE])
             return
-        # The row as it stands, not as it was when the form was opened: only what the person changed is written.
-        editing.edit(ProviderModel.objects.get(pk=obj.pk), form.wanted(), Author.person(request.user))
+        # On the stored row, not on what the form has made of `obj`: only what the person changed is written.
+        editing.edit(obj, form.wanted(), Author.person(request.user))
 
     def _release(self, request: HttpRequest, offer: ProviderModel, field: str) -> None:
-        """Hands one pinned field back to sync. The form itself held no change."""
+        """Releases one pinned field. The form itself has no change."""
         try:
             released = editing.release(
                 offer, [field], Author.person(request.user), lambda row: previews.holds(request, *_pins(row))

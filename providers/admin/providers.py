@@ -68,7 +68,7 @@ class ProviderForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kinds = self.fields["kind"]
-        assert isinstance(kinds, forms.ChoiceField)  # noqa: S101 - tells the type checker
+        assert isinstance(kinds, forms.ChoiceField)  # noqa: S101 - for the type checker
         kinds.choices = [(kind, kind) for kind in adapters.ADAPTERS]
         row: Provider = self.instance
         if row.credential:
@@ -176,7 +176,7 @@ class ProviderAdmin(MadeOnce):
             self.message_user(request, f"{count} entries of the catalog follow.")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # One at a time, from a page that says what becomes unavailable.
+        # Providers are deleted one at a time, from a page that shows what becomes unavailable.
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The admin of sync runs: what each did, and the decision on one that is held."""
+"""The admin of sync runs: what each did, and the decision on a held run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Switches provider models on and off in bulk, and makes what follows from providers' settings hold."""
+"""Switches provider models on and off in bulk, and merges entries again after a change of a provider's settings."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def switch(
 ) -> Counts:
     """Switches every provider model (of one provider) on or off but those excepted, in one transaction.
 
-    `by` is the user who asks. Raises UnknownIds, and NotAsShown where `agreed` says no.
+    `by` is the user who asks. Raises UnknownIds, and NotAsShown where `agreed` is false.
     """
     excluded = list(exclude)
     with transaction.atomic():
@@ -132,7 +132,7 @@ def preview_these(keys: Iterable[int], enable: bool) -> tuple[Counts, list[Offer
 def switch_these(
     keys: Iterable[int], enable: bool, *, by: Any = None, by_name: str = "", agreed: Agreed | None = None
 ) -> Counts:
-    """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` says no."""
+    """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` is false."""
     with transaction.atomic():
         _lock(None)
         counts, changing = preview_these(keys, enable)
@@ -154,7 +154,7 @@ def switch_these(
 
 
 def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
-    """Merges the entries that a provider offers, and returns how many changed.
+    """Merges the models that a provider offers again, and returns how many changed.
 
     Called after its precedence or `is_active` has changed.
     """
@@ -167,7 +167,7 @@ def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
 
 
 def _lock(providers: list[Provider] | None) -> None:
-    """Keeps the transactions of syncs out: they lock their provider's row before they read its offers."""
+    """Locks the providers' rows, as each sync does before it reads offers."""
     rows = Provider.objects.select_for_update().order_by("pk")
     list(rows if providers is None else rows.filter(pk__in=[provider.pk for provider in providers]))
 

@@ -37,7 +37,7 @@ class Deletion:
 def delete(provider: Provider, author: Author, confirmed: str = "") -> Deletion:
     """Deletes the provider, and takes that back unless it is the deletion that was `confirmed`, by its digest.
 
-    The preview is the deletion itself, so it cannot show anything else than what will happen. A sync of the provider
+    The preview is the deletion itself, so that it always matches what happens on confirmation. A sync of the provider
     that is under way meanwhile writes nothing any more.
     """
     with transaction.atomic():

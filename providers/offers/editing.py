@@ -1,4 +1,4 @@
-"""Changes of one provider model by hand: what upstream also says is pinned; the entry it belongs to follows at once."""
+"""Changes of one provider model by hand: fields that upstream sends too are pinned, and the entry is merged at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from providers.sync.write import write
 
 
 def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> list[str]:
-    """Sets `values` on the row as it stands now, and returns the names of the fields that changed.
+    """Sets `values` on the row as it is stored, and returns the names of the fields that changed.
 
     Those of OFFER_FIELDS are pinned. Writes nothing where nothing differs. Raises ValidationError by field.
     """
@@ -47,10 +47,10 @@ def release(
     author: Author,
     agreed: Callable[[ProviderModel], bool] | None = None,
 ) -> list[str]:
-    """Hands pinned fields back: each takes at once what upstream says. Returns those released.
+    """Releases pinned fields: each takes upstream's value at once. Returns the names released.
 
-    Raises ValidationError for a field that is not pinned, and NotAsShown where `agreed` says of the row as it stands
-    that it is not what was shown.
+    Raises ValidationError for a field that is not pinned, and NotAsShown where `agreed` is false of the
+    stored row, because it is not what was shown.
     """
     with transaction.atomic():
         row = _locked(offer)
@@ -62,13 +62,13 @@ def release(
         history, upstream = [], dict(row.upstream)
         for name in wanted:
             if name in upstream:
-                said = upstream.pop(name)
-                if said != getattr(row, name):
-                    history.append(_change(row, name, getattr(row, name), said))
-                    setattr(row, name, said)
-        kept = sorted(set(row.pinned_fields) - set(wanted))
-        history.append(_change(row, "pinned_fields", row.pinned_fields, kept))
-        row.pinned_fields, row.upstream = kept, upstream
+                value = upstream.pop(name)
+                if value != getattr(row, name):
+                    history.append(_change(row, name, getattr(row, name), value))
+                    setattr(row, name, value)
+        pinned = sorted(set(row.pinned_fields) - set(wanted))
+        history.append(_change(row, "pinned_fields", row.pinned_fields, pinned))
+        row.pinned_fields, row.upstream = pinned, upstream
         _save(row, history, author)
     offer.refresh_from_db()
     return wanted

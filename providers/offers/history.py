@@ -1,4 +1,4 @@
-"""What became of a model over time: its price at each provider, and when each listed it."""
+"""The history of a model's offers: its price at each provider, and when each listed it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Span:
 def price_history(model: AIModel) -> list[Price]:
     """Each price of each provider, by provider and oldest first. Two queries.
 
-    A provider with tariffs by the hour states the one valid now as its base price; only a change of the tariffs
-    themselves is a change here.
+    A provider with tariffs by the hour has the current price as its base price; only a change of the tariffs
+    themselves counts.
     """
     history: list[Price] = []
     offers = _offers(model)
@@ -63,7 +63,7 @@ def price_history(model: AIModel) -> list[Price]:
 
 
 def _tariff(stored: Any) -> Mapping[str, Any]:
-    """A price from the history; nothing where it was not known."""
+    """A price from the history, empty where it was unknown."""
     return stored if shapes.prices(stored) else {}
 
 

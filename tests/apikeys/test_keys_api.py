@@ -1,4 +1,4 @@
-"""/api/keys: what may be said about keys, by whom, and what is answered."""
+"""apikeys/views.py and keys.py: what may be sent about keys, by whom, and what /api/keys answers."""
 
 import json
 import threading

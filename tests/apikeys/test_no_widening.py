@@ -1,4 +1,4 @@
-"""Whatever a key says to the API, it and the keys that it makes never come to more than it had."""
+"""apikeys/policy.py and keys.py: whatever a key says to the API, it and the keys that it makes never come to more than it had."""
 
 from datetime import timedelta
 

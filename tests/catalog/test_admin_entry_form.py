@@ -1,4 +1,4 @@
-"""catalog/admin/entry_form.py and inputs.py: the form of a catalog entry, what can be set, what is refused, and that it writes what its person changed only."""
+"""catalog/admin/entry_form.py and inputs.py: what can be set, what is refused, and that only a change is written."""
 
 import json
 from datetime import UTC, date, datetime

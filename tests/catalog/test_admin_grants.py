@@ -1,4 +1,4 @@
-"""Grants in the admin: a list of their own, however many an entry has."""
+"""catalog/admin/grants.py and editing/grants.py: a list of their own, however many an entry has."""
 
 import pytest
 from django.contrib.auth import get_user_model

@@ -1,4 +1,4 @@
-"""The list of models in the admin: filters, search, actions on many, and how little it asks the database."""
+"""catalog/admin/entries.py, bulk.py and filters.py: the list of models, filters, search, actions on many, and how little it asks the database."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Every page of the admin: who may open it, how little it asks the database, and that it shows hostile text as text."""
+"""catalog/admin, every page: who may open it, how little it asks the database, and that hostile text is only text."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Pages of the admin by their addresses: each asks for its permission, and ends with the person's account."""
+"""catalog/admin, pages by their addresses: each asks for its permission, and ends with the person's account."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Custom models: making, changing, sharing and deleting them."""
+"""catalog/editing/custom_models.py: making, changing, sharing and deleting them."""
 
 import base64
 import threading

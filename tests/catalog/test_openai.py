@@ -1,4 +1,4 @@
-"""/v1/models, as clients of OpenAI's API see it (seed 004)."""
+"""catalog/dialects/openai.py: /v1/models, as clients of OpenAI's API see it (seed 004)."""
 
 from datetime import UTC, date, datetime
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""`manage.py edit_model`: one edit of one entry, by the same door and with the same checks as the admin's form."""
+"""`manage.py edit_model`: one edit of one entry, with the same checks as the admin's form."""
 
 from __future__ import annotations
 
