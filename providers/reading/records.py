@@ -23,7 +23,7 @@ SILENT: tuple[Any, ...] = (None, "", [], {})
 
 @dataclass(slots=True)
 class Record:
-    """A valid record: `facts` by field as `catalog.editing.entries.to_json` makes them, `pricing` as decimal text."""
+    """A valid record: `facts` by field as `catalog.editing.history.to_json` makes them, `pricing` as decimal text."""
 
     upstream_id: str
     model_id: str
