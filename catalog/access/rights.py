@@ -118,6 +118,15 @@ class Rights:
         """Whether this person sees a model, be it hidden or inactive, and so may decide who else does."""
         return self.is_superuser or AIModel.objects.filter(pk=model.pk).visible_to(self.sight).exists()
 
+    def to_give_write(self, models: QuerySet[AIModel]) -> str:
+        """Why this person may not let others write to these custom models, which shows them what is behind them."""
+        if self.is_superuser or self.user.has_perm("catalog.change_custommodel"):
+            return ""
+        beyond = models.custom().exclude(pk__in=models.writable_by(self.sight).values("pk")).order_by("model_id")  # type: ignore[attr-defined]
+        if model := beyond.first():
+            return f"You may not change {model} yourself, so you cannot let others change it."
+        return ""
+
     def unseen_of(self, keys: Any) -> list[str]:
         """The ids of those of these models that this person does not see."""
         if self.is_superuser:

@@ -95,8 +95,10 @@ class Bulk:
     form: type[forms.Form] = Nothing
     # Whether somebody may lose sight of a model by it.
     narrows: bool = False
-    # Whether somebody may gain sight of a model by it: only those who see the model may give that.
-    opens: bool = False
+    # Which of these models somebody may gain sight of by it: only those who see a model may give that.
+    opens: Callable[[Iterable[int]], Iterable[int]] = lambda models: ()
+    # A sentence on why this person may not do it to these rows, or "".
+    refuses: Callable[[rights.Rights, list[int], Mapping[str, Any]], str] = lambda rights, keys, values: ""
     # Permissions beyond that to change models.
     permissions: tuple[str, ...] = ()
     # The model whose rows are chosen.
@@ -119,6 +121,22 @@ class Bulk:
 
 def _switch(field: str, value: Any) -> Callable[[Any, Mapping[str, Any], Author], int]:
     return lambda rows, values, author: editing.switch(rows, field, value, author)
+
+
+def _all(models: Iterable[int]) -> Iterable[int]:
+    return models
+
+
+def _aliases_pinned(models: Iterable[int]) -> Iterable[int]:
+    """Those that may become visible to more people where upstream's value of `alias_of` is taken."""
+    pinned = AIModel.objects.filter(pk__in=models).order_by().values_list("pk", "pinned_fields")
+    return [pk for pk, fields in pinned if "alias_of" in fields]
+
+
+def _refuse_write(rights: rights.Rights, keys: list[int], values: Mapping[str, Any]) -> str:
+    if values["permission"] != AccessGrant.Permission.WRITE:
+        return ""
+    return rights.to_give_write(AIModel.objects.filter(grants__in=keys))
 
 
 ENTRY_ACTIONS: tuple[Bulk, ...] = (
@@ -147,7 +165,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         lambda rows, values, author: editing.grant_group(rows, values["group"], values["permission"], author),
         GroupForm,
         narrows=True,
-        opens=True,
+        opens=_all,
         permissions=("catalog.add_accessgrant", "catalog.change_accessgrant"),
     ),
     Bulk(
@@ -157,13 +175,14 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         lambda rows, values, author: editing.switch(rows, "requires_feature_flag", values["flag"], author),
         FlagForm,
         narrows=True,
-        opens=True,
+        opens=_all,
     ),
     Bulk(
         "release",
         "Release pins…",
         "released",
         lambda rows, values, author: editing.release_all(rows, author),
+        opens=_aliases_pinned,
     ),
 )
 
@@ -177,6 +196,7 @@ CUSTOM_ACTIONS: tuple[Bulk, ...] = (
         lambda rows, values, author: custom_models.repoint(rows.order_by("pk"), values["base"], author),
         BaseForm,
         narrows=True,
+        opens=_all,
     ),
 )
 
@@ -197,7 +217,8 @@ GRANT_ACTIONS: tuple[Bulk, ...] = (
         "changed",
         lambda rows, values, author: grants.permit(rows, values["permission"], author),
         PermissionForm,
-        opens=True,
+        opens=_all,
+        refuses=_refuse_write,
         permissions=("catalog.change_accessgrant",),
         rows=AccessGrant,
     ),
@@ -246,7 +267,7 @@ def attempt(
 
 def _refuse_unseen(request: HttpRequest, keys: Iterable[int]) -> None:
     """Raises ValidationError that names those of the models that this person does not see themselves."""
-    if unseen := rights.of(request).unseen_of(keys):
+    if unseen := rights.of(request).unseen_of(list(keys)):
         more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
         raise ValidationError(
             f"You do not see these models yourself, so you do not decide who does: {', '.join(unseen[:5])}{more}."
@@ -268,8 +289,9 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
     found: Preview | None = None
     if asked and form.is_valid():
         try:
-            if bulk.opens:
-                _refuse_unseen(request, bulk.models(keys))
+            _refuse_unseen(request, bulk.opens(bulk.models(keys)))
+            if reason := bulk.refuses(rights.of(request), keys, form.cleaned_data):
+                raise ValidationError(reason)
             confirmed = request.POST.get("_confirmed", "")
             asked_for = {name: request.POST.getlist(name) for name in form.fields}
 

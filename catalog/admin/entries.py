@@ -175,6 +175,11 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         if not previews.holds(request, *_pins(row)):
             self.message_user(request, previews.CHANGED, messages.WARNING)
             return
+        names = row.pinned_fields if field == "*" else [field]
+        if "alias_of" in names and not rights.of(request).sees(row):
+            text = "You do not see this model yourself, so you do not decide who does: its pin of alias_of stays."
+            self.message_user(request, text, messages.ERROR)
+            return
         try:
             released = changes.release_locked(row, None if field == "*" else [field], author_of(request))
         except ValidationError as error:

@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from catalog import flags
 from catalog.access import rights
 from catalog.admin import inputs
+from catalog.editing import custom_models
 from catalog.editing.history import from_json, to_json
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import in_words, short
@@ -84,7 +85,7 @@ HELP = {
 
 
 # A change of one of these may show a model to more people, which only people who see it may do.
-_OPENING = ("restricted", "experimental", "requires_feature_flag", "owner")
+_OPENING = ("restricted", "experimental", "requires_feature_flag", "owner", "alias_of", "base_model")
 
 
 class OpenedForm(forms.ModelForm):
@@ -132,7 +133,7 @@ class OpenedForm(forms.ModelForm):
         try:
             sent = json.loads(text or self._snapshot())
             return int(sent["at"]), dict(sent["values"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
     def clean(self) -> dict[str, Any]:
@@ -149,7 +150,7 @@ class OpenedForm(forms.ModelForm):
         for name in self.value_names:
             if name not in data or name not in opened:
                 continue
-            if self._differs(name, self._restored(name, opened[name])) and self._differs(name, current[name]):
+            if self._differs_from_opened(name, opened[name]) and self._differs(name, current[name]):
                 self.changes[name] = data[name]
             else:
                 data[name] = self._value_now(name)
@@ -171,9 +172,24 @@ class OpenedForm(forms.ModelForm):
         if opening and not self.rights.sees(self.instance):
             for name in opening:
                 self.add_error(name, "You do not see this model yourself, so you do not decide who does.")
-        shown = {"delegated", "base_model"} & set(self.changes) and data.get("delegated") and data.get("base_model")
-        if shown and not self.rights.sees(shown):
+        base = data.get("base_model") if {"delegated", "base_model"} & set(self.changes) else None
+        if base is None or self.rights.sees(base):
+            return
+        if data.get("delegated"):
             self.add_error("delegated", "You do not see the base model yourself, so you cannot let others use it.")
+        elif upon := None if self.is_new else custom_models.delegated_upon(self.instance).first():
+            self.add_error(
+                "base_model",
+                f"You do not see this model yourself, and {upon} is built upon this one and delegated: "
+                "its users would see it.",
+            )
+
+    def _differs_from_opened(self, name: str, value: Any) -> bool:
+        try:
+            return self._differs(name, self._restored(name, value))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            # No value of this field's kind.
+            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
     def _differs(self, name: str, value: Any) -> bool:
         """Whether what was sent differs from what the input shows of the value."""

@@ -74,6 +74,10 @@ class GrantForm(forms.ModelForm):
             raise forms.ValidationError(
                 "You do not see this model yourself, so you cannot let others see or change it."
             )
+        if model is not None and data.get("permission") == AccessGrant.Permission.WRITE:
+            reason = self.rights.to_give_write(AIModel.objects.filter(pk=model.pk))
+            if reason:
+                self.add_error("permission", reason)
         whom = {name: data.get(name) for name in ("model", "principal_type", "user", "group")}
         if self.instance.pk is None and whom["model"] and (there := AccessGrant.objects.filter(**whom).first()):
             raise forms.ValidationError(

@@ -227,10 +227,15 @@ def edit(
     return model
 
 
+def delegated_upon(model: AIModel) -> QuerySet[AIModel]:
+    """The delegated custom models that are built upon this one, on any level."""
+    upon = Q(base_model=model.pk) | Q(base_model__base_model=model.pk)
+    return AIModel.objects.filter(upon, delegated=True).order_by("model_id")
+
+
 def _withdraw_delegation(model: AIModel, author: Author) -> None:
     """Ends the delegation of a custom model and of those built on it: staff allowed it for the former base model."""
-    upon = Q(pk=model.pk) | Q(base_model=model.pk) | Q(base_model__base_model=model.pk)
-    keys = list(AIModel.objects.filter(upon, delegated=True).values_list("pk", flat=True))
+    keys = [*delegated_upon(model).values_list("pk", flat=True), *([model.pk] if model.delegated else [])]
     if keys:
         bulk.switch(AIModel.objects.filter(pk__in=keys), "delegated", False, author)
 

@@ -17,6 +17,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from catalog.access import rights
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author, audit
 from config.api import base_urls
@@ -42,6 +43,9 @@ AUDITED = ("slug", "name", "kind", "base_url", "precedence", "is_active", "new_m
 
 
 class ProviderForm(forms.ModelForm):
+    """`rights` are those of the person who edits; the admin sets them for each request."""
+
+    rights: rights.Rights
     kind = forms.ChoiceField(help_text="Which adapter reads it.")
     new_credential = forms.CharField(
         required=False,
@@ -96,9 +100,24 @@ class ProviderForm(forms.ModelForm):
                 "slug", "The ids of its models begin with it: delete this provider, and add it under the other."
             )
         self._check_claim(data)
+        self._check_groups(data)
         if data.get("new_credential") and data.get("forget_credential"):
             self.add_error("forget_credential", "Either enter a new one or forget the stored one.")
         return data
+
+    def _check_groups(self, data: dict[str, Any]) -> None:
+        """Refuses to show new models to people whom this person may not show models to."""
+        before = set(self.instance.new_models_groups.all()) if self.instance.pk else set()
+        after = set(data.get("new_models_groups") or ())
+        if self.rights.is_superuser or before == after:
+            return
+        beyond = (after - before) - set(self.rights.givable_groups())
+        if before - after:
+            # Without a group they arrive for all.
+            beyond |= {group for group in before if group.pk not in self.rights.sight.groups}
+        if beyond:
+            names = ", ".join(sorted(map(str, beyond)))
+            self.add_error("new_models_groups", f"Who sees new models is for members of {names} to decide.")
 
     def _check_claim(self, data: dict[str, Any]) -> None:
         """Refuses a slug under which others have entries, for a provider that is new or would be active."""
@@ -156,6 +175,19 @@ class ProviderAdmin(MadeOnce):
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:providers_syncrun_change", args=[row.last_run_pk]), row.last_state
         )
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.rights = rights.of(request)
+        return form
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        provider = form.instance
+        before = sorted(map(str, provider.new_models_groups.all()))
+        super().save_related(request, form, formsets, change)
+        after = sorted(map(str, provider.new_models_groups.all()))
+        if before != after:
+            audit(Author.person(request.user), provider, "change", {"new_models_groups": [before, after]})
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
         before = Provider.objects.filter(pk=obj.pk).values(*AUDITED).first() or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -79,7 +80,7 @@ class SyncRunAdmin(admin.ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        run = SyncRun.objects.select_related("provider").filter(pk=object_id).first() if object_id.isdigit() else None
+        run = self.get_object(request, unquote(object_id))
         context: dict[str, Any] = {"title": "Sync run"}
         if run is not None:
             held = run.state == SyncRun.State.HELD and not run.decision and run.provider is not None

@@ -16,6 +16,7 @@ from apikeys.authentication import caller_of_key
 from apikeys.models import ApiKey, Scope
 from catalog.access.callers import caller_of
 from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
+from providers.models import Provider
 from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +26,10 @@ User, Flag = get_user_model(), get_waffle_flag_model()
 
 def keys(model):
     return [str(pk) for pk in model.objects.values_list("pk", flat=True)]
+
+
+def key_of(model_id):
+    return str(AIModel.objects.get(model_id=model_id).pk)
 
 
 def grant_to_clerk(sent):
@@ -80,6 +85,8 @@ ATTEMPTS = {
         "open to all": {"restricted": None},
         "no flag": {"requires_feature_flag": ""},
         "no experiment": {"experimental": None},
+        "no alias": {"alias_of": ""},
+        "an alias of what all see": {"alias_of": "acme/open"},
     },
     AccessGrant: {
         "to write": {"permission": "write"},
@@ -89,6 +96,8 @@ ATTEMPTS = {
     CustomModel: {
         "another owner": lambda sent: {"owner": str(User.objects.get(username="clerk").pk)},
         "delegated": {"delegated": "on"},
+        "upon what all see": lambda sent: {"base_model": key_of("acme/open")},
+        "upon what few see": lambda sent: {"base_model": key_of("acme/secret")},
     },
 }
 # Editable relations to people or groups that give nobody anything.
@@ -125,7 +134,10 @@ def world(ops, make_user, alice, bob, make_model, make_key, hold_flag):
     secret, base = make_model("acme/secret", granted_to=bob), make_model("acme/open")
     make_model("acme/beta", requires_feature_flag="beta")
     make_model("acme/new", experimental=True)
+    make_model("~acme/latest", alias_of="acme/secret")
     make_model("preset", owner=bob, base_model=secret, granted_to=alice)
+    middle = make_model("middle", owner=bob, base_model=base, granted_to="everyone")
+    make_model("delegated", owner=bob, base_model=middle, delegated=True, granted_to="everyone")
     make_model("hers", owner=alice, base_model=base)
     make_user("chief", is_staff=True, groups=["chiefs"])
     Group.objects.get(name="chiefs").permissions.set(Permission.objects.filter(codename__contains="provider"))
@@ -430,3 +442,77 @@ def test_changing_ones_own_password_is_audited(desk, ops):
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.subject_id, list(entry.changes)) == (ops, str(ops.pk), ["password"])
     assert "another one" not in str(entry.changes)
+
+
+def test_a_base_that_its_clerk_does_not_see_reaches_nobody_through_a_delegated_preset_above(world, desk, clerk, ops):
+    actor = clerk(CustomModel, AccessGrant)
+    address = page(CustomModel, "change", key_of("middle"))
+    sent = fields_of(desk(ops).get(address).content.decode(), "custommodel_form")
+    answer = confirmed(desk(actor), address, sent | {"base_model": key_of("acme/secret")})
+    assert "delegated is built upon this one" in answer.context["adminform"].form.errors["base_model"][0]
+    assert AIModel.objects.get(model_id="middle").base_model.model_id == "acme/open"
+
+
+@pytest.mark.parametrize("model_id", ["acme/secret", "~acme/latest"])
+def test_a_pin_that_keeps_an_unseen_alias_is_released_by_who_sees_it(world, desk, clerk, ops, model_id):
+    AIModel.objects.filter(model_id=model_id).update(
+        pinned_fields=["alias_of", "context_length"], manually_updated=True,
+        upstream={"alias_of": {"value": "acme/open", "source": "openrouter", "since": "2026-01-01T00:00:00+00:00"}},
+    )  # fmt: skip
+    actor = clerk(AIModel)
+    address = page(AIModel, "change", key_of(model_id))
+    for person, pinned in ((actor, ["alias_of", "context_length"]), (ops, [])):
+        sent = fields_of(desk(person).get(address).content.decode(), "aimodel_form")
+        desk(person).post(address, sent | {"_release": "*"})
+        assert AIModel.objects.get(model_id=model_id).pinned_fields == pinned
+
+
+def test_pins_of_an_unseen_alias_are_not_released_in_bulk(world, desk, clerk):
+    AIModel.objects.filter(model_id="~acme/latest").update(pinned_fields=["alias_of"], manually_updated=True)
+    asked = {"action": "release", "_asked": "1", "_selected_action": keys(AIModel)}
+    shown = desk(clerk(AIModel)).post("/admin/catalog/aimodel/", asked)
+    assert "~acme/latest" in shown.context["form"].errors["__all__"][0]
+
+
+@pytest.mark.parametrize("may_change", [False, True])
+def test_write_is_granted_by_who_may_write(world, desk, clerk, may_change):
+    actor = clerk(*((AccessGrant, CustomModel) if may_change else (AccessGrant,)))
+    sent = {"model": "middle", "permission": "write"} | grant_to_clerk({})
+    answer = confirmed(desk(actor), page(AccessGrant, "add"), sent)
+    assert answer.status_code == (302 if may_change else 200)
+    everyone = AccessGrant.objects.get(model__model_id="middle", principal_type="everyone")
+    asked = {"action": "permit", "_asked": "1", "permission": "write", "_selected_action": [everyone.pk]}
+    shown = desk(actor).post("/admin/catalog/accessgrant/", asked)
+    assert ("You may not change middle yourself" in shown.content.decode()) is not may_change
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "member", "done"),
+    [
+        (["insiders"], [], False, False),
+        (["insiders"], [], True, True),
+        (["insiders", "plain"], ["plain"], False, False),
+        ([], ["insiders"], False, False),
+        ([], ["plain"], False, True),
+        (["insiders"], ["insiders"], False, True),
+    ],
+)
+def test_for_whom_new_models_arrive_is_for_members_to_decide_and_audited(
+    world, desk, clerk, ops, before, after, member, done
+):
+    insiders = Group.objects.create(name="insiders")
+    AccessGrant.objects.create(
+        model=AIModel.objects.get(model_id="acme/secret"), principal_type="group", group=insiders
+    )
+    provider = Provider.objects.create(slug="lab", name="Lab", kind="openai")
+    provider.new_models_groups.set(Group.objects.filter(name__in=before))
+    actor = clerk(Provider)
+    actor.groups.set([insiders] if member else [])
+    address = page(Provider, "change", provider.pk)
+    sent = fields_of(desk(ops).get(address).content.decode(), "provider_form")
+    groups = [str(group.pk) for group in Group.objects.filter(name__in=after)]
+    answer = desk(actor).post(address, sent | {"new_models_groups": groups})
+    assert answer.status_code == (302 if done else 200)
+    assert sorted(provider.new_models_groups.values_list("name", flat=True)) == (after if done else before)
+    told = [entry.changes for entry in AuditEntry.objects.filter(subject_type="provider")]
+    assert told == ([{"new_models_groups": [before, after]}] if done and before != after else [])

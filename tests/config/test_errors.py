@@ -228,6 +228,8 @@ def test_the_log_names_the_request_and_is_one_line(api, caplog):
         "/admin/catalog/aimodel/?released_at__gte=9999-12-31T23:59:59-12:00",
         "/admin/apikeys/apikey/?user=999999999999999999999999999999",
         "/admin/apikeys/apikey/add/?user=\u00b2",
+        "/admin/providers/syncrun/\u00b2/change/",
+        "/admin/providers/syncrun/99999999999999999999/change/",
         "/admin/preferences/defaultmodel/add/?model=x",
     ],
 )
