@@ -29,13 +29,15 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 
+import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
-from config.wsgi import application as django
+from config.api import errors, request_id
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+django = config.wsgi.application
 logger = logging.getLogger("modeldex.refusals")
 access_logger = logging.getLogger("modeldex.access")
 
@@ -82,14 +84,15 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
 
-    def answer(self) -> Answer:
-        code = self.status.phrase.lower().replace(" ", "_")
-        body = orjson.dumps({"code": code, "error": self.status.phrase, "message": str(self)})
+    def answer(self, path: str) -> Answer:
+        """In the envelope of the address."""
+        body = orjson.dumps(errors.envelope(path, self.status, str(self)))
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("Connection", "close"),
+            (request_id.HEADER, request_id.current.get()),
         ]
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))
@@ -103,7 +106,7 @@ class TooLarge(RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        raise RequestDataTooBig("The body is larger than this server takes.")
+        raise RequestDataTooBig
 
     readinto = readline = readlines = read  # type: ignore[assignment]
 
@@ -171,8 +174,9 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         await body.add_to(environ, receive)
         answer = await answered(environ)
     except Refused as refused:
+        request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", "")))
         logger.warning("Refused with %d: %s", refused.status, refused)
-        answer = refused.answer()
+        answer = refused.answer(environ["PATH_INFO"])
     finally:
         body.drop()
     await deliver(answer, environ["REQUEST_METHOD"] == "HEAD", send)

@@ -11,7 +11,6 @@ from pathlib import Path
 import environ
 
 from config import environment as env
-from config.api import openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -307,7 +306,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     # Wherever the document is served.
     "SERVERS": [{"url": "/"}],
-    "TAGS": [{"name": name, "description": text} for name, text in openapi.TAGS],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         # Last: it completes what the others made.

@@ -1,4 +1,4 @@
-"""The API's document: generated without a complaint, valid, and whole for every operation."""
+"""config/api/openapi.py, the API's document: generated without a complaint, valid, and whole for every operation."""
 
 import json
 from typing import Any
@@ -9,6 +9,8 @@ import yaml
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+
+from config.api.errors import REFUSALS
 
 METHODS = {"get", "put", "post", "patch", "delete"}
 # Their answers are the same for everybody, and need no credential.
@@ -90,6 +92,26 @@ def test_an_operation_says_how_it_refuses(path, operation, document):
     for status in wanted:
         answer = resolved(operation["responses"][status], document)
         assert answer["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{envelope}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [
+        ("models_access", {"404"}),
+        ("models_switch", {"404"}),
+        ("keys_current", {"404"}),
+        ("keys_update", {"404", "409"}),
+        ("keys_rotate", {"404", "409"}),
+        ("custom_models_update", {"404", "412"}),
+        ("custom_models_share", {"404", "412"}),
+        ("custom_models_delete", {"404", "412"}),
+    ],
+)
+def test_a_refusal_that_only_the_view_knows_is_described_as_those_of_every_operation(document, name, statuses):
+    (operation,) = (case.values[1] for case in OPERATIONS if case.values[1]["operationId"] == name)
+    for status in statuses:
+        examples = resolved(operation["responses"][status], document)["content"]["application/json"]["examples"]
+        assert [example["value"]["code"] for example in examples.values()] == [REFUSALS[int(status)].code]
 
 
 @operations

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -39,30 +39,66 @@ _GENERIC = {
     "invalid_choice", "empty", "does_not_exist", "incorrect_type", "max_string_length", "error",
 }  # fmt: skip
 
-_CODES = {
-    400: "invalid_request",
-    401: "not_authenticated",
-    403: "permission_denied",
-    404: "not_found",
-    405: "method_not_allowed",
-    406: "not_acceptable",
-    409: "conflict",
-    412: "precondition_failed",
-    413: "request_too_large",
-    414: "uri_too_long",
-    415: "unsupported_media_type",
-    429: "rate_limit_exceeded",
-    500: "server_error",
-    503: "unavailable",
-}
 
-# In words, where nothing more is known.
-_MESSAGES = {
-    400: "The request was refused as malformed.",
-    403: "You may not do this.",
-    404: "No such address.",
-    500: "Something went wrong on this server. The request id finds it in the log.",
-    503: database.GONE,
+class Refusal(NamedTuple):
+    """How requests are refused with one status, whoever refuses: a view, Django, a middleware or the server."""
+
+    # Stable, for programs.
+    code: str
+    # What is answered where nothing more is known; "" where whoever refuses always knows more.
+    message: str = ""
+    # What the OpenAPI document shows instead, where that says more.
+    example: str = ""
+    # Under /v1 clients know OpenAI's words.
+    openai_code: str = ""
+    openai_type: str = "invalid_request_error"
+
+
+REFUSALS = {
+    400: Refusal(
+        "invalid_request",
+        "The request was refused as malformed.",
+        example="page: A whole number from 1 to 1000000, once.",
+    ),
+    401: Refusal(
+        "not_authenticated",
+        example="The API key is not valid.",
+        openai_code="invalid_api_key",
+        openai_type="authentication_error",
+    ),
+    403: Refusal(
+        "permission_denied",
+        "You may not do this.",
+        example="The key needs the scope models:read.",
+        openai_code="insufficient_permissions",
+        openai_type="permission_error",
+    ),
+    404: Refusal(
+        "not_found",
+        "No such address.",
+        example="There is no such entry, or you may not see it.",
+        openai_code="model_not_found",
+    ),
+    405: Refusal("method_not_allowed"),
+    406: Refusal("not_acceptable"),
+    408: Refusal("request_timeout"),
+    409: Refusal("conflict", example="The key was rotated meanwhile. Read it again."),
+    412: Refusal("precondition_failed", "It has been changed since you read it. Read it again."),
+    413: Refusal("request_too_large", "The body is larger than this server takes."),
+    414: Refusal("uri_too_long"),
+    415: Refusal("unsupported_media_type", example='Unsupported media type "text/plain" in request.'),
+    429: Refusal(
+        "rate_limit_exceeded",
+        example="This key may make no more than 20 requests a minute. Expected available in 9 seconds.",
+        openai_type="rate_limit_error",
+    ),
+    431: Refusal("headers_too_large"),
+    500: Refusal(
+        "server_error",
+        "Something went wrong on this server. The request id finds it in the log.",
+        openai_type="server_error",
+    ),
+    503: Refusal("unavailable", database.GONE, openai_type="server_error"),
 }
 
 # Seconds between two lines of the log on one outage.
@@ -70,64 +106,65 @@ _QUIET = 60.0
 _last_told = -_QUIET
 # What the addresses begin with that are answered in JSON.
 _JSON_ROOTS = frozenset({"v1", "api", "healthz", "readyz"})
+# Codes that OpenAI has words of its own for.
+_OUR_WORDS = ("not_authenticated", "authentication_failed", "permission_denied")
+_UNKNOWN = Refusal("error")
+# Codes of DRF that the table says better.
+_DRF_WORDS = ("error", "throttled", "parse_error", "authentication_failed")
 
-TOO_LARGE = "The body is larger than this server takes."
 
-# Under /v1 clients know OpenAI's words.
-_OPENAI_CODES = {401: "invalid_api_key", 403: "insufficient_permissions"}
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-
-
-def _first_words(request: HttpRequest) -> set[str]:
+def _first_words(path: str) -> set[str]:
     """The first part of the address as sent and as meant: `//v1/models`, `/./v1`, `/V1/models` are a program's, too."""
-    forms = (request.path_info, posixpath.normpath(request.path_info))
-    return {next((part.lower() for part in form.split("/") if part), "") for form in forms}
+    return {next((part.lower() for part in form.split("/") if part), "") for form in (path, posixpath.normpath(path))}
 
 
-def is_openai(request: HttpRequest) -> bool:
-    return "v1" in _first_words(request)
+def is_openai(path: str) -> bool:
+    """Whether a refusal at this address has OpenAI's envelope."""
+    return "v1" in _first_words(path)
 
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the caller is answered in JSON."""
-    return not _first_words(request).isdisjoint(_JSON_ROOTS)
+    return not _first_words(request.path_info).isdisjoint(_JSON_ROOTS)
 
 
-def body(
-    request: HttpRequest,
+def envelope(
+    path: str,
     status: int,
-    code: str,
-    message: str,
+    message: str = "",
+    code: str = "",
     errors: dict[str, list[str]] | None = None,
     param: str | None = None,
 ) -> dict[str, Any]:
-    """The envelope of the route's dialect."""
-    if is_openai(request):
-        if code in ("not_authenticated", "authentication_failed", "permission_denied"):
-            code = _OPENAI_CODES.get(status, code)
-        kind = "server_error" if status >= 500 else _OPENAI_TYPES.get(status, "invalid_request_error")
+    """The body of a refusal at this address. Where no code or message is given, those of the table."""
+    known = REFUSALS.get(status, _UNKNOWN)
+    code, message = code or known.code, message or known.message
+    if is_openai(path):
+        if status in (401, 403) and code in _OUR_WORDS:
+            code = known.openai_code
         param = param or (next(iter(errors)) if errors else None)
-        return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    envelope: dict[str, Any] = {
+        return {"error": {"message": message, "type": known.openai_type, "param": param, "code": code}}
+    sent: dict[str, Any] = {
         "code": code,
         "error": HTTPStatus(status).phrase,
         "message": message,
         "request_id": request_id.current.get(),
     }
-    if errors:
-        envelope["errors"] = errors
-    return envelope
+    return sent | {"errors": errors} if errors else sent
 
 
-def response(
-    request: HttpRequest, status: int, code: str, message: str, errors: dict[str, list[str]] | None = None
-) -> HttpResponse:
+def response(request: HttpRequest, status: int, message: str = "", code: str = "") -> HttpResponse:
     """The envelope as an answer of its own, for refusals outside of DRF."""
-    answer = HttpResponse(
-        orjson.dumps(body(request, status, code, message, errors)), status=status, content_type="application/json"
-    )
-    answer["Cache-Control"] = "no-store"
-    return answer
+    content = orjson.dumps(envelope(request.path_info, status, message, code))
+    return HttpResponse(content, status=status, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def refusal(status: int, message: str = "", code: str = "") -> exceptions.APIException:
+    """What a view raises to refuse with this status. Where no code or message is given, those of the table."""
+    known = REFUSALS[status]
+    raised = exceptions.APIException(message or known.message, code or known.code)
+    raised.status_code = status
+    return raised
 
 
 def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
@@ -177,14 +214,14 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
     if isinstance(exc, ValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
     if isinstance(exc, RequestDataTooBig):
-        return _refusal(413, TOO_LARGE)
+        return refusal(413)
     if isinstance(exc, UnreadablePostError):
-        return _refusal(400, "The body ended before it was whole.")
+        return refusal(400, "The body ended before it was whole.")
     if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
-        return _refusal(400, "The request was refused as malformed.")
+        return refusal(400)
     if sentence := database.trouble(exc):
         _tell(exc)
-        return _refusal(503, sentence)
+        return refusal(503, sentence)
     return None
 
 
@@ -195,12 +232,6 @@ def _tell(exc: Exception) -> None:
     if now - _last_told >= _QUIET:
         _last_told = now
         logger.error("The database is unavailable: %s", " ".join(str(exc).split()) or type(exc).__name__)
-
-
-def _refusal(status: int, message: str) -> exceptions.APIException:
-    refusal = exceptions.APIException(message, code=_CODES[status])
-    refusal.status_code = status
-    return refusal
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -220,13 +251,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         code, message, errors = _validation(translated)
     else:
         codes = translated.get_codes()
-        code = codes if isinstance(codes, str) else _CODES.get(answer.status_code, "error")
-        if code in ("error", "throttled", "parse_error", "authentication_failed") or answer.status_code in (405, 406):
-            code = _CODES.get(answer.status_code, code)
+        # Without a code the envelope has that of the table.
+        code = codes if isinstance(codes, str) and codes not in _DRF_WORDS else ""
         message = str(translated.detail)
     # A refusal may say which parameter of the request it is about, as OpenAI's clients show it.
     param = getattr(translated, "param", None)
-    answer.data = body(request, answer.status_code, code, message, errors, param)
+    answer.data = envelope(request.path_info, answer.status_code, message, code, errors, param)
     answer["Cache-Control"] = "no-store"
     if database.trouble(exc):
         _silence(answer)
@@ -243,7 +273,7 @@ def _silence(answer: HttpResponse) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return answer(request, 413, TOO_LARGE)
+        return answer(request, 413)
     if isinstance(exception, TooManyFieldsSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         return answer(request, 400, f"The form has more than {most:,} fields. Send fewer at once; nothing was changed.")
@@ -262,32 +292,31 @@ def server_error(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception. Middleware may meet a database that is gone, too.
     exception = sys.exc_info()[1]
     if isinstance(exception, Exception) and (sentence := database.trouble(exception)):
-        return database_refusal(request, exception, sentence)
+        return databaserefusal(request, exception, sentence)
     return answer(request, 500)
 
 
-def database_refusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
+def databaserefusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
     _tell(exception)
     return _silence(answer(request, 503, sentence))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if is_api(request):
-        return response(request, 403, "csrf_failed", "A write with the session cookie needs its CSRF token.")
+        return response(request, 403, "A write with the session cookie needs its CSRF token.", "csrf_failed")
     return answer(request, 403, "The form could not be checked. Allow cookies of this site, reload it and try again.")
 
 
 def answer(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
     """A refusal outside of DRF, for programs or for people as the address says."""
-    message = message or _MESSAGES[status]
-    refusal = response(request, status, _CODES[status], message) if is_api(request) else _page(request, status, message)
+    refused = response(request, status, message) if is_api(request) else _page(request, status, message)
     if status == 503:
-        refusal["Retry-After"] = str(database.RETRY_AFTER)
-    return refusal
+        refused["Retry-After"] = str(database.RETRY_AFTER)
+    return refused
 
 
 def _page(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    phrase = HTTPStatus(status).phrase
+    phrase, message = HTTPStatus(status).phrase, message or REFUSALS[status].message
     context = {"status": status, "phrase": phrase, "message": message, "request_id": request_id.current.get()}
     try:
         page = render(None, "error.html", context, status=status)
@@ -312,14 +341,15 @@ class ErrorsMiddleware:
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
         if status >= 400 and not is_json and is_api(request):
             # With DEBUG, Django explains itself in HTML, and DRF in plain text, with the stack.
-            response = answer(request, status if status in _MESSAGES else 400 if status < 500 else 500)
+            has_words = status in REFUSALS and REFUSALS[status].message
+            response = answer(request, status if has_words else 400 if status < 500 else 500)
         if status == 503:
             response.headers.setdefault("Retry-After", str(database.RETRY_AFTER))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if sentence := database.trouble(exception):
-            return database_refusal(request, exception, sentence)
+            return databaserefusal(request, exception, sentence)
         # The admin's lists and forms take what stands in their address as it is, also years and keys that none is.
         typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
         if typed and isinstance(exception, ValueError | OverflowError | DataError):

@@ -1,10 +1,13 @@
 """What the OpenAPI document says of every operation alike: how it refuses, and the header that all answers bear.
 
-drf-spectacular calls `complete` last. Views describe what is theirs; an error that a view describes stays as it is.
+drf-spectacular calls `complete` last. The refusals are those of the table in config/api/errors.py. A view names only
+those that its address does not show, each by its status alone.
 """
 
 from http import HTTPStatus
 from typing import Any
+
+from config.api.errors import REFUSALS
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -18,23 +21,7 @@ TAGS = (
     ("operations", "For load balancers and tools."),
 )
 
-# status -> (code, code under /v1 where it differs, message of the example)
-_REFUSALS: dict[int, tuple[str, str | None, str]] = {
-    400: ("invalid_request", None, "page: A whole number from 1 to 1000000, once."),
-    401: ("not_authenticated", "invalid_api_key", "The API key is not valid."),
-    403: ("permission_denied", "insufficient_permissions", "The key needs the scope models:read."),
-    404: ("not_found", "model_not_found", "There is no such entry, or you may not see it."),
-    413: ("request_too_large", None, "The body is larger than this server takes."),
-    415: ("unsupported_media_type", None, 'Unsupported media type "text/plain" in request.'),
-    429: ("rate_limit_exceeded", None, "This key may make no more than 20 requests a minute. Try again in 9 seconds."),
-    500: ("server_error", None, "Something went wrong on this server. The request id finds it in the log."),
-    503: ("unavailable", None, "The database does not answer. Try again shortly."),
-}
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _EXAMPLE_ID = "0d4f6a1e8b5c4f0fa1c2e3d4b5a69788"
-
-# By dialect: the components of the serializers in catalog/api/schema.py.
-_ENVELOPES = {"": "Error", "OpenAI": "OpenAIRefusal"}
 
 _TEXT = {"type": "string"}
 _WHOLE = {"type": "integer", "minimum": 0}
@@ -49,6 +36,41 @@ HEADERS: dict[str, Any] = {
     "RateLimitRemaining": {"description": "Requests left in it.", "schema": _WHOLE, "example": 0},
     "RateLimitReset": {"description": "Seconds until it ends.", "schema": _WHOLE, "example": 9},
     "WWWAuthenticate": {"description": "The scheme that would be accepted.", "schema": _TEXT, "example": "Bearer"},
+}
+# What refusals answer: `Error`, and under /v1 `OpenAIRefusal`.
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Error": {
+        "type": "object",
+        "description": "Every refusal outside of `/v1`.",
+        "properties": {
+            "code": _TEXT | {"description": "Stable, for programs."},
+            "error": _TEXT | {"description": "The name of the status."},
+            "message": _TEXT | {"description": "What was wrong and what would be right, for people."},
+            "request_id": _TEXT | {"description": "As in the header X-Request-Id."},
+            "errors": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": _TEXT},
+                "description": "On validation: field -> messages.",
+            },
+        },
+        "required": ["code", "error", "message", "request_id"],
+    },
+    "OpenAIRefusal": {
+        "type": "object",
+        "description": "Every refusal under `/v1`.",
+        "properties": {"error": {"$ref": "#/components/schemas/OpenAIError"}},
+        "required": ["error"],
+    },
+    "OpenAIError": {
+        "type": "object",
+        "properties": {
+            "message": _TEXT | {"description": "What was wrong, for people."},
+            "type": _TEXT,
+            "param": {"type": ["string", "null"], "description": "What the refusal is about."},
+            "code": _TEXT | {"description": "Stable, for programs."},
+        },
+        "required": ["message", "type", "param", "code"],
+    },
 }
 _HEADERS_OF = {
     401: {"WWW-Authenticate": "WWWAuthenticate"},
@@ -65,6 +87,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """The hook."""
     components = result.setdefault("components", {})
     components["headers"] = HEADERS
+    components["schemas"] = dict(sorted({**components["schemas"], **SCHEMAS}.items()))
     responses: dict[str, Any] = components.setdefault("responses", {})
     used: set[str] = set()
     for path, item in result["paths"].items():
@@ -73,17 +96,21 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             if method in item:
                 _complete(path, item[method], dialect, responses)
                 used |= set(item[method].get("tags", ()))
-    result["tags"] = [tag for tag in result.get("tags", ()) if tag["name"] in used]
+    result["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
     return result
 
 
 def _complete(path: str, operation: dict[str, Any], dialect: str, responses: dict[str, Any]) -> None:
     answers: dict[str, Any] = operation["responses"]
-    for expected in _expected(path, operation):
-        if str(expected) not in answers:
-            name = f"{dialect}{HTTPStatus(expected).phrase.title().replace(' ', '')}"
-            responses[name] = _answer(expected, dialect)
-            answers[str(expected)] = {"$ref": f"#/components/responses/{name}"}
+    # What a view declares with a status alone, as `409: None`, is described here; what it describes itself stays.
+    declared = {int(status) for status, answer in answers.items() if int(status) >= 400 and "content" not in answer}
+    for status in {*_expected(path, operation), *declared}:
+        if status in declared or str(status) not in answers:
+            name = f"{dialect}{HTTPStatus(status).phrase.title().replace(' ', '')}"
+            responses[name] = _answer(status, dialect)
+            answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    if "304" in answers:
+        answers["304"]["description"] = "The caller has this answer already: If-None-Match."
     name = f"{dialect}Refusal"
     responses[name] = _answer(None, dialect)
     answers["default"] = {"$ref": f"#/components/responses/{name}"}
@@ -116,7 +143,7 @@ def _headers(more: dict[str, str]) -> dict[str, Any]:
 
 
 def _answer(status: int | None, dialect: str) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{_ENVELOPES[dialect]}"}}
+    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{'OpenAIRefusal' if dialect else 'Error'}"}}
     if status is None:
         description = "Any other refusal, such as 405 and 406, in the same envelope."
     else:
@@ -131,12 +158,12 @@ def _answer(status: int | None, dialect: str) -> dict[str, Any]:
 
 
 def _example(status: int, dialect: str) -> dict[str, Any]:
-    code, openai_code, message = _REFUSALS[status]
+    refusal = REFUSALS[status]
+    message = refusal.example or refusal.message
     if dialect:
-        kind = "server_error" if status >= 500 else _OPENAI_TYPES.get(status, "invalid_request_error")
-        param = "model" if status == 404 else None
-        return {"error": {"message": message, "type": kind, "param": param, "code": openai_code or code}}
-    example = {"code": code, "error": HTTPStatus(status).phrase, "message": message, "request_id": _EXAMPLE_ID}
+        error = {"message": message, "type": refusal.openai_type, "param": "model" if status == 404 else None}
+        return {"error": error | {"code": refusal.openai_code or refusal.code}}
+    example = {"code": refusal.code, "error": HTTPStatus(status).phrase, "message": message, "request_id": _EXAMPLE_ID}
     if status == 400:
         name, _, text = message.partition(": ")
         return example | {"errors": {name: [text]}}

@@ -18,13 +18,17 @@ current = current_request_id
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+def of(sent: str) -> str:
+    """The id of a request that came with `sent` in its header: that, where it is plain, else a new one."""
+    return sent if _PLAIN.fullmatch(sent) else uuid.uuid4().hex
+
+
 class RequestIdMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = request.headers.get(HEADER, "")
-        token = current.set(sent if _PLAIN.fullmatch(sent) else uuid.uuid4().hex)
+        token = current.set(of(request.headers.get(HEADER, "")))
         try:
             response = self.get_response(request)
             response[HEADER] = current.get()

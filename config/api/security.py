@@ -44,17 +44,17 @@ class SecurityHeadersMiddleware:
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
         if too_large := request.META.get("modeldex.too_large"):
-            return errors.response(request, 431, "headers_too_large", f"{too_large} is larger than this server takes.")
+            return errors.response(request, 431, f"{too_large} is larger than this server takes.")
         # Before anything reads it. Django itself takes a form with files of any length, as slowly as it comes.
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return errors.answer(request, 413, errors.TOO_LARGE)
+            return errors.answer(request, 413)
         if "\x00" in request.path_info:
-            return errors.response(request, 404, "not_found", "No such address.")
+            return errors.response(request, 404)
         query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
         try:
             odd = "\x00" in query.decode()
         except UnicodeDecodeError:
             odd = True
         if odd:
-            return errors.response(request, 400, "invalid_query", "The query string is not UTF-8 text without NUL.")
+            return errors.response(request, 400, "The query string is not UTF-8 text without NUL.", "invalid_query")
         return None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin, answer, etag
-from catalog.api.schema import refusals
 from providers.lists import lists, upstream
 from providers.lists.serializers import EmbeddingListSerializer, LanguageListSerializer, LocalListSerializer
 
@@ -26,8 +25,7 @@ def _operation(name: str, summary: str, description: str, serializer: Any, model
         examples=[example],
         responses={
             200: serializer,
-            304: OpenApiResponse(description="The caller holds this answer already."),
-            **refusals(400, 401, 403, 429),
+            304: None,
         },
     )
 

@@ -155,6 +155,18 @@ def test_a_body_that_does_not_end_is_given_up(monkeypatch):
     assert asgi.load.bodies == 0
 
 
+@pytest.mark.parametrize(("path", "is_openai"), [("/api/models", False), ("/v1/models", True), ("//v1/x", True)])
+def test_a_refusal_of_the_server_has_the_envelope_of_its_address(path, is_openai):
+    exchange = Exchange(path, headers=[(b"x-request-id", b"mine")]).run()
+    assert (exchange.status, (b"X-Request-Id", b"mine") in exchange.sent[0]["headers"]) == (400, True)
+    if is_openai:
+        told = {"type": "invalid_request_error", "param": None}
+        assert exchange.body == {"error": {"code": "invalid_request", "message": "The request names no host.", **told}}
+    else:
+        told = {"code": "invalid_request", "message": "The request names no host."}
+        assert exchange.body == {**told, "error": "Bad Request", "request_id": "mine"}
+
+
 def test_a_body_of_very_many_small_pieces_is_refused():
     assert Exchange(rendered=(b"x",) * 1000).run().status == 400
     assert Exchange(rendered=(b"x" * 100,) * 1000).run().status == 200

@@ -17,7 +17,6 @@ from catalog.access.callers import caller_of
 from catalog.access.viewers import Viewer
 from catalog.api.base import CallerMixin
 from catalog.api.examples import EXPLANATION, answered
-from catalog.api.schema import refusals
 from catalog.api.serializers.custom_models import ExplanationSerializer
 from catalog.api.views.detail import NoSuchModel
 from catalog.models import AIModel
@@ -43,7 +42,7 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
             OpenApiParameter("key", str, description="Staff: the public id of the API key to ask for."),
         ],
         examples=[answered("A model that was switched off", EXPLANATION)],
-        responses={200: ExplanationSerializer, **refusals(400, 401, 403, 404, 429)},
+        responses={200: ExplanationSerializer, 404: None},
     )
     def list(self, request: Request) -> Response:
         model_id = request.query_params.get("model_id", "")

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin, is_fresh
 from catalog.api.permissions import HasScope, SignedInOrPublic
-from catalog.api.schema import refusals
 from catalog.api.views.detail import NoSuchModel
 from catalog.models import AIModel, ModelImage
 
@@ -29,7 +28,6 @@ class ModelImageViewSet(CallerMixin, viewsets.ViewSet):
         parameters=[OpenApiParameter("v", str, description="Which picture; another one has another address.")],
         responses={
             (200, "image/*"): OpenApiResponse(OpenApiTypes.BINARY, description="PNG, JPEG, WebP or GIF"),
-            **refusals(400, 401, 403, 404, 429),
         },
     )
     def retrieve(self, request: Request, model_id: str) -> Response | HttpResponse:
