@@ -16,7 +16,6 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from rest_framework.exceptions import APIException
 
 from apikeys import keys as issuing
 from apikeys.authentication import caller_of_key
@@ -302,8 +301,8 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
                     key, {"is_active": is_active, "by_staff": True}, lambda present: present, actor_of(request)
                 )
                 changed += 1
-            except APIException as refusal:
-                self.message_user(request, f"{key}: {refusal.detail}", messages.WARNING)
+            except issuing.Refused as refusal:
+                self.message_user(request, f"{key}: {refusal}", messages.WARNING)
             except ValidationError as refusal:
                 self.message_user(request, f"{key}: {' '.join(refusal.messages)}", messages.WARNING)
         self.message_user(request, f"Keys switched {'on' if is_active else 'off'}: {changed}.")

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from apikeys import limits, tokens, usage
@@ -33,6 +33,12 @@ class Credential:
     windows: tuple[limits.Window, ...] = ()
 
 
+class NotNow(APIException):
+    """The credential cannot be judged at this moment."""
+
+    status_code = 503
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Refuses a credential that is present but unusable, also where anonymous callers are welcome."""
 
@@ -46,9 +52,11 @@ class ApiKeyAuthentication(BaseAuthentication):
         key, is_previous = identified(token)
         try:
             windows = limits.count([key, key.made_with] if key.made_with else [key])
-        except Throttled as refusal:
-            request._request.rate_windows = refusal.windows  # type: ignore[attr-defined]
-            raise
+        except limits.LimitReached as full:
+            request._request.rate_windows = full.windows  # type: ignore[attr-defined]
+            raise Throttled(full.wait, str(full)) from full
+        except limits.LimitsUnavailable as error:
+            raise NotNow(str(error)) from error
         request._request.rate_windows = windows  # type: ignore[attr-defined]
         usage.note(key)
         caller = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))

@@ -13,7 +13,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from rest_framework.exceptions import APIException, PermissionDenied
 
 from apikeys import tokens
 from apikeys.models import ApiKey, Scope, default_scopes
@@ -37,9 +36,20 @@ class Issued:
     token: str = field(repr=False)
 
 
-class Conflict(APIException):
-    status_code = 409
-    default_code = "conflict"
+class Refused(Exception):
+    """What was asked for is not done, and nothing was changed. `code` says why, for programs."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Forbidden(Refused):
+    """The actor may not do this."""
+
+
+class Conflict(Refused):
+    """The key is not in the state for this, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +70,9 @@ class Actor:
 
 
 def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> Issued:
-    """A new key of `user`. Raises ValidationError by field, or PermissionDenied where the actor's key may not."""
+    """A new key of `user`. Raises ValidationError by field, or Forbidden where the actor's key may not."""
     if actor.key is not None and actor.key.made_with_id is not None:
-        raise PermissionDenied("A key that was made with a key makes none itself.")
+        raise Forbidden("A key that was made with a key makes none itself.")
     _refuse_previous(actor)
     _refuse_unknown_models(policy, None, actor.sight)
     token = tokens.make()
@@ -105,7 +115,7 @@ def change(
     """Sets `values` on the row as it stands now.
 
     `policy_from` gives the new policy from the present one. Staff who switch it off are remembered, as they are with
-    `by_staff` where the owner did so before. Raises ValidationError by field; PermissionDenied where the
+    `by_staff` where the owner did so before. Raises ValidationError by field; Forbidden where the
     actor's key would widen itself, or an owner would switch on what staff switched off.
     """
     with transaction.atomic():
@@ -116,7 +126,7 @@ def change(
         policy = policy_from(present)
         _refuse_unknown_models(policy, present, actor.sight)
         if values.get("is_active") and row.switched_off_by_staff and not actor.is_staff:
-            raise PermissionDenied("Staff have switched this key off; they can switch it on.", "switched_off_by_staff")
+            raise Forbidden("Staff have switched this key off; they can switch it on.", "switched_off_by_staff")
         _assign(row, values, policy)
         if actor.is_staff and "is_active" in values:
             by_staff = row.switched_off_by_staff or before["is_active"] or values.get("by_staff", False)
@@ -193,7 +203,7 @@ def erase(key: ApiKey, actor: Actor) -> None:
 def _refuse_previous(actor: Actor) -> None:
     """A secret in its last hours gives no other one: that would outlive it."""
     if actor.is_previous:
-        raise PermissionDenied("The key has a newer secret; use that one for this.")
+        raise Forbidden("The key has a newer secret; use that one for this.")
 
 
 def _assign(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy) -> None:
@@ -213,7 +223,7 @@ def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = Fals
     if actor.key is not None:
         presented = rows.get(actor.key.pk)
         if presented is None or not presented.is_alive(timezone.now()) or Scope.KEYS_WRITE not in presented.scopes:
-            raise PermissionDenied("The key in use may not do this any more.")
+            raise Forbidden("The key in use may not do this any more.")
     row = rows.get(keys[0].pk)
     if row is None or (row.revoked_at is not None and not revoked_too):
         raise Conflict("The key was revoked meanwhile.")
@@ -298,7 +308,7 @@ def _refuse_widening(before: Mapping[str, Any], row: ApiKey, present: KeyPolicy)
     if not KeyPolicy.of(row).is_within(present):
         wider.append("models")
     if wider:
-        raise PermissionDenied(f"A key cannot widen itself ({', '.join(wider)}). Sign in to do that.", "key_widening")
+        raise Forbidden(f"A key cannot widen itself ({', '.join(wider)}). Sign in to do that.", "key_widening")
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from rest_framework.exceptions import APIException, Throttled
 
 from apikeys.models import ApiKey, RequestCount
 
@@ -58,18 +57,28 @@ class Window:
         return max(0, self.limit - self.used)
 
 
-class LimitsUnavailable(APIException):
+class LimitsUnavailable(Exception):
     """Fails closed: a limit that cannot be counted lets nothing through."""
 
-    status_code = 503
-    default_detail = "The requests of this key cannot be counted now. Try again shortly."
-    default_code = "unavailable"
+    def __init__(self) -> None:
+        super().__init__("The requests of this key cannot be counted now. Try again shortly.")
+
+
+class LimitReached(Exception):
+    """One of the running `windows` of a key is full. `wait` is the number of seconds until none is."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        full = [window for window in windows if not window.remaining] or windows
+        most = " and ".join(f"{window.limit} requests a {window.period}" for window in full)
+        super().__init__(f"This key may make no more than {most}.")
+        self.windows = windows
+        self.wait = max(window.reset for window in full)
 
 
 def count(keys: list[ApiKey]) -> list[Window]:
     """Counts one request against the limits of all these keys, or of none; returns their running windows.
 
-    Raises Throttled, with the windows in `windows`, where one of them is full.
+    Raises LimitReached where one of them is full, and LimitsUnavailable.
     """
     # Always in this order, so that no two requests wait for one another's rows.
     limited = sorted((key for key in keys if key.is_limited), key=lambda key: key.pk)
@@ -96,16 +105,7 @@ def _count(key: ApiKey) -> list[Window]:
     if row is None:
         # Deleted this moment, with its key.
         raise LimitsUnavailable
-    windows = _windows(key, row)
-    full = [window for window in windows if not window.remaining] or windows
-    refusal = Throttled(
-        wait=max(window.reset for window in full),
-        detail="This key may make no more than "
-        + " and ".join(f"{window.limit} requests a {window.period}" for window in full)
-        + ".",
-    )
-    refusal.windows = windows  # type: ignore[attr-defined]
-    raise refusal
+    raise LimitReached(_windows(key, row))
 
 
 def _execute(statement: str, before: list[Any], after: list[Any] | None = None) -> Any:

@@ -70,6 +70,7 @@ def _example(value: dict[str, Any], status: int) -> OpenApiExample:
 class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     """The caller's own keys. A key with the scope keys:write makes keys within itself, and changes those and itself."""
 
+    refusals = {keys.Forbidden: 403, keys.Conflict: 409}
     scopes = {"GET": "models:read", "POST": "keys:write", "PATCH": "keys:write", "DELETE": "keys:write"}
     serializer_class = KeySerializer
     filter_backends = ()

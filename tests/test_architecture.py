@@ -15,6 +15,16 @@ ALLOWED = {
 FILES = [(app, path) for app in ALLOWED for path in sorted(Path(__file__).parent.parent.joinpath(app).rglob("*.py"))]
 
 
+# What a wing of the catalog never imports: the wings above it.
+ABOVE = {
+    "db": {"access", "admin", "api", "dialects", "editing", "models"},
+    "access": {"admin", "api", "dialects", "editing"},
+    "editing": {"admin", "api", "dialects"},
+}
+# Modules that speak HTTP, by name or by folder.
+OF_HTTP = {"api", "dialects", "views", "serializers", "authentication"}
+
+
 def imported(path: Path) -> set[str]:
     """The first part of each module that the file imports, at any depth of it."""
     names: set[str] = set()
@@ -55,3 +65,19 @@ def test_no_import_hides_inside_a_function(app, path):
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert inside == [], f"{path}: lines {inside}"
+
+
+@pytest.mark.parametrize(
+    ("wing", "path"),
+    [(path.parts[-2], path) for app, path in FILES if app == "catalog" and path.parts[-2] in ABOVE],
+    ids=lambda value: str(value).rpartition("/")[2],
+)
+def test_a_wing_of_the_catalog_imports_only_from_wings_below_it(wing, path):
+    modules = {node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[1] for name in modules if name.startswith("catalog.")} & ABOVE[wing] == set()
+
+
+@pytest.mark.parametrize("path", [path for _, path in FILES], ids=lambda path: "/".join(path.parts[-2:]))
+def test_only_views_and_serializers_speak_http(path):
+    if not OF_HTTP & {*path.with_suffix("").parts}:
+        assert "rest_framework" not in imported(path)

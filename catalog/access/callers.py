@@ -8,30 +8,15 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Case, Func, OuterRef, Q, Subquery, TextField, Value, When
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import BooleanField, Case, OuterRef, Q, Subquery, Value, When
 from waffle import get_waffle_flag_model
 
 from catalog import extensions
+from catalog.access.digests import keyed
 from catalog.access.viewers import ANONYMOUS, Policy, Viewer
-from catalog.api.digests import keyed
+from catalog.db.functions import JSONArray
 from catalog.db.prepared import CompiledQuery
 from catalog.models import CatalogVersion
-
-
-class JSONArray(Func):
-    """The values of a subquery's rows as the text of a JSON array."""
-
-    template = "%(function)s(%(expressions)s)"
-    output_field = TextField()
-    arity = 1
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
-        return super().as_sql(compiler, connection, function="json_group_array", **extra)
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
-        return super().as_sql(compiler, connection, template="json_agg(%(expressions)s)::text", **extra)
 
 
 @dataclass(frozen=True, slots=True)

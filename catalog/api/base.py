@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from catalog.access.callers import Caller, caller_of
 from catalog.access.viewers import Viewer
 from catalog.api.permissions import HasScope, SignedIn
+from config.api import errors
 
 INCLUDABLE = ("hidden", "inactive")
 _TAGS = re.compile(r'(?:W/)?"[^"]*"')
@@ -29,6 +30,8 @@ class CallerMixin:
     scopes: dict[str, str] = {"GET": "models:read"}
     query_parameters: frozenset[str] | None = frozenset()
     repeatable_parameters: frozenset[str] = frozenset()
+    # What the rules behind the view raise -> the status that it is refused with, in the exception's own words.
+    refusals: Mapping[type[Exception], int] = {}
     request: Any
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +74,12 @@ class CallerMixin:
     @property
     def viewer(self) -> Viewer:
         return self.caller.viewer
+
+    def handle_exception(self, exc: Exception) -> Any:
+        status = next((status for kind, status in self.refusals.items() if isinstance(exc, kind)), None)
+        if status is not None:
+            exc = errors.refusal(status, str(exc), getattr(exc, "code", ""))
+        return super().handle_exception(exc)  # type: ignore[misc]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]

@@ -10,7 +10,16 @@ from rest_framework.response import Response
 
 from catalog.access.callers import Caller, caller_of
 from catalog.api.base import CallerMixin, answer, etag
-from catalog.api.snapshot import AVAILABLE, ENABLED, REFUSED, USABLE, RenderedModel, VisibleCatalog, snapshot
+from catalog.api.snapshot import (
+    AVAILABLE,
+    ENABLED,
+    REFUSED,
+    USABLE,
+    CatalogBusy,
+    RenderedModel,
+    VisibleCatalog,
+    snapshot,
+)
 
 # Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
 SHAPE = 2
@@ -30,6 +39,7 @@ _ENDS = {
 class RenderingMixin(CallerMixin):
     """For views that answer from the snapshot."""
 
+    refusals = {CatalogBusy: 503}
     request: Any
 
     def caller_now(self) -> Caller:

@@ -17,14 +17,15 @@ from typing import Any, Generic, TypeVar
 import orjson
 from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from rest_framework.exceptions import APIException
 
 from catalog import extensions
 from catalog.access import rules
-from catalog.access.callers import Caller, JSONArray
+from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
-from catalog.api.serializers.items import catalog_item, render_or_report
+from catalog.api.serializers.items import catalog_item
 from catalog.capabilities import CHAT
+from catalog.db.functions import JSONArray
+from catalog.db.unreadable import render_or_report
 from catalog.dialects.cli import cli_row
 from catalog.dialects.openai import openai_item
 from catalog.models import AIModel, CatalogVersion, Tag
@@ -42,12 +43,8 @@ _UNSAID = (
 )  # fmt: skip
 
 
-class CatalogBusy(APIException):
+class CatalogBusy(Exception):
     """The catalog changed under each attempt to read one state of it."""
-
-    status_code = 503
-    default_detail = "The catalog is being changed. Try again shortly."
-    default_code = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ class Snapshot:
     def view(self, caller: Caller, caller_now: Callable[[], Caller]) -> VisibleCatalog:
         """The catalog at the version of the caller's standing; of the standing read anew, where it has moved on.
 
-        Raises Unsettled.
+        Raises CatalogBusy.
         """
         for _ in range(_TRIES):
             if self.rendered.version > caller.catalog_version:
@@ -223,7 +220,7 @@ class Snapshot:
             if found is not None and found[0].version == found[1].version == caller.catalog_version:
                 return VisibleCatalog(caller, *found)
             caller = caller_now()
-        raise CatalogBusy
+        raise CatalogBusy("The catalog is being changed. Try again shortly.")
 
     def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
         """Keeps the bytes of one answer to one viewer."""

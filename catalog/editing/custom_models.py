@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.access.viewers import Viewer
-from catalog.api.serializers import list_items
 from catalog.editing import bulk, entries, grants
 from catalog.editing.history import Author, change_row
+from catalog.editing.state import state
 from catalog.models import AIModel, FieldChange, ModelImage
 from catalog.validation import images, model_ids
 
@@ -23,6 +23,10 @@ ROUTE_WORDS = frozenset({"access", "custom", "list", "new", "ollama", "openai", 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 UNKNOWN_BASE = "There is no such model, or you may not use it."
+
+
+# Of `state`, those in which the caller would have a model changed; None: any.
+States: TypeAlias = frozenset[str] | None
 
 
 class Missing(Exception):
@@ -34,7 +38,7 @@ class NotWritable(Exception):
 
 
 class Stale(Exception):
-    """It is not in the state that the caller had seen."""
+    """It is in none of the states that the caller expects."""
 
 
 def problem_of_id(text: str) -> str | None:
@@ -178,29 +182,27 @@ def _set_picture(model: AIModel, picture: str | images.Picture | None, author: A
     return True
 
 
-def writable(viewer: Viewer, model_id: str) -> list_items.Row:
-    """The row (of `list_items.rows`) of a custom model that the caller may change. Raises Missing, NotWritable."""
-    model = list_items.find(viewer, model_id)
+def writable(viewer: Viewer, model_id: str) -> Any:
+    """A custom model that the caller may change, as a row of `shown_to`. Raises Missing, NotWritable."""
+    model = AIModel.objects.find(viewer, model_id)
     if model is None or model.kind != AIModel.Kind.CUSTOM:
-        raise Missing
+        raise Missing("There is no such model, or you may not see it.")
     if not model.may_write:
-        raise NotWritable
+        raise NotWritable("You may read this custom model but not change it.")
     return model
 
 
-def _locked(viewer: Viewer, model_id: str, if_match: str | None, *others: AIModel | None) -> list_items.Row:
-    """The same with the row locked. Raises Stale too, where `if_match` names another state."""
+def _locked(viewer: Viewer, model_id: str, expected: States, *others: AIModel | None) -> Any:
+    """The same with the row locked, in one of the states that the caller expects. Raises Stale besides."""
     _lock(writable(viewer, model_id), *others)
     # Read again: before the lock was free it may have been changed, deleted or taken from the caller.
     model = writable(viewer, model_id)
-    if if_match is not None and not list_items.is_of(if_match, model):
-        raise Stale
+    if expected is not None and state(model) not in expected:
+        raise Stale("It has been changed since you read it. Read it again.")
     return model
 
 
-def edit(
-    viewer: Viewer, author: Author, model_id: str, sent: Mapping[str, Any], if_match: str | None = None
-) -> AIModel:
+def edit(viewer: Viewer, author: Author, model_id: str, sent: Mapping[str, Any], expected: States = None) -> AIModel:
     """Changes what was sent, and leaves the rest. Raises ValidationError, Missing, NotWritable, Stale."""
     with transaction.atomic():
         base = None
@@ -209,20 +211,18 @@ def edit(
             # A base model that the caller does not see is unknown to them, also the present one.
             if not (now.sees_base and sent["base_model_id"] == now.shown_base):
                 base = _base(viewer, sent["base_model_id"])
-        model = _locked(viewer, model_id, if_match, base)
-        # A client may send back what the item shows without its being stored; it is not stored then either.
-        shown = {"picture": list_items.present_picture(model), "capabilities": list_items.inherited_capabilities(model)}
-        sent = {name: value for name, value in sent.items() if value is None or value != shown.get(name)}
+        model = _locked(viewer, model_id, expected, base)
         values = _values(sent, model.meta)
         if base is not None:
             values["base_model"] = _base(viewer, sent["base_model_id"])
         try:
-            changed = bool(entries.edit(model, values, author, tags=sent.pop("tags", None)))
+            changed = bool(entries.edit(model, values, author, tags=sent.get("tags")))
         except ValidationError as error:
             raise _renamed(error) from error
         if base is not None and not viewer.is_staff:
             _withdraw_delegation(model, author)
-        if _set_rest(model, sent, author) and not changed:
+        rest = {name: value for name, value in sent.items() if name != "tags"}
+        if _set_rest(model, rest, author) and not changed:
             AIModel.objects.filter(pk=model.pk).update(updated_at=timezone.now())
     return model
 
@@ -240,10 +240,10 @@ def _withdraw_delegation(model: AIModel, author: Author) -> None:
         bulk.switch(AIModel.objects.filter(pk__in=keys), "delegated", False, author)
 
 
-def delete(viewer: Viewer, author: Author, model_id: str, if_match: str | None = None) -> None:
+def delete(viewer: Viewer, author: Author, model_id: str, expected: States = None) -> None:
     """Raises Missing, NotWritable, Stale."""
     with transaction.atomic():
-        remove(_locked(viewer, model_id, if_match), author)
+        remove(_locked(viewer, model_id, expected), author)
 
 
 def remove(model: AIModel, author: Author) -> None:

@@ -3,7 +3,7 @@
 from django.db import migrations
 
 from catalog import versions
-from catalog.db import refill
+from catalog.editing import refill
 
 
 def derive_again(apps, schema_editor):

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from catalog import capabilities, derived
@@ -17,6 +18,7 @@ from catalog.access import rules
 from catalog.access.viewers import Viewer
 from catalog.db.bulk import update_rows
 from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.db.functions import JSONArray, as_bool
 from catalog.fields import DERIVED_FIELDS, DERIVED_FROM, INHERITED_FIELDS
 from catalog.models.tags import Tag
 from catalog.validation import images, model_ids, shapes
@@ -31,6 +33,18 @@ from catalog.validation.values import (
     validate_words,
 )
 from catalog.versions import CatalogVersion
+
+# Wide columns that no item shows.
+_UNSHOWN = (
+    "upstream",
+    "extras",
+    "notes",
+    "reasoning_levels",
+    "supported_parameters",
+    "pinned_fields",
+    "search_text",
+    "facets",
+)
 
 
 class AIModelQuerySet(models.QuerySet["AIModel"]):
@@ -69,6 +83,32 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
     def ranked(self) -> AIModelQuerySet:
         """Priority descending, then id: the order of every catalog answer."""
         return self.order_by("-priority", "model_id")
+
+    def shown_to(self, viewer: Viewer) -> AIModelQuerySet:
+        """With all that the item of a row for this viewer is made of, in one statement. It chooses no rows."""
+        tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
+        grants: Any = self.model._meta.get_field("grants").related_model
+        grant = JSONObject(
+            id="pk", principal_type="principal_type", user="user_id", group="group_id", permission="permission"
+        )
+        of_model = grants.objects.filter(model=OuterRef("pk")).order_by()
+        return (
+            self.select_related("owner")
+            .defer(*_UNSHOWN)
+            .annotate(
+                shown_base=F("base_model__model_id"),
+                shown_image=F("image__digest"),
+                shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
+                shown_grants=Subquery(of_model.annotate(all=JSONArray(grant)).values("all")),
+                may_write=as_bool(rules.writable(self.model, viewer)),
+                sees_base=as_bool(rules.base_visible(self.model, viewer)),
+                shown_enabled=as_bool(rules.enabled(viewer)),
+            )
+        )
+
+    def find(self, viewer: Viewer, model_id: str) -> Any:
+        """The one model of this id that the viewer finds, as a row of `shown_to`; None where there is none."""
+        return self.shown_to(viewer).findable_by(viewer).filter(model_id=model_id).first()
 
     def update(self, **values: Any) -> int:
         CatalogVersion.objects.bump()

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db.models import BooleanField, Case, Q, Value, When
 
 from catalog.access import rules
 from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
-from catalog.api.serializers.items import render_or_report
 from catalog.capabilities import CHAT, task_of_facts
+from catalog.db.functions import as_bool
+from catalog.db.unreadable import render_or_report
 from catalog.models import AIModel
 from catalog.pricing import Tariff, normalise, worded
 from catalog.validation import model_ids
@@ -169,7 +169,7 @@ def seen(caller: Caller, items: cache.Items) -> cache.Items:
         for entry in AIModel.objects.catalog_entries()
         .filter(model_id__among=sorted(named))
         .annotate(
-            seen=_as_bool(rules.visible(AIModel, viewer)), seen_as_target=_as_bool(rules.target_seen(AIModel, viewer))
+            seen=as_bool(rules.visible(AIModel, viewer)), seen_as_target=as_bool(rules.target_seen(AIModel, viewer))
         )
         .order_by()
         .values("model_id", "seen", "seen_as_target", "name", "context_length", "embedding_dimensions", "pricing")
@@ -183,10 +183,6 @@ def seen(caller: Caller, items: cache.Items) -> cache.Items:
         elif entry["seen"]:
             allowed.append(_completed(record, entry))
     return allowed
-
-
-def _as_bool(condition: Q) -> Case:
-    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 def _target_of(record: Mapping[str, Any]) -> str:

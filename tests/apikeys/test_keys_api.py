@@ -349,7 +349,7 @@ def test_a_key_that_lost_its_right_meanwhile_changes_nothing(alice, make_key):
     actor = keys.Actor(Author.person(alice), key=issued.key, scopes=frozenset(issued.key.scopes))
     for fields in ({"scopes": ["models:read"]}, {"is_active": False}, {"revoked_at": timezone.now()}):
         ApiKey.objects.filter(pk=issued.key.pk).update(**fields)
-        with pytest.raises(keys.PermissionDenied):
+        with pytest.raises(keys.Forbidden):
             keys.change(issued.key, {"name": "x"}, lambda present: present, actor)
     assert ApiKey.objects.get(pk=issued.key.pk).name == "a key"
 

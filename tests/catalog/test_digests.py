@@ -1,4 +1,4 @@
-"""catalog/api/digests.py: what an ETag tells beyond its answer."""
+"""catalog/access/digests.py: what an ETag tells beyond its answer."""
 
 import hashlib
 
@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import Group
 
 from catalog.access.viewers import Viewer
-from catalog.api.serializers import list_items
 from catalog.editing.bulk import switch
 from catalog.editing.history import Author
+from catalog.editing.state import state
 from catalog.models import AccessGrant, AIModel, ModelImage
 
 KEYED = [
@@ -76,7 +76,7 @@ def test_a_readers_tag_does_not_move_with_what_the_answer_hides(api, bob, ops, d
 def test_what_a_writers_tag_hides_cannot_be_guessed_without_the_secret(api, alice, bob, delegated):
     delegated.grants.update(permission="write")
     told = api.as_(bob).get("/api/models/preset").headers["ETag"].strip('"').partition(".")[0]
-    row = list_items.find(Viewer(user_id=bob.pk), "preset")
+    row = AIModel.objects.find(Viewer(user_id=bob.pk), "preset")
     guess = [
         row.pk, row.model_id, row.name, row.shown_base, row.params, row.meta, row.description, row.active,
         row.delegated, row.owner_id, row.shown_image, [], [("user", str(bob.pk), "write")],
@@ -86,5 +86,5 @@ def test_what_a_writers_tag_hides_cannot_be_guessed_without_the_secret(api, alic
         digest(data, **size).hexdigest()[: len(told)]
         for digest, size in ((hashlib.blake2b, {"digest_size": len(told) // 2}), (hashlib.sha256, {}))
     }
-    assert list_items.state(row) == told
+    assert state(row) == told
     assert told not in guesses

@@ -36,8 +36,8 @@ class PictureField(Text):
 
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)
-        if text == self.context.get("present_picture"):
-            return text  # what we answered ourselves may be sent back
+        if text == self.context["shown"].get("picture"):
+            return text  # What is shown may be sent back; CustomModelWriteSerializer leaves it as it is.
         try:
             return images.parse(text)
         except DjangoValidationError as error:
@@ -113,7 +113,11 @@ class MetaSerializer(StrictSerializer):
 
 
 class CustomModelWriteSerializer(StrictSerializer):
-    """A custom model as it is sent. What is absent keeps its value, null clears it."""
+    """A custom model as it is sent. What is absent keeps its value, null clears it.
+
+    The context has `is_staff`, and as `shown` what the model's item shows without being stored: that may be sent back,
+    and stays so.
+    """
 
     id = Text(max_length=255, help_text="Letters, digits and . _ : - only. It stays for ever.")
     name = Text(trim_whitespace=True, max_length=255, validators=[validate_line])
@@ -135,6 +139,8 @@ class CustomModelWriteSerializer(StrictSerializer):
             cleared = {"description": None, "profile_image_url": None, "capabilities": None, "tags": None}
             for name, value in (cleared if attrs["meta"] is None else attrs["meta"]).items():
                 sent["picture" if name == "profile_image_url" else name] = value
+        shown = self.context["shown"]
+        sent = {name: value for name, value in sent.items() if value is None or value != shown.get(name)}
         empty: dict[str, Any] = {"params": {}, "description": "", "tags": [], "access_grants": []}
         return {name: empty[name] if value is None and name in empty else value for name, value in sent.items()}
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from catalog.db.fields import Unreadable
+from catalog.db.unreadable import refuse_unreadable
 
 if TYPE_CHECKING:
     from catalog.models import AIModel
-
-logger = logging.getLogger("modeldex.catalog")
-
-Rendered = TypeVar("Rendered")
-Given = ParamSpec("Given")
-# How a stored value of the wrong kind shows itself while an answer is rendered from it.
-_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 # Said only when known: an absent field is unknown, and 0 or false is not.
 _WHEN_KNOWN = (
@@ -29,28 +20,6 @@ _WHEN_KNOWN = (
     "output_modalities",
     "pricing",
 )
-
-
-def render_or_report(
-    model_id: str, render: Callable[Given, Rendered], *args: Given.args, **kwargs: Given.kwargs
-) -> Rendered | None:
-    """What `render` makes of one row; None, with a line in the log, where a stored value prevents that.
-
-    Every way into the product checks its values, so this one was written by other means. The row is left out of
-    answers until somebody repairs it, and takes nobody's list away.
-    """
-    try:
-        return render(*args, **kwargs)
-    except _WRONG_VALUES as error:
-        logger.error("%s is left out of answers: a stored value cannot be rendered: %.200r", model_id, error)
-        return None
-
-
-def refuse_unreadable(model: AIModel) -> None:
-    """Raises ValueError, naming the field, where what was loaded of the row holds JSON that could not be read."""
-    for name, value in vars(model).items():
-        if isinstance(value, Unreadable):
-            raise ValueError(f"{name} is not readable JSON of its kind")
 
 
 def catalog_item(model: AIModel, tags: list[str] | None = None) -> dict[str, Any]:

@@ -2,98 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
-from django.db.models import BooleanField, Case, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from catalog.access import rules
-from catalog.access.callers import JSONArray
+from catalog.access.digests import keyed
 from catalog.access.viewers import Viewer
-from catalog.api.digests import keyed
-from catalog.api.serializers.items import catalog_item, render_or_report
+from catalog.api.serializers.items import catalog_item
+from catalog.db.unreadable import render_or_report
+from catalog.editing.state import grants_of, state, tags_of
 from catalog.formatting import display_name
-from catalog.models import AccessGrant, AIModel, AIModelQuerySet, Tag
+from catalog.models import AIModel
 
-# An AIModel with the annotations of `rows`, which type checkers cannot see.
+# An AIModel with the annotations of `shown_to`, which type checkers cannot see.
 Row: TypeAlias = Any
-
-# Wide columns that no item shows.
-_UNSHOWN = (
-    "upstream",
-    "extras",
-    "notes",
-    "reasoning_levels",
-    "supported_parameters",
-    "pinned_fields",
-    "search_text",
-    "facets",
-)
-
-
-def _as_bool(condition: Q) -> Case:
-    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
-
-
-def rows(viewer: Viewer) -> AIModelQuerySet:
-    """Every model, with all that its item for this viewer needs, in one statement. Filter before use."""
-    tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
-    grants = AccessGrant.objects.filter(model=OuterRef("pk")).order_by()
-    return (
-        AIModel.objects.select_related("owner")
-        .defer(*_UNSHOWN)
-        .annotate(
-            shown_base=F("base_model__model_id"),
-            shown_image=F("image__digest"),
-            shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
-            shown_grants=Subquery(grants.annotate(all=JSONArray(_grant())).values("all")),
-            may_write=_as_bool(rules.writable(AIModel, viewer)),
-            sees_base=_as_bool(rules.base_visible(AIModel, viewer)),
-            shown_enabled=_as_bool(rules.enabled(viewer)),
-        )
-    )
-
-
-def _grant() -> JSONObject:
-    return JSONObject(
-        id="pk", principal_type="principal_type", user="user_id", group="group_id", permission="permission"
-    )
-
-
-def read(viewer: Viewer, keys: list[int]) -> list[Row]:
-    return list(rows(viewer).filter(pk__in=keys))
-
-
-def find(viewer: Viewer, model_id: str) -> Row | None:
-    """The one model of this id that the viewer finds, or None."""
-    return rows(viewer).findable_by(viewer).filter(model_id=model_id).first()
 
 
 def image_url(model_id: str, digest: str) -> str:
     # The digest makes a new address of a new picture, so that browsers may keep the old one.
     return f"{reverse('custom-model-image', args=[model_id])}?v={digest[:16]}"
-
-
-def grants_of(model: Row) -> list[dict[str, Any]]:
-    """The grants of a row of `rows`, in the order in which they were given."""
-    return [
-        {
-            "id": str(grant["id"]),
-            "principal_type": grant["principal_type"],
-            "principal_id": str(grant["user"] or grant["group"] or ""),
-            "permission": grant["permission"],
-        }
-        for grant in sorted(json.loads(model.shown_grants or "[]"), key=lambda grant: grant["id"])
-    ]
-
-
-def tags_of(model: Row) -> list[str]:
-    return sorted(json.loads(model.shown_tags or "[]"), key=str.casefold)
 
 
 def present_picture(model: Row) -> str | None:
@@ -111,8 +42,13 @@ def inherited_capabilities(model: Row) -> dict[str, Any] | None:
     return dict.fromkeys(model.capabilities, True)
 
 
+def shown_unstored(model: Row) -> dict[str, Any]:
+    """What the item of a custom model shows though it says nothing of the kind itself, by the name of what is sent."""
+    return {"picture": present_picture(model), "capabilities": inherited_capabilities(model)}
+
+
 def item(model: Row, viewer: Viewer) -> dict[str, Any]:
-    """A row of `rows` as this viewer is shown it.
+    """A row of `shown_to` as this viewer is shown it.
 
     Without write access nobody sees parameters, other grants, the owner's address or what a delegated one is built on;
     nor, with any, a base model or an alias's target that is out of their sight. Raises ValueError where JSON of the row
@@ -159,26 +95,6 @@ def item(model: Row, viewer: Viewer) -> dict[str, Any]:
     return told
 
 
-def state(model: Row) -> str:
-    """A digest of what a writer of a row of `rows` may change, its grants and tags too."""
-    written = [
-        model.pk,
-        model.model_id,
-        model.name,
-        model.shown_base,
-        model.params,
-        model.meta,
-        model.description,
-        model.active,
-        model.delegated,
-        model.owner_id,
-        model.shown_image,
-        tags_of(model),
-        sorted((grant["principal_type"], grant["principal_id"], grant["permission"]) for grant in grants_of(model)),
-    ]
-    return keyed("state", orjson.dumps(written, option=orjson.OPT_SORT_KEYS))
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The item of one row for one viewer, as bytes, and its ETag."""
@@ -191,7 +107,7 @@ def shown(model: Row, viewer: Viewer) -> Shown:
     """The item with its ETag: for those who may change it the state that `If-Match` names, then what it shows.
 
     A reader's tag depends on nothing that is not shown: it does not even tell that something hidden has changed.
-    Raises what `rendered` of catalog/api/serializers/items.py turns into None, where a stored value cannot be rendered.
+    Raises what `render_or_report` turns into None, where a stored value cannot be rendered.
     """
     body = _body(model, viewer)
     digest = keyed("item", body)
@@ -211,10 +127,3 @@ def items(models: Iterable[Row], viewer: Viewer) -> list[orjson.Fragment]:
 
 def _body(model: Row, viewer: Viewer) -> bytes:
     return orjson.dumps(item(model, viewer))
-
-
-def is_of(tag: str, model: Row) -> bool:
-    """Whether an `If-Match` names this state of the row, whatever else of the answer has changed since."""
-    now = state(model)
-    parts = [part.strip().removeprefix("W/").strip('"') for part in tag.split(",")]
-    return any(part == "*" or part.partition(".")[0] == now for part in parts)

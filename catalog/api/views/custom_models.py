@@ -8,7 +8,6 @@ from typing import Any
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import viewsets
-from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,15 +27,10 @@ _TAGS = ["custom models"]
 _OUT_OF_SIGHT = {204: OpenApiResponse(description="Done; it is out of the caller's sight by that.")}
 
 
-class PreconditionFailed(APIException):
-    status_code = 412
-    default_code = "precondition_failed"
-    default_detail = "It has been changed since you read it. Read it again."
-
-
 class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     """A person's own presets, and those that others let them change."""
 
+    refusals = {custom_models.Missing: 404, custom_models.NotWritable: 403, custom_models.Stale: 412}
     scopes = {
         "GET": "models:read",
         "POST": "custom_models:write",
@@ -72,7 +66,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={200: ItemSerializer},
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
-        model = self._done(lambda: custom_models.writable(self.viewer, model_id))
+        model = custom_models.writable(self.viewer, model_id)
         shown = list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
@@ -89,7 +83,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={200: ItemSerializer, **_OUT_OF_SIGHT, 412: None},
     )
     def partial_update(self, request: Request, model_id: str) -> Response:
-        present = self._done(lambda: custom_models.writable(self.viewer, model_id))
+        present = custom_models.writable(self.viewer, model_id)
         context = self._context(present)
         values = self._sent(CustomModelWriteSerializer(data=request.data, partial=True, context=context))
         return self._changed(model_id, values)
@@ -102,7 +96,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={204: OpenApiResponse(description="Deleted"), 412: None},
     )
     def destroy(self, request: Request, model_id: str) -> Response:
-        self._done(lambda: custom_models.delete(self.viewer, self.author, model_id, self._if_match))
+        custom_models.delete(self.viewer, self.author, model_id, self._expected)
         return Response(status=204)
 
     @extend_schema(
@@ -122,17 +116,20 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={200: ItemSerializer, **_OUT_OF_SIGHT, 412: None},
     )
     def share(self, request: Request, model_id: str) -> Response:
-        self._done(lambda: custom_models.writable(self.viewer, model_id))
+        custom_models.writable(self.viewer, model_id)
         return self._changed(model_id, self._sent(AccessWriteSerializer(data=request.data)))
 
     @property
-    def _if_match(self) -> str | None:
-        return self.request.META.get("HTTP_IF_MATCH")
+    def _expected(self) -> custom_models.States:
+        """The states that `If-Match` names (RFC 9110, 13.1.1); each is the first part of a writer's ETag."""
+        sent = self.request.META.get("HTTP_IF_MATCH")
+        tags = [] if sent is None else [tag.strip().removeprefix("W/").strip('"') for tag in sent.split(",")]
+        return None if sent is None or "*" in tags else frozenset(tag.partition(".")[0] for tag in tags)
 
     def _context(self, present: AIModel | None = None) -> dict[str, Any]:
         return {
             "is_staff": self.viewer.is_staff,
-            "present_picture": list_items.present_picture(present) if present is not None else None,
+            "shown": {} if present is None else list_items.shown_unstored(present),
         }
 
     @staticmethod
@@ -140,21 +137,9 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    @staticmethod
-    def _done(call: Callable[[], Any]) -> Any:
-        """What `call` returns, or the refusal that its exception means."""
-        try:
-            return call()
-        except custom_models.Missing as missing:
-            raise NoSuchModel from missing
-        except custom_models.NotWritable as refusal:
-            raise PermissionDenied("You may read this custom model but not change it.") from refusal
-        except custom_models.Stale as stale:
-            raise PreconditionFailed from stale
-
     def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
         def change() -> str:
-            self._done(lambda: custom_models.edit(self.viewer, self.author, model_id, values, self._if_match))
+            custom_models.edit(self.viewer, self.author, model_id, values, self._expected)
             return model_id
 
         return self._written(200, change)
@@ -162,9 +147,9 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     def _written(self, status: int, write: Callable[[], str]) -> Response:
         """The model whose id `write` returns, rendered before the commit: an answer of 500 has written nothing."""
         with transaction.atomic():
-            model = list_items.find(self.viewer, write())
+            model = AIModel.objects.find(self.viewer, write())
             if model is None:
-                # A caller who has just given it away, or built it upon something out of sight, is told so by silence.
+                # A caller who has just given it away, or built it upon something out of sight, learns that by silence.
                 return Response(status=204)
             shown = list_items.shown(model, self.viewer)
         return Response(shown.body, status=status, headers={"ETag": shown.tag})

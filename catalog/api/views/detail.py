@@ -13,6 +13,7 @@ from catalog.api.examples import ITEM, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
 from catalog.api.serializers.custom_models import ItemSerializer
+from catalog.models import AIModel
 
 
 class NoSuchModel(NotFound):
@@ -43,7 +44,7 @@ class ModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={200: ItemSerializer},
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
-        model = list_items.find(self.viewer, model_id)
+        model = AIModel.objects.find(self.viewer, model_id)
         shown = None if model is None else list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel

@@ -59,7 +59,7 @@ class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
             viewer = caller.viewer
             rows = DeferredRows(
                 filters.filter_queryset(self.get_queryset()),
-                lambda keys: list_items.read(viewer, keys),
+                lambda keys: list(AIModel.objects.shown_to(viewer).filter(pk__in=keys)),
                 ("list", caller.fingerprint, filters.chosen),
             )
             shown = list_items.items(self.paginate_queryset(rows) or (), viewer)  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from catalog import derived
-from catalog.api.serializers.items import render_or_report
 from catalog.db.bulk import update_rows
+from catalog.db.unreadable import render_or_report
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS
 from catalog.models import AIModel
 
