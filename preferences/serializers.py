@@ -7,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from catalog.api.fields import BoundedList, StrictSerializer, Switch, Text
-from catalog.capabilities import CAPABILITIES
 from catalog.validation.model_ids import MAX_LENGTH
 from preferences.models import Profile
 from preferences.writing import MAX_SWITCHES
@@ -65,65 +64,3 @@ class SettingsWriteSerializer(StrictSerializer):
     auto_enable_new_models = Switch(
         required=False, help_text="false: models that arrive from now on are off until the caller switches them on."
     )
-
-
-class PriceSerializer(serializers.Serializer):
-    inputPerMillion = serializers.FloatField(required=False)
-    outputPerMillion = serializers.FloatField(required=False)
-    currency = serializers.ChoiceField(choices=("USD",))
-
-
-class CapsSerializer(serializers.Serializer):
-    """True where it is known; false otherwise."""
-
-    streaming = serializers.BooleanField()
-    toolUse = serializers.BooleanField()
-    reasoningEffort = serializers.BooleanField()
-    parallelToolCalls = serializers.BooleanField()
-
-
-class CliRowSerializer(serializers.Serializer):
-    """A model for the picker of a terminal client."""
-
-    slug = serializers.CharField()
-    provider = serializers.CharField()
-    displayName = serializers.CharField()
-    contextWindow = serializers.IntegerField(required=False)
-    inputModalities = serializers.ListField(child=serializers.CharField())
-    caps = CapsSerializer()
-    pricing = PriceSerializer(required=False)
-    isDefault = serializers.BooleanField()
-
-
-class CatalogItemSerializer(serializers.Serializer):
-    """One model; what is unknown is absent."""
-
-    id = serializers.CharField()
-    provider = serializers.CharField(help_text="Its author: the id before the first slash.")
-    name = serializers.CharField()
-    is_available = serializers.BooleanField()
-    is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
-    is_default = serializers.BooleanField()
-    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
-    description = serializers.CharField(required=False)
-    family = serializers.CharField(required=False)
-    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
-    max_output_tokens = serializers.IntegerField(required=False)
-    embedding_dimensions = serializers.IntegerField(required=False)
-    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
-    output_modalities = serializers.ListField(child=serializers.CharField(), required=False)
-    pricing = serializers.DictField(required=False, help_text="USD per token, as decimal text.")
-    tags = serializers.ListField(child=serializers.CharField(), required=False)
-    recommended = serializers.BooleanField(required=False)
-    recommendation_note = serializers.CharField(required=False)
-    experimental = serializers.BooleanField(required=False)
-    released_at = serializers.IntegerField(required=False, help_text="Unix seconds.")
-    retires_at = serializers.DateField(required=False)
-    alias_of = serializers.CharField(required=False)
-
-
-class CatalogListsSerializer(serializers.Serializer):
-    """`catalog` is every visible model, `models` the usable ones. For anonymous callers both are the available ones."""
-
-    catalog = CatalogItemSerializer(many=True)
-    models = CatalogItemSerializer(many=True)

@@ -20,12 +20,12 @@ from catalog.access.callers import Caller
 from catalog.api.base import IncludingMixin, answer, etag
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
+from catalog.api.serializers.items import CatalogListsSerializer
 from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects.cli import CliRowSerializer
 from preferences import defaults, writing
 from preferences.models import Profile
 from preferences.serializers import (
-    CatalogListsSerializer,
-    CliRowSerializer,
     DoneSerializer,
     SettingsSerializer,
     SettingsWriteSerializer,

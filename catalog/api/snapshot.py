@@ -22,12 +22,12 @@ from catalog import extensions
 from catalog.access import rules
 from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
-from catalog.api.serializers.items import catalog_item
+from catalog.api.serializers.items import CatalogItemSerializer
 from catalog.capabilities import CHAT
 from catalog.db.functions import JSONArray
 from catalog.db.unreadable import render_or_report
-from catalog.dialects.cli import cli_row
-from catalog.dialects.openai import openai_item
+from catalog.dialects.cli import CliRowSerializer
+from catalog.dialects.openai import OpenAIModelSerializer
 from catalog.models import AIModel, CatalogVersion, Tag
 
 AVAILABLE, ENABLED, REFUSED = 1, 2, 4
@@ -47,6 +47,9 @@ class CatalogBusy(Exception):
     """The catalog changed under each attempt to read one state of it."""
 
 
+_ITEM, _CLI_ROW, _OPENAI_MODEL = CatalogItemSerializer(), CliRowSerializer(), OpenAIModelSerializer()
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedModel:
     """One model, serialised. `item` and `cli` lack their closing brace: what differs between callers follows."""
@@ -61,12 +64,13 @@ class RenderedModel:
     alias_of: str = ""
 
     @classmethod
-    def of(cls, model: AIModel, tags: list[str]) -> RenderedModel:
+    def of(cls, model: AIModel) -> RenderedModel:
+        """Raises what `render_or_report` turns into None, where a stored value cannot be rendered."""
         return cls(
             model.model_id,
-            orjson.dumps(catalog_item(model, tags))[:-1],
-            orjson.dumps(cli_row(model))[:-1] if CHAT in model.capabilities else None,
-            orjson.dumps(openai_item(model)) if model.supported_in_api else None,
+            orjson.dumps(_ITEM.to_representation(model))[:-1],
+            orjson.dumps(_CLI_ROW.to_representation(model))[:-1] if CHAT in model.capabilities else None,
+            orjson.dumps(_OPENAI_MODEL.to_representation(model)) if model.supported_in_api else None,
             model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
         )
 
@@ -299,7 +303,7 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     """Every model, and what this viewer sees of them, by the same one statement."""
     tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
     rows = _marked(AIModel.objects.defer(*_UNSAID), viewer).annotate(
-        _tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")),
+        shown_tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")),
         _visible=rules.visible(AIModel, viewer),
     )
     rendered: dict[int, RenderedModel] = {}
@@ -309,9 +313,7 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     for row in rows:
         said: Any = row
         version = said._version
-        rendered_model = render_or_report(
-            row.model_id, RenderedModel.of, row, sorted(orjson.loads(said._tags or "[]"), key=str.casefold)
-        )
+        rendered_model = render_or_report(row.model_id, RenderedModel.of, row)
         if rendered_model is None:
             left_out.append(row.pk)
             continue

@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any
 
+from rest_framework import serializers
+
+from catalog.api.serializers.answers import AnswerSerializer
 from catalog.pricing import Tariff
 
-if TYPE_CHECKING:
-    from catalog.models import AIModel
+
+class PriceSerializer(AnswerSerializer):
+    """USD for a million tokens."""
+
+    inputPerMillion = serializers.FloatField(required=False)
+    outputPerMillion = serializers.FloatField(required=False)
+    currency = serializers.ChoiceField(choices=("USD",))
+
+    def get_inputPerMillion(self, tariff: Tariff) -> Decimal | None:
+        return tariff.per_million("prompt")
+
+    def get_outputPerMillion(self, tariff: Tariff) -> Decimal | None:
+        return tariff.per_million("completion")
+
+    def get_currency(self, tariff: Tariff) -> str:
+        return "USD"
 
 
-def cli_row(model: AIModel) -> dict[str, Any]:
-    """The row without `isDefault`, which depends on who asks.
+class CapsSerializer(AnswerSerializer):
+    """True where it is known; false otherwise."""
 
-    A picker asks what it may rely on: each of `caps` is true where that is known, and false otherwise. It is only for
-    chat models, all of which can stream.
-    """
-    row: dict[str, Any] = {
-        "slug": model.model_id,
-        "provider": model.author,
-        "displayName": model.name,
-        "inputModalities": model.input_modalities,
-        "caps": {
-            "streaming": True,
-            "toolUse": bool(model.supports_tools),
-            "reasoningEffort": bool(model.reasoning_levels),
-            "parallelToolCalls": bool(model.supports_parallel_tool_calls),
-        },
-    }
-    if model.context_length:
-        row["contextWindow"] = model.context_length
-    tariff = Tariff(model.pricing)
-    prices = {
-        name: float(price)
-        for name, kind in (("inputPerMillion", "prompt"), ("outputPerMillion", "completion"))
-        if (price := tariff.per_million(kind)) is not None
-    }
-    if prices:
-        row["pricing"] = {**prices, "currency": "USD"}
-    return row
+    streaming = serializers.BooleanField()
+    toolUse = serializers.BooleanField()
+    reasoningEffort = serializers.BooleanField()
+    parallelToolCalls = serializers.BooleanField()
+
+    def get_streaming(self, model: Any) -> bool:
+        # All chat models can.
+        return True
+
+    def get_toolUse(self, model: Any) -> bool:
+        return bool(model.supports_tools)
+
+    def get_reasoningEffort(self, model: Any) -> bool:
+        return bool(model.reasoning_levels)
+
+    def get_parallelToolCalls(self, model: Any) -> bool:
+        return bool(model.supports_parallel_tool_calls)
+
+
+class CliRowSerializer(AnswerSerializer):
+    """A model for the picker of a terminal client."""
+
+    slug = serializers.CharField(source="model_id")
+    provider = serializers.CharField(source="author", allow_blank=True)
+    displayName = serializers.CharField(source="name")
+    inputModalities = serializers.ListField(child=serializers.CharField(), source="input_modalities")
+    caps = CapsSerializer(source="*")
+    contextWindow = serializers.IntegerField(required=False, source="context_length")
+    pricing = PriceSerializer(required=False)
+    isDefault = serializers.BooleanField()
+
+    of_caller = frozenset({"isDefault"})
+
+    def get_pricing(self, model: Any) -> Tariff | None:
+        tariff = Tariff(model.pricing)
+        return tariff if tariff.by_token else None

@@ -2,86 +2,112 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from catalog.models import AIModel
+from rest_framework import serializers
+
+from catalog.api.serializers.answers import AnswerSerializer, UnixSeconds
+from catalog.capabilities import CAPABILITIES
 
 # Of a custom model, which no author made.
 OWNED_BY_A_USER = "user"
 
 
-def openai_item(model: AIModel) -> dict[str, Any]:
-    """The row of `/v1/models`. At the top what is unknown is absent, in `metadata` it is null.
+class OpenAILevelSerializer(AnswerSerializer):
+    """A level of reasoning that the model knows."""
 
-    At the top stand OpenAI's own fields and the names by which Open WebUI, LibreChat, vLLM's and OpenRouter's clients
-    look for limits and prices. An unknown price is never "0".
-    """
-    born = model.released_at or model.created_at
-    description = model.description or None
-    pricing = model.pricing or None
-    known = {
-        "description": description,
-        "context_length": model.context_length,
-        "context_window": model.context_length,
-        "max_model_len": model.context_length,
-        "max_output_tokens": model.max_output_tokens,
-        "pricing": pricing,
-        "architecture": _architecture(model),
-        "supported_parameters": model.supported_parameters.get("names"),
-        "top_provider": _top_provider(model),
-        "shutdown_date": model.retires_at.isoformat() if model.retires_at else None,
-    }
-    return {
-        "id": model.model_id,
-        "object": "model",
-        "created": int(born.timestamp()),
-        "owned_by": model.author or OWNED_BY_A_USER,
-        "name": model.name,
-        **{field: value for field, value in known.items() if value},
-        "capabilities": model.capabilities,
-        "metadata": {
-            "display_name": model.name,
-            "description": description,
-            "context_window": model.context_length,
-            "max_output_tokens": model.max_output_tokens,
-            "input_modalities": model.input_modalities,
-            "output_modalities": model.output_modalities,
-            "supported_reasoning_levels": [
-                {"effort": level["effort"], "description": level.get("description", "")}
-                for level in model.reasoning_levels
-            ],
-            "default_reasoning_level": model.default_reasoning_level or None,
-            "supports_reasoning_summaries": model.supports_reasoning_summaries,
-            "support_verbosity": model.supports_verbosity,
-            "default_verbosity": model.default_verbosity or None,
-            "prefer_websockets": model.prefer_websockets,
-            "supports_parallel_tool_calls": model.supports_parallel_tool_calls,
-            "supported_in_api": model.supported_in_api,
-            "minimal_client_version": model.minimal_client_version or None,
-            "priority": model.priority,
-            "capabilities": model.capabilities,
-            "pricing": pricing,
-        },
-    }
+    effort = serializers.CharField()
+    description = serializers.CharField()
+
+    def get_effort(self, level: dict[str, str]) -> str:
+        return level["effort"]
+
+    def get_description(self, level: dict[str, str]) -> str:
+        return level.get("description", "")
 
 
-def _architecture(model: AIModel) -> dict[str, Any]:
-    into, out = model.input_modalities, model.output_modalities
-    known = {
-        "modality": f"{'+'.join(into)}->{'+'.join(out)}" if into and out else None,
-        "input_modalities": into,
-        "output_modalities": out,
-        "tokenizer": model.tokenizer,
-        "instruct_type": model.instruct_type,
-    }
-    return {field: value for field, value in known.items() if value}
+class OpenAIMetadataSerializer(AnswerSerializer):
+    """Every field is there; null is unknown."""
+
+    display_name = serializers.CharField(source="name")
+    description = serializers.CharField(allow_null=True)
+    context_window = serializers.IntegerField(source="context_length", allow_null=True, help_text="Tokens.")
+    max_output_tokens = serializers.IntegerField(allow_null=True)
+    input_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    output_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    supported_reasoning_levels = OpenAILevelSerializer(many=True, source="reasoning_levels")
+    default_reasoning_level = serializers.CharField(allow_null=True)
+    supports_reasoning_summaries = serializers.BooleanField(allow_null=True)
+    support_verbosity = serializers.BooleanField(source="supports_verbosity", allow_null=True)
+    default_verbosity = serializers.CharField(allow_null=True)
+    prefer_websockets = serializers.BooleanField(allow_null=True)
+    supports_parallel_tool_calls = serializers.BooleanField(allow_null=True)
+    supported_in_api = serializers.BooleanField()
+    minimal_client_version = serializers.CharField(allow_null=True)
+    priority = serializers.IntegerField(help_text="Higher first.")
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
+    pricing = serializers.DictField(allow_null=True, help_text="USD per token, as decimal text.")
 
 
-def _top_provider(model: AIModel) -> dict[str, Any]:
-    known = {
-        "context_length": model.context_length,
-        "max_completion_tokens": model.max_output_tokens,
-        "is_moderated": model.is_moderated,
-    }
-    return {field: value for field, value in known.items() if value is not None}
+class ArchitectureSerializer(AnswerSerializer):
+    """As OpenRouter's clients read it; what is unknown is absent."""
+
+    modality = serializers.CharField(required=False, help_text="Such as text+image->text.")
+    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    output_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    tokenizer = serializers.CharField(required=False)
+    instruct_type = serializers.CharField(required=False)
+
+    def get_modality(self, model: Any) -> str | None:
+        into, out = model.input_modalities, model.output_modalities
+        return f"{'+'.join(into)}->{'+'.join(out)}" if into and out else None
+
+
+class TopProviderSerializer(AnswerSerializer):
+    """As OpenRouter's clients read it; what is unknown is absent."""
+
+    context_length = serializers.IntegerField(required=False)
+    max_completion_tokens = serializers.IntegerField(source="max_output_tokens", required=False)
+    is_moderated = serializers.BooleanField(required=False)
+
+
+class OpenAIModelSerializer(AnswerSerializer):
+    """A model as OpenAI's clients read it; at the top, what is unknown is absent."""
+
+    # At the top stand OpenAI's own fields and the names by which Open WebUI, LibreChat, vLLM's and OpenRouter's clients
+    # look for limits and prices. An unknown price is never "0".
+
+    id = serializers.CharField(source="model_id")
+    object = serializers.ChoiceField(choices=("model",))
+    created = UnixSeconds(help_text="Unix seconds: when the model itself was released or added.")
+    owned_by = serializers.CharField(help_text="Its author; `user` for a custom model.")
+    name = serializers.CharField()
+    description = serializers.CharField(required=False)
+    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
+    context_window = serializers.IntegerField(source="context_length", required=False)
+    max_model_len = serializers.IntegerField(source="context_length", required=False)
+    max_output_tokens = serializers.IntegerField(required=False)
+    pricing = serializers.DictField(required=False, help_text="USD per token, as decimal text.")
+    architecture = ArchitectureSerializer(source="*", required=False)
+    supported_parameters = serializers.ListField(child=serializers.CharField(), required=False)
+    top_provider = TopProviderSerializer(source="*", required=False)
+    shutdown_date = serializers.DateField(source="retires_at", required=False)
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
+    metadata = OpenAIMetadataSerializer(source="*")
+
+    def get_object(self, model: Any) -> str:
+        return "model"
+
+    def get_created(self, model: Any) -> Any:
+        return model.released_at or model.created_at
+
+    def get_owned_by(self, model: Any) -> str:
+        return model.author or OWNED_BY_A_USER
+
+    def get_supported_parameters(self, model: Any) -> list[str] | None:
+        return model.supported_parameters.get("names")
+
+
+class OpenAIModelListSerializer(serializers.Serializer):
+    object = serializers.ChoiceField(choices=("list",))
+    data = OpenAIModelSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name, and one of a property of DRF's.

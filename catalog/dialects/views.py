@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import serializers, viewsets
+from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.base import answer, etag
 from catalog.api.rendering import SHAPE, RenderingMixin, named, openai_list
-from catalog.capabilities import CAPABILITIES
+from catalog.dialects.openai import OpenAIModelListSerializer, OpenAIModelSerializer
 
 
 class ModelNotFound(NotFound):
@@ -23,61 +23,6 @@ class ModelNotFound(NotFound):
 
     def __init__(self, model_id: str) -> None:
         super().__init__(f"The model '{named(model_id)}' does not exist or you do not have access to it.")
-
-
-class OpenAILevelSerializer(serializers.Serializer):
-    effort = serializers.CharField()
-    description = serializers.CharField()
-
-
-class OpenAIMetadataSerializer(serializers.Serializer):
-    """Every field is there; null is unknown."""
-
-    display_name = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
-    context_window = serializers.IntegerField(allow_null=True, help_text="Tokens.")
-    max_output_tokens = serializers.IntegerField(allow_null=True)
-    input_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
-    output_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
-    supported_reasoning_levels = OpenAILevelSerializer(many=True)
-    default_reasoning_level = serializers.CharField(allow_null=True)
-    supports_reasoning_summaries = serializers.BooleanField(allow_null=True)
-    support_verbosity = serializers.BooleanField(allow_null=True)
-    default_verbosity = serializers.CharField(allow_null=True)
-    prefer_websockets = serializers.BooleanField(allow_null=True)
-    supports_parallel_tool_calls = serializers.BooleanField(allow_null=True)
-    supported_in_api = serializers.BooleanField()
-    minimal_client_version = serializers.CharField(allow_null=True)
-    priority = serializers.IntegerField(help_text="Higher first.")
-    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
-    pricing = serializers.DictField(allow_null=True, help_text="USD per token, as decimal text.")
-
-
-class OpenAIModelSerializer(serializers.Serializer):
-    """A model as OpenAI's clients read it; at the top, what is unknown is absent."""
-
-    id = serializers.CharField()
-    object = serializers.ChoiceField(choices=("model",))
-    created = serializers.IntegerField(help_text="Unix seconds: when the model itself was released or added.")
-    owned_by = serializers.CharField(help_text="Its author; `user` for a custom model.")
-    name = serializers.CharField()
-    description = serializers.CharField(required=False)
-    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
-    context_window = serializers.IntegerField(required=False)
-    max_model_len = serializers.IntegerField(required=False)
-    max_output_tokens = serializers.IntegerField(required=False)
-    pricing = serializers.DictField(required=False, help_text="USD per token, as decimal text.")
-    architecture = serializers.DictField(required=False)
-    supported_parameters = serializers.ListField(child=serializers.CharField(), required=False)
-    top_provider = serializers.DictField(required=False)
-    shutdown_date = serializers.DateField(required=False)
-    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
-    metadata = OpenAIMetadataSerializer()
-
-
-class OpenAIModelListSerializer(serializers.Serializer):
-    object = serializers.ChoiceField(choices=("list",))
-    data = OpenAIModelSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name, and one of a property of DRF's.
 
 
 _ITEM: dict[str, Any] = {

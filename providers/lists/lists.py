@@ -22,9 +22,15 @@ from catalog.capabilities import CHAT, task_of_facts
 from catalog.db.functions import as_bool
 from catalog.db.unreadable import render_or_report
 from catalog.models import AIModel
-from catalog.pricing import Tariff, normalise, worded
+from catalog.pricing import Tariff
 from catalog.validation import model_ids
 from providers.lists import authors, cache
+from providers.lists.serializers import (
+    EmbeddingItemSerializer,
+    LanguageItemSerializer,
+    LocalItemSerializer,
+    RecordSerializer,
+)
 from providers.models import Provider, ProviderCopy
 from providers.reading import curated
 from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
@@ -40,7 +46,7 @@ class ProviderList:
     provider: str
     listing: str
     live: str
-    shape: Callable[[Mapping[str, Any]], dict[str, Any]]
+    item: RecordSerializer
     # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
     kinds: str = ""
     # Whether the curated list replaces it where upstream cannot be read.
@@ -118,38 +124,11 @@ def _local_details(record: Record) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _language(record: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {key: record[key] for key in ("id", "name", "provider", "context")}
-    if record["pricing"]:
-        shown["pricing"] = {kind: normalise(price) for kind, price in record["pricing"].items()}
-    return shown
-
-
-def _embedding(record: Mapping[str, Any]) -> dict[str, Any]:
-    price = record["pricing"].get("prompt")
-    return {
-        **{key: record[key] for key in ("id", "name", "provider", "dimensions", "context")},
-        "cost_per_million": None if price is None else worded("prompt", price),
-    }
-
-
-def _local(record: Mapping[str, Any]) -> dict[str, Any]:
-    size = record.get("size")
-    return {
-        "id": record["id"],
-        "name": record["id"],
-        "parameter_size": record.get("parameter_size") or "",
-        "quantization": record.get("quantization") or "",
-        "family": record.get("family") or "",
-        "size_mb": None if size is None else size // 10**6,
-    }
-
-
 LISTS = {
-    "openrouter": ProviderList("openrouter", LANGUAGE, "api", _language, LANGUAGE),
-    "embeddings": ProviderList("openrouter", EMBEDDINGS, "api", _embedding, EMBEDDINGS),
-    "ollama": ProviderList("ollama", "models", "ollama", _local, has_curated=False),
-    "openai": ProviderList("openai", "models", "api", _language),
+    "openrouter": ProviderList("openrouter", LANGUAGE, "api", LanguageItemSerializer(), LANGUAGE),
+    "embeddings": ProviderList("openrouter", EMBEDDINGS, "api", EmbeddingItemSerializer(), EMBEDDINGS),
+    "ollama": ProviderList("ollama", "models", "ollama", LocalItemSerializer(), has_curated=False),
+    "openai": ProviderList("openai", "models", "api", LanguageItemSerializer()),
 }
 
 
@@ -289,7 +268,7 @@ def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
     else:
         items = curated_items(listed) if listed.has_curated else []
     found = (
-        render_or_report(record["id"], _shaped, listed, record) for record in (seen(caller, items) if items else ())
+        render_or_report(record["id"], _rendered, listed, record) for record in (seen(caller, items) if items else ())
     )
     models = [orjson.Fragment(body) for body in found if body is not None]
     data: dict[str, Any] = {"models": models, "source": state.source}
@@ -301,8 +280,8 @@ def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
-def _shaped(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(listed.shape(record))
+def _rendered(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(listed.item.to_representation(record))
 
 
 class _Kept(Generic[Made]):

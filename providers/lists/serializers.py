@@ -1,20 +1,40 @@
-"""What the provider lists answer, for the OpenAPI document."""
+"""The shapes of the provider lists: an item is made of a record of a copy (providers/lists/lists.py)."""
 
 # `context`, `source` and `data` are names of the public API and of attributes of DRF's own classes: its metaclass takes
 # the fields away from there, which the type checker does not know.
 # mypy: disable-error-code="assignment"
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from rest_framework import serializers
 
+from catalog.api.serializers.answers import AnswerSerializer
+from catalog.pricing import normalise, worded
 
-class ListPricingSerializer(serializers.Serializer):
+
+class RecordSerializer(AnswerSerializer):
+    """Reads the keys of a record; some of them are only in those of a local server."""
+
+    def reader(self, source: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda record: record.get(source)
+
+
+class PlainPrice(serializers.CharField):
+    def to_representation(self, value: Any) -> str:
+        return normalise(value)
+
+
+class ListPricingSerializer(RecordSerializer):
     """USD per token, as exact decimal text."""
 
-    prompt = serializers.CharField(required=False)
-    completion = serializers.CharField(required=False)
+    prompt = PlainPrice(required=False)
+    completion = PlainPrice(required=False)
 
 
-class LanguageItemSerializer(serializers.Serializer):
+class LanguageItemSerializer(RecordSerializer):
+    """A model that takes and makes text."""
+
     id = serializers.CharField()
     name = serializers.CharField()
     provider = serializers.CharField(help_text="The author's name.")
@@ -22,7 +42,9 @@ class LanguageItemSerializer(serializers.Serializer):
     pricing = ListPricingSerializer(required=False, help_text="Left out where unknown.")
 
 
-class EmbeddingItemSerializer(serializers.Serializer):
+class EmbeddingItemSerializer(RecordSerializer):
+    """A model that makes vectors of texts."""
+
     id = serializers.CharField()
     name = serializers.CharField()
     provider = serializers.CharField(help_text="The author's name.")
@@ -30,14 +52,24 @@ class EmbeddingItemSerializer(serializers.Serializer):
     context = serializers.IntegerField(allow_null=True, help_text="Tokens; null: unknown.")
     cost_per_million = serializers.CharField(allow_null=True, help_text="Dollars for a million tokens.")
 
+    def get_cost_per_million(self, record: Mapping[str, Any]) -> str | None:
+        price = record["pricing"].get("prompt")
+        return None if price is None else worded("prompt", price)
 
-class LocalItemSerializer(serializers.Serializer):
+
+class LocalItemSerializer(RecordSerializer):
+    """A model of a local server."""
+
     id = serializers.CharField()
-    name = serializers.CharField()
+    name = serializers.CharField(source="id")
     parameter_size = serializers.CharField(allow_blank=True)
     quantization = serializers.CharField(allow_blank=True)
     family = serializers.CharField(allow_blank=True)
     size_mb = serializers.IntegerField(allow_null=True, help_text="Decimal megabytes.")
+
+    def get_size_mb(self, record: Mapping[str, Any]) -> int | None:
+        size = record.get("size")
+        return None if size is None else size // 10**6
 
 
 class _DataSerializer(serializers.Serializer):

@@ -1,4 +1,4 @@
-"""What is sent about custom models, and the shapes of the lists' answers for the OpenAPI document."""
+"""What is sent about custom models, and the smaller answers about models."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
 from catalog.api.fields import JSONObject, StrictSerializer, Switch, Text
-from catalog.capabilities import CAPABILITIES
 from catalog.editing.grants import MAX_GRANTS, Grant
-from catalog.models import AccessGrant, AIModel
+from catalog.models import AccessGrant
 from catalog.validation import images
 from catalog.validation.text import fold
 from catalog.validation.values import MAX_TEXT, validate_line, validate_text
@@ -113,11 +112,10 @@ class MetaSerializer(StrictSerializer):
 
 
 class CustomModelWriteSerializer(StrictSerializer):
-    """A custom model as it is sent. What is absent keeps its value, null clears it.
+    """A custom model as it is sent. What is absent keeps its value, null clears it."""
 
-    The context has `is_staff`, and as `shown` what the model's item shows without being stored: that may be sent back,
-    and stays so.
-    """
+    # The context has `is_staff`, and as `shown` what the model's item shows without being stored: that may be sent
+    # back, and stays so.
 
     id = Text(max_length=255, help_text="Letters, digits and . _ : - only. It stays for ever.")
     name = Text(trim_whitespace=True, max_length=255, validators=[validate_line])
@@ -150,60 +148,6 @@ class AccessWriteSerializer(StrictSerializer):
 
 
 # Answers.
-
-
-class OwnerSerializer(serializers.Serializer):
-    id = serializers.CharField()
-    name = serializers.CharField()
-    email = serializers.CharField(allow_null=True, help_text="null without write access.")
-
-
-class ItemMetaSerializer(serializers.Serializer):
-    profile_image_url = serializers.CharField(allow_null=True)
-    description = serializers.CharField(allow_blank=True)
-    capabilities = serializers.DictField()
-    tags = serializers.ListField(child=serializers.CharField())
-
-
-class ItemSerializer(serializers.Serializer):
-    """One model as the caller is shown it."""
-
-    id = serializers.CharField()
-    kind = serializers.ChoiceField(choices=AIModel.Kind.choices)
-    provider = serializers.CharField(allow_blank=True, help_text="Its author.")
-    user_id = serializers.CharField(allow_blank=True, help_text='"" for catalog entries.')
-    base_model_id = serializers.CharField(allow_null=True)
-    name = serializers.CharField()
-    params = serializers.DictField(help_text="{} without write access.")
-    meta = ItemMetaSerializer()
-    access_grants = GrantSerializer(many=True, help_text="[] without write access.")
-    is_active = serializers.BooleanField()
-    delegated = serializers.BooleanField()
-    write_access = serializers.BooleanField()
-    user = OwnerSerializer(allow_null=True)
-    priority = serializers.IntegerField()
-    created_at = serializers.IntegerField(help_text="Unix seconds.")
-    updated_at = serializers.IntegerField(help_text="Unix seconds.")
-    is_available = serializers.BooleanField()
-    is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
-    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
-    description = serializers.CharField(required=False)
-    family = serializers.CharField(required=False)
-    context_length = serializers.IntegerField(required=False)
-    max_output_tokens = serializers.IntegerField(required=False)
-    embedding_dimensions = serializers.IntegerField(required=False)
-    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
-    output_modalities = serializers.ListField(child=serializers.CharField(), required=False)
-    pricing = serializers.DictField(
-        required=False, help_text="USD as decimal text, per token where not said otherwise."
-    )
-    tags = serializers.ListField(child=serializers.CharField(), required=False)
-    recommended = serializers.BooleanField(required=False)
-    recommendation_note = serializers.CharField(required=False)
-    experimental = serializers.BooleanField(required=False)
-    released_at = serializers.IntegerField(required=False, help_text="Unix seconds.")
-    retires_at = serializers.CharField(required=False, help_text="A date.")
-    alias_of = serializers.CharField(required=False)
 
 
 class TagCountSerializer(serializers.Serializer):

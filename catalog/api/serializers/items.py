@@ -1,53 +1,179 @@
-"""What the API says of one AI model, whoever asks: the item that `/api/models` and the lists share."""
+"""What the API says of one AI model: to everyone who sees it, in `/api/models`, and to one caller, in the lists."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from django.urls import reverse
+from rest_framework import serializers
+
+from catalog.access import rules
+from catalog.api.serializers.answers import AnswerSerializer, UnixSeconds, WhereTrue
+from catalog.api.serializers.custom_models import GrantSerializer
+from catalog.capabilities import CAPABILITIES
 from catalog.db.unreadable import refuse_unreadable
-
-if TYPE_CHECKING:
-    from catalog.models import AIModel
-
-# Said only when known: an absent field is unknown, and 0 or false is not.
-_WHEN_KNOWN = (
-    "description",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "embedding_dimensions",
-    "input_modalities",
-    "output_modalities",
-    "pricing",
-)
+from catalog.editing.state import grants_of, tags_of
+from catalog.formatting import display_name
+from catalog.models import AIModel
 
 
-def catalog_item(model: AIModel, tags: list[str] | None = None) -> dict[str, Any]:
-    """What everyone who sees the model is told of it, without what differs between callers (`alias_of` does).
+class FactsSerializer(AnswerSerializer):
+    """What everyone who sees a model is told of it. Rows need the annotation `shown_tags`."""
 
-    `tags` are its tags' names where the caller has read them already; else they are read (or taken as prefetched).
-    Raises ValueError for a row that `refuse_unreadable` refuses.
-    """
-    refuse_unreadable(model)
-    item: dict[str, Any] = {
-        "id": model.model_id,
-        "provider": model.author,
-        "name": model.name,
-        "is_available": model.is_available,
-        "capabilities": model.capabilities,
-    }
-    item |= {field: value for field in _WHEN_KNOWN if (value := getattr(model, field))}
-    names = [tag.name for tag in model.tags.all()] if tags is None else tags
-    if names:
-        item["tags"] = names
-    if model.recommended:
-        item["recommended"] = True
-        if model.recommendation_note:
-            item["recommendation_note"] = model.recommendation_note
-    if model.experimental:
-        item["experimental"] = True
-    if model.released_at is not None:
-        item["released_at"] = int(model.released_at.timestamp())
-    if model.retires_at is not None:
-        item["retires_at"] = model.retires_at.isoformat()
-    return item
+    id = serializers.CharField(source="model_id")
+    provider = serializers.CharField(
+        source="author", allow_blank=True, help_text="Its author: the id before the first slash."
+    )
+    name = serializers.CharField()
+    is_available = serializers.BooleanField()
+    capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
+    description = serializers.CharField(required=False)
+    family = serializers.CharField(required=False)
+    context_length = serializers.IntegerField(required=False, help_text="Tokens.")
+    max_output_tokens = serializers.IntegerField(required=False)
+    embedding_dimensions = serializers.IntegerField(required=False)
+    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    output_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    pricing = serializers.DictField(
+        required=False, help_text="USD as decimal text, per token where not said otherwise."
+    )
+    tags = serializers.ListField(child=serializers.CharField(), required=False)
+    recommended = WhereTrue()
+    recommendation_note = serializers.CharField(required=False)
+    experimental = WhereTrue()
+    released_at = UnixSeconds(required=False, help_text="Unix seconds.")
+    retires_at = serializers.DateField(required=False)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Raises ValueError where JSON of the row is unreadable."""
+        refuse_unreadable(instance)
+        return super().to_representation(instance)
+
+    def get_tags(self, model: Any) -> list[str]:
+        return tags_of(model)
+
+    def get_recommendation_note(self, model: Any) -> str:
+        return model.recommendation_note if model.recommended else ""
+
+
+class CatalogItemSerializer(FactsSerializer):
+    """One model; what is unknown is absent."""
+
+    alias_of = serializers.CharField(required=False)
+    is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
+    is_default = serializers.BooleanField()
+
+    of_caller = frozenset({"alias_of", "is_enabled", "is_default"})
+
+
+class CatalogListsSerializer(serializers.Serializer):
+    """`catalog` is every visible model, `models` the usable ones. For anonymous callers both are the available ones."""
+
+    catalog = CatalogItemSerializer(many=True)
+    models = CatalogItemSerializer(many=True)
+
+
+class OwnerSerializer(AnswerSerializer):
+    """The owner of a custom model."""
+
+    # Read from the model's row.
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    email = serializers.CharField(allow_null=True, help_text="null without write access.")
+
+    def get_id(self, model: Any) -> str:
+        return str(model.owner.pk)
+
+    def get_name(self, model: Any) -> str:
+        return display_name(model.owner)
+
+    def get_email(self, model: Any) -> str | None:
+        return model.owner.email if model.may_write else None
+
+
+class ItemMetaSerializer(AnswerSerializer):
+    """What a model says of itself; a catalog entry too."""
+
+    profile_image_url = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_blank=True)
+    capabilities = serializers.DictField()
+    tags = serializers.ListField(child=serializers.CharField())
+
+    def get_profile_image_url(self, model: Any) -> str | None:
+        return present_picture(model)
+
+    def get_capabilities(self, model: Any) -> dict[str, Any]:
+        inherited = inherited_capabilities(model)
+        return model.meta["capabilities"] if inherited is None else inherited
+
+    def get_tags(self, model: Any) -> list[str]:
+        return tags_of(model)
+
+
+class ItemSerializer(FactsSerializer):
+    """One model as the caller is shown it."""
+
+    # Of a row of `shown_to`, with that viewer as `viewer`. Without write access nobody sees parameters, other grants,
+    # the owner's address or what a delegated one is built on; nor, with any, a base model or an alias's target that is
+    # out of their sight.
+
+    alias_of = serializers.CharField(required=False)
+    kind = serializers.ChoiceField(choices=AIModel.Kind.choices)
+    user_id = serializers.CharField(allow_blank=True, help_text='"" for catalog entries.')
+    base_model_id = serializers.CharField(allow_null=True)
+    params = serializers.DictField(help_text="{} without write access.")
+    meta = ItemMetaSerializer(source="*")
+    access_grants = GrantSerializer(many=True, help_text="[] without write access.")
+    is_active = serializers.BooleanField(source="active")
+    delegated = serializers.BooleanField()
+    write_access = serializers.BooleanField(source="may_write")
+    user = OwnerSerializer(allow_null=True)
+    priority = serializers.IntegerField()
+    created_at = UnixSeconds(help_text="Unix seconds.")
+    updated_at = UnixSeconds(help_text="Unix seconds.")
+    is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
+
+    def get_alias_of(self, model: Any) -> str:
+        if not model.alias_of or model.kind != AIModel.Kind.CATALOG:
+            return ""
+        return model.alias_of if rules.target_allowed(model.viewer, model.alias_of) else ""
+
+    def get_user_id(self, model: Any) -> str:
+        return str(model.owner_id or "")
+
+    def get_base_model_id(self, model: Any) -> str | None:
+        return model.shown_base if model.sees_base and (model.may_write or not model.delegated) else None
+
+    def get_params(self, model: Any) -> dict[str, Any]:
+        return model.params if model.may_write else {}
+
+    def get_access_grants(self, model: Any) -> list[dict[str, Any]]:
+        return grants_of(model) if model.may_write else []
+
+    def get_user(self, model: Any) -> Any:
+        return None if model.owner is None else model
+
+    def get_is_enabled(self, model: Any) -> bool | None:
+        return None if model.viewer.user_id is None else model.shown_enabled
+
+
+def present_picture(model: Any) -> str | None:
+    """The address of a row's picture as its item shows it."""
+    if model.shown_image:
+        # The digest makes a new address of a new picture, so that browsers may keep the old one.
+        return f"{reverse('custom-model-image', args=[model.model_id])}?v={model.shown_image[:16]}"
+    link = model.meta.get("profile_image_url")
+    return link if isinstance(link, str) else None
+
+
+def inherited_capabilities(model: Any) -> dict[str, Any] | None:
+    """What a row's `meta` shows where it says nothing of its own; None where it does."""
+    if isinstance(model.meta.get("capabilities"), dict):
+        return None
+    return dict.fromkeys(model.capabilities, True)
+
+
+def shown_unstored(model: Any) -> dict[str, Any]:
+    """What the item of a custom model shows though it says nothing of the kind itself, by the name of what is sent."""
+    return {"picture": present_picture(model), "capabilities": inherited_capabilities(model)}

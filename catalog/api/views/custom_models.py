@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from catalog.api.base import CallerMixin, answer
 from catalog.api.examples import ITEM, SENT, answered, sent
 from catalog.api.serializers import list_items
-from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer, ItemSerializer
+from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer
+from catalog.api.serializers.items import ItemSerializer, shown_unstored
 from catalog.api.views.detail import NoSuchModel
 from catalog.editing import custom_models
 from catalog.editing.history import Author
@@ -129,7 +130,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     def _context(self, present: AIModel | None = None) -> dict[str, Any]:
         return {
             "is_staff": self.viewer.is_staff,
-            "shown": {} if present is None else list_items.shown_unstored(present),
+            "shown": {} if present is None else shown_unstored(present),
         }
 
     @staticmethod

@@ -12,7 +12,7 @@ from catalog.api.base import CallerMixin, answer
 from catalog.api.examples import ITEM, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
-from catalog.api.serializers.custom_models import ItemSerializer
+from catalog.api.serializers.items import ItemSerializer
 from catalog.models import AIModel
 
 

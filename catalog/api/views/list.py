@@ -18,7 +18,8 @@ from catalog.api.filters import ModelListFilter, ViewerFilterBackend
 from catalog.api.pagination import DeferredRows
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
-from catalog.api.serializers.custom_models import ItemSerializer, TagCountSerializer
+from catalog.api.serializers.custom_models import TagCountSerializer
+from catalog.api.serializers.items import ItemSerializer
 from catalog.models import AIModel, Tag
 
 
