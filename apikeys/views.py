@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
-from rest_framework import mixins, serializers, viewsets
+from rest_framework import mixins, viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -121,7 +121,7 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
         responses={201: NewKeySerializer},
     )
     def create(self, request: Request) -> Response:
-        sent = self._sent(KeyWriteSerializer(data=request.data))
+        sent = self.validated(KeyWriteSerializer(data=request.data))
         issued = keys.create(request.user, sent, chosen(None, sent), self.actor)
         return self._shown_once(issued, 201)
 
@@ -138,7 +138,7 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     )
     def partial_update(self, request: Request, key_id: str) -> Response:
         key = self.get_object()
-        sent = self._sent(KeyWriteSerializer(data=request.data, partial=True))
+        sent = self.validated(KeyWriteSerializer(data=request.data, partial=True))
 
         def policy(present: KeyPolicy) -> KeyPolicy:
             return chosen(present, sent)
@@ -169,7 +169,7 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     )
     def rotate(self, request: Request, key_id: str) -> Response:
         key = self.get_object()
-        sent = self._sent(RotationSerializer(data=request.data))
+        sent = self.validated(RotationSerializer(data=request.data))
         return self._shown_once(keys.rotate(key, sent["overlap_seconds"], self.actor), 200)
 
     @extend_schema(
@@ -184,11 +184,6 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
         if credential is None:
             raise NotFound("No key is in use: you are signed in by a session.", "no_key_in_use")
         return Response(current(credential))
-
-    @staticmethod
-    def _sent(serializer: serializers.Serializer) -> dict[str, Any]:
-        serializer.is_valid(raise_exception=True)
-        return serializer.validated_data
 
     @staticmethod
     def _shown_once(issued: keys.Issued, status: int) -> Response:

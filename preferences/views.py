@@ -11,18 +11,19 @@ from drf_spectacular.utils import (
     PolymorphicProxySerializer,
     extend_schema,
 )
-from rest_framework import serializers, viewsets
+from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller
-from catalog.api.base import IncludingMixin, answer, etag
+from catalog.api.base import IncludingMixin
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
 from catalog.api.serializers.items import CatalogListsSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.cli import CliRowSerializer
+from config.api.conditional import etag
 from preferences import defaults, writing
 from preferences.models import Profile
 from preferences.serializers import (
@@ -61,11 +62,6 @@ _SETTINGS = {
     "theme": "system",
     "auto_enable_new_models": True,
 }
-
-
-def _validated(serializer: serializers.Serializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
 
 
 def _default(view: VisibleCatalog) -> int | None:
@@ -108,7 +104,6 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, viewsets.ViewSet):
                 resource_type_field_name=None,
                 many=False,
             ),
-            304: None,
         },
     )
     def list(self, request: Request) -> Response:
@@ -142,9 +137,9 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, viewsets.ViewSet):
     def partial_update(self, request: Request) -> Response:
         data = request.data
         if isinstance(data, dict) and "updates" in data:
-            updates = _validated(SwitchesSerializer(data=data))["updates"]
+            updates = self.validated(SwitchesSerializer(data=data))["updates"]
         else:
-            updates = [_validated(SwitchSerializer(data=data))]
+            updates = [self.validated(SwitchSerializer(data=data))]
         try:
             writing.switch(self.viewer, {update["model_id"]: update["is_enabled"] for update in updates})
         except writing.UnknownModels as unknown:
@@ -173,12 +168,11 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
         examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
         responses={
             200: SettingsSerializer,
-            304: None,
         },
     )
     def retrieve(self, request: Request) -> Response:
         # The profile is read after the standing: it is never older than the tag says.
-        return answer(request, self._tag(self.caller), self._settings)
+        return self.conditional(self._tag(self.caller), self._settings)
 
     @extend_schema(
         operation_id="settings_update",
@@ -192,7 +186,7 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
         responses={200: SettingsSerializer},
     )
     def partial_update(self, request: Request) -> Response:
-        sent = _validated(SettingsWriteSerializer(data=request.data))
+        sent = self.validated(SettingsWriteSerializer(data=request.data))
         writing.change_settings(self.viewer, sent)
         request._caller = self.caller_now()  # type: ignore[attr-defined]
         settings = self._settings()

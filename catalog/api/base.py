@@ -1,15 +1,13 @@
-"""What every API view shares: who is asking, strict queries, and answers that may be 304."""
+"""What every API view shares: who is asking, strict queries, and what rules refuse."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog.access.callers import Caller, caller_of
 from catalog.access.viewers import Viewer
@@ -17,11 +15,10 @@ from catalog.api.permissions import HasScope, SignedIn
 from config.api import errors
 
 INCLUDABLE = ("hidden", "inactive")
-_TAGS = re.compile(r'(?:W/)?"[^"]*"')
 
 
 class CallerMixin:
-    """For DRF views: `self.standing`, refusal of unknown and repeated query parameters, and private answers' headers.
+    """For DRF views: `self.caller`, refusal of unknown and repeated query parameters, and private answers' headers.
 
     `query_parameters` are those that the view knows; None: any, as under `/v1`, where clients bring their own.
     """
@@ -62,7 +59,7 @@ class CallerMixin:
 
     @property
     def caller(self) -> Caller:
-        """The caller's standing: from the key that was read with it, else read now, once a request."""
+        """Who is asking: from the row of the key in use, else read now, once a request."""
         request = self.request
         found: Caller | None = getattr(request, "_caller", None)
         if found is None:
@@ -74,6 +71,12 @@ class CallerMixin:
     @property
     def viewer(self) -> Viewer:
         return self.caller.viewer
+
+    @staticmethod
+    def validated(serializer: Any) -> dict[str, Any]:
+        """What was sent, as the serializer understands it. Raises ValidationError."""
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def handle_exception(self, exc: Exception) -> Any:
         status = next((status for kind, status in self.refusals.items() if isinstance(exc, kind)), None)
@@ -108,27 +111,3 @@ class IncludingMixin(CallerMixin):
         if not self.request.user.is_staff:
             raise PermissionDenied("Only staff see hidden and inactive models.")
         return words
-
-
-def etag(*parts: Any) -> str:
-    """A weak tag of what the answer depends on, never of its bytes."""
-    return 'W/"' + "-".join(str(part) for part in parts) + '"'
-
-
-def is_fresh(request: Any, tag: str) -> bool:
-    """Whether the caller holds the answer of this tag already (RFC 9110, 13.1.2: weak comparison)."""
-    held = request.META.get("HTTP_IF_NONE_MATCH", "")
-    if not held or len(held) > 8192:
-        return False
-    if held.strip() == "*":
-        return True
-    wanted = tag.removeprefix("W/")
-    return any(part.removeprefix("W/") == wanted for part in _TAGS.findall(held))
-
-
-def answer(request: Request, tag: str, make: Callable[[], Any]) -> Response:
-    """What `make` gives, or 304 without making it where the caller holds it."""
-    headers = {"ETag": tag}
-    if is_fresh(request, tag):
-        return Response(status=304, headers=headers)
-    return Response(make(), headers=headers)

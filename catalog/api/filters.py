@@ -9,7 +9,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
-from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from django_filters.rest_framework import FilterSet
 
 from catalog.access import rules
 from catalog.access.viewers import ANONYMOUS, Viewer
@@ -287,10 +287,3 @@ def order(by: str, direction: str) -> tuple[Any, ...]:
         first = key.desc(nulls_last=True) if descending else key.asc(nulls_last=True)
         return first, "-model_id" if descending else "model_id"
     return (f"-{column}", "-model_id") if descending else (column, "model_id")
-
-
-class ViewerFilterBackend(DjangoFilterBackend):
-    """Hands the filters the viewer of the view."""
-
-    def get_filterset_kwargs(self, request: Any, queryset: Any, view: Any) -> dict[str, Any]:
-        return {**super().get_filterset_kwargs(request, queryset, view), "viewer": view.viewer}

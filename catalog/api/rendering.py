@@ -9,7 +9,7 @@ import orjson
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller, caller_of
-from catalog.api.base import CallerMixin, answer, etag
+from catalog.api.base import CallerMixin
 from catalog.api.snapshot import (
     AVAILABLE,
     ENABLED,
@@ -20,6 +20,7 @@ from catalog.api.snapshot import (
     VisibleCatalog,
     snapshot,
 )
+from config.api.conditional import ConditionalMixin, etag
 
 # Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
 SHAPE = 2
@@ -36,7 +37,7 @@ _ENDS = {
 }
 
 
-class RenderingMixin(CallerMixin):
+class RenderingMixin(ConditionalMixin, CallerMixin):
     """For views that answer from the snapshot."""
 
     refusals = {CatalogBusy: 503}
@@ -55,8 +56,7 @@ class RenderingMixin(CallerMixin):
     def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> Response:
         """The body that `make` gives for this viewer, kept; 304 where the caller holds it."""
         caller, fingerprint = self.caller, self.caller.fingerprint
-        response = answer(
-            self.request,
+        response: Response = self.conditional(
             etag(SHAPE, dialect, fingerprint),
             lambda: snapshot.bodies.get((dialect, fingerprint)) or self._made(dialect, make),
         )

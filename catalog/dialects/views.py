@@ -10,9 +10,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import answer, etag
 from catalog.api.rendering import SHAPE, RenderingMixin, named, openai_list
 from catalog.dialects.openai import OpenAIModelListSerializer, OpenAIModelSerializer
+from config.api.conditional import etag
 
 
 class ModelNotFound(NotFound):
@@ -78,7 +78,6 @@ class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
         examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
         responses={
             200: OpenAIModelListSerializer,
-            304: None,
         },
     )
     def list(self, request: Request) -> Response:
@@ -95,7 +94,6 @@ class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
         examples=[OpenApiExample("One model", _ITEM, status_codes=["200"])],
         responses={
             200: OpenAIModelSerializer,
-            304: None,
         },
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
@@ -105,4 +103,4 @@ class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
         body = rendered_model.openai if rendered_model is not None else None
         if body is None:
             raise ModelNotFound(model_id)
-        return answer(request, etag(SHAPE, "v1-one", view.caller.fingerprint), lambda: body)
+        return self.conditional(etag(SHAPE, "v1-one", view.caller.fingerprint), lambda: body)

@@ -7,6 +7,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import is_list_serializer
 from drf_spectacular.utils import PolymorphicProxySerializer
 
+from config.api.conditional import ConditionalMixin
+
 
 class DeclaredSchema(AutoSchema):
     """REST_FRAMEWORK's DEFAULT_SCHEMA_CLASS."""
@@ -19,6 +21,12 @@ class DeclaredSchema(AutoSchema):
             # By status; the lowest is the success.
             serializer = min(serializer.items(), key=lambda answer: str(answer[0]))[1]
         return bool(is_list_serializer(serializer))
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        if self.method == "GET" and isinstance(self.view, ConditionalMixin):
+            bodies["304"] = {"description": "The caller has this answer already: If-None-Match."}
+        return bodies
 
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> tuple[Any, bool]:
         schema, required = super()._get_request_for_media_type(serializer, direction)

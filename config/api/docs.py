@@ -22,7 +22,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.api.base import CallerMixin, answer, etag
+from catalog.api.base import CallerMixin
+from config.api.conditional import ConditionalMixin, etag
 from config.api.renderers import JSONRenderer
 from config.api.security import policy
 
@@ -54,7 +55,7 @@ class OpenAPIRenderer(JSONRenderer):
     media_type = "application/vnd.oai.openapi+json"
 
 
-class SchemaView(CallerMixin, APIView):
+class SchemaView(CallerMixin, ConditionalMixin, APIView):
     """This document."""
 
     permission_classes = (AllowAny,)
@@ -72,14 +73,15 @@ class SchemaView(CallerMixin, APIView):
         responses={(200, "application/json"): OpenApiTypes.OBJECT, (200, "application/yaml"): OpenApiTypes.OBJECT},
         examples=[OpenApiExample("Its beginning", {"openapi": "3.1.0", "info": {"title": "Modeldex"}})],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Any:
         wanted = request.query_params.getlist("format")
         if wanted:
             if len(wanted) > 1 or wanted[0] not in self.formats:
                 raise ValidationError({"format": ["json or yaml, once."]})
             request.accepted_renderer = self.formats[wanted[0]]()
             request.accepted_media_type = request.accepted_renderer.media_type
-        return answer(request, etag(request.accepted_renderer.format, _fingerprint(settings.ROOT_URLCONF)), document)
+        tag = etag(request.accepted_renderer.format, _fingerprint(settings.ROOT_URLCONF))
+        return self.conditional(tag, document)
 
 
 @cache

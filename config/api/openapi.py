@@ -109,8 +109,6 @@ def _complete(path: str, operation: dict[str, Any], dialect: str, responses: dic
             name = f"{dialect}{HTTPStatus(status).phrase.title().replace(' ', '')}"
             responses[name] = _answer(status, dialect)
             answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    if "304" in answers:
-        answers["304"]["description"] = "The caller has this answer already: If-None-Match."
     name = f"{dialect}Refusal"
     responses[name] = _answer(None, dialect)
     answers["default"] = {"$ref": f"#/components/responses/{name}"}

@@ -33,14 +33,14 @@ class NumberedPages(BasePagination):
         self.page_size = _whole(request, "page_size", PAGE_SIZE, MAX_PAGE_SIZE)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """`queryset` may be what reads a page and the total at once: `page(start, size) -> (rows, total)`."""
         self.read(request)
-        start = (self.page - 1) * self.page_size
-        if hasattr(queryset, "page"):
-            rows, self.total = queryset.page(start, self.page_size)
-            return rows
-        self.total = queryset.count()
-        return list(queryset[start : start + self.page_size]) if start < self.total else []
+        rows, self.total = self.cut(queryset, (self.page - 1) * self.page_size, view)
+        return rows
+
+    def cut(self, queryset: Any, start: int, view: Any) -> tuple[list[Any], int]:
+        """The rows of the page that begins at `start`, and the number of all."""
+        total = queryset.count()
+        return (list(queryset[start : start + self.page_size]) if start < total else []), total
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"items": data, "total": self.total}, headers={"Link": self.links()})

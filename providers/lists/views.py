@@ -9,7 +9,8 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, answer, etag
+from catalog.api.base import CallerMixin
+from config.api.conditional import ConditionalMixin, etag
 from providers.lists import lists, upstream
 from providers.lists.serializers import EmbeddingListSerializer, LanguageListSerializer, LocalListSerializer
 
@@ -25,12 +26,11 @@ def _operation(name: str, summary: str, description: str, serializer: Any, model
         examples=[example],
         responses={
             200: serializer,
-            304: None,
         },
     )
 
 
-class ProviderListViewSet(CallerMixin, viewsets.ViewSet):
+class ProviderListViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """What an upstream lists, less what the caller may not see."""
 
     filter_backends = ()
@@ -104,4 +104,4 @@ class ProviderListViewSet(CallerMixin, viewsets.ViewSet):
         listed = lists.LISTS[name]
         state = lists.state_of(listed, upstream.source)
         tag = etag(self.caller.fingerprint, name, state.stamp)
-        return answer(request, tag, lambda: lists.answer(listed, state, self.caller))
+        return self.conditional(tag, lambda: lists.answer(listed, state, self.caller))

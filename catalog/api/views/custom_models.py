@@ -11,7 +11,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, answer
+from catalog.api.base import CallerMixin
 from catalog.api.examples import ITEM, SENT, answered, sent
 from catalog.api.serializers import list_items
 from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer
@@ -20,6 +20,7 @@ from catalog.api.views.detail import NoSuchModel
 from catalog.editing import custom_models
 from catalog.editing.history import Author
 from catalog.models import AIModel
+from config.api.conditional import ConditionalMixin
 
 _IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have read; 412 where it has changed."
@@ -28,7 +29,7 @@ _TAGS = ["custom models"]
 _OUT_OF_SIGHT = {204: OpenApiResponse(description="Done; it is out of the caller's sight by that.")}
 
 
-class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
+class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """A person's own presets, and those that others let them change."""
 
     refusals = {custom_models.Missing: 404, custom_models.NotWritable: 403, custom_models.Stale: 412}
@@ -56,7 +57,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         responses={201: ItemSerializer},
     )
     def create(self, request: Request) -> Response:
-        values = self._sent(CustomModelWriteSerializer(data=request.data, context=self._context()))
+        values = self.validated(CustomModelWriteSerializer(data=request.data, context=self._context()))
         return self._written(201, lambda: custom_models.create(self.viewer, self.author, values).model_id)
 
     @extend_schema(
@@ -71,7 +72,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
         shown = list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
-        return answer(request, shown.tag, lambda: shown.body)
+        return self.conditional(shown.tag, lambda: shown.body)
 
     @extend_schema(
         operation_id="custom_models_update",
@@ -86,7 +87,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     def partial_update(self, request: Request, model_id: str) -> Response:
         present = custom_models.writable(self.viewer, model_id)
         context = self._context(present)
-        values = self._sent(CustomModelWriteSerializer(data=request.data, partial=True, context=context))
+        values = self.validated(CustomModelWriteSerializer(data=request.data, partial=True, context=context))
         return self._changed(model_id, values)
 
     @extend_schema(
@@ -118,7 +119,7 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
     )
     def share(self, request: Request, model_id: str) -> Response:
         custom_models.writable(self.viewer, model_id)
-        return self._changed(model_id, self._sent(AccessWriteSerializer(data=request.data)))
+        return self._changed(model_id, self.validated(AccessWriteSerializer(data=request.data)))
 
     @property
     def _expected(self) -> custom_models.States:
@@ -132,11 +133,6 @@ class CustomModelViewSet(CallerMixin, viewsets.ViewSet):
             "is_staff": self.viewer.is_staff,
             "shown": {} if present is None else shown_unstored(present),
         }
-
-    @staticmethod
-    def _sent(serializer: Any) -> dict[str, Any]:
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
         def change() -> str:

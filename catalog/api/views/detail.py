@@ -8,12 +8,13 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, answer
+from catalog.api.base import CallerMixin
 from catalog.api.examples import ITEM, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
 from catalog.api.serializers.items import ItemSerializer
 from catalog.models import AIModel
+from config.api.conditional import ConditionalMixin
 
 
 class NoSuchModel(NotFound):
@@ -22,7 +23,7 @@ class NoSuchModel(NotFound):
     default_detail = "There is no such model, or you may not see it."
 
 
-class ModelViewSet(CallerMixin, viewsets.ViewSet):
+class ModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """One model."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -48,4 +49,4 @@ class ModelViewSet(CallerMixin, viewsets.ViewSet):
         shown = None if model is None else list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
-        return answer(request, shown.tag, lambda: shown.body)
+        return self.conditional(shown.tag, lambda: shown.body)

@@ -7,15 +7,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import viewsets
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, is_fresh
+from catalog.api.base import CallerMixin
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.views.detail import NoSuchModel
 from catalog.models import AIModel, ModelImage
+from config.api.conditional import ConditionalMixin
 
 
-class ModelImageViewSet(CallerMixin, viewsets.ViewSet):
+class ModelImageViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """The pictures that custom models were sent with."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -30,20 +30,20 @@ class ModelImageViewSet(CallerMixin, viewsets.ViewSet):
             (200, "image/*"): OpenApiResponse(OpenApiTypes.BINARY, description="PNG, JPEG, WebP or GIF"),
         },
     )
-    def retrieve(self, request: Request, model_id: str) -> Response | HttpResponse:
+    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
         image = ModelImage.objects.filter(
             model__in=AIModel.objects.findable_by(self.viewer).filter(model_id=model_id)
         ).first()
         if image is None:
             raise NoSuchModel
-        tag = f'"{image.digest}"'
-        if is_fresh(request, tag):
-            return Response(status=304, headers={"ETag": tag})
+        return self.conditional(f'"{image.digest}"', lambda: self._picture(image))
+
+    @staticmethod
+    def _picture(image: ModelImage) -> HttpResponse:
         return HttpResponse(
             bytes(image.data),
             content_type=image.content_type,
             headers={
-                "ETag": tag,
                 "X-Content-Type-Options": "nosniff",
                 # Opened by itself it can do nothing, whatever its bytes are.
                 "Content-Security-Policy": "default-src 'none'; sandbox",

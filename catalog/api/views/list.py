@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -12,23 +13,24 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, IncludingMixin, answer, etag
+from catalog.api.base import CallerMixin, IncludingMixin
 from catalog.api.examples import ITEM, answered
-from catalog.api.filters import ModelListFilter, ViewerFilterBackend
-from catalog.api.pagination import DeferredRows
+from catalog.api.filters import ModelListFilter
+from catalog.api.pagination import DeferredPages
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
 from catalog.api.serializers.custom_models import TagCountSerializer
 from catalog.api.serializers.items import ItemSerializer
 from catalog.models import AIModel, Tag
+from config.api.conditional import ConditionalMixin, etag
 
 
-class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
+class ModelListViewSet(ConditionalMixin, IncludingMixin, viewsets.GenericViewSet):
     """The models that the caller finds, a page at a time."""
 
     queryset = AIModel.objects.none()
     serializer_class = ItemSerializer
-    filter_backends = (ViewerFilterBackend,)
+    pagination_class = DeferredPages
     filterset_class = ModelListFilter
     query_parameters = frozenset({*ModelListFilter.base_filters, "page", "page_size", "include"})
     repeatable_parameters = frozenset({"tag"})
@@ -51,28 +53,26 @@ class ModelListViewSet(IncludingMixin, viewsets.GenericViewSet):
     def list(self, request: Request) -> Response:
         # Refusals first: no 304 for what is no question.
         self.paginator.read(request)  # type: ignore[union-attr]
-        caller = self.caller
-        filters = ModelListFilter(request.query_params, None, request=request, viewer=caller.viewer)
-        if not filters.is_valid():
-            raise translate_validation(filters.errors)
+        self.filters = ModelListFilter(request.query_params, None, request=request, viewer=self.viewer)
+        if not self.filters.is_valid():
+            raise translate_validation(self.filters.errors)
+        return self.conditional(etag(self.caller.fingerprint), self._page)
 
-        def page() -> Any:
-            viewer = caller.viewer
-            rows = DeferredRows(
-                filters.filter_queryset(self.get_queryset()),
-                lambda keys: list(AIModel.objects.shown_to(viewer).filter(pk__in=keys)),
-                ("list", caller.fingerprint, filters.chosen),
-            )
-            shown = list_items.items(self.paginate_queryset(rows) or (), viewer)  # type: ignore[arg-type]
-            return {"items": shown, "total": self.paginator.total}  # type: ignore[union-attr]
+    def _page(self) -> Response:
+        rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(list_items.items(rows or (), self.viewer))
 
-        response = answer(request, etag(caller.fingerprint), page)
-        if response.status_code == 200:
-            response["Link"] = self.paginator.links()  # type: ignore[union-attr]
-        return response
+    def wide_rows(self, keys: Sequence[int]) -> QuerySet[AIModel]:
+        """For the pages."""
+        return AIModel.objects.shown_to(self.viewer).filter(pk__in=keys)
+
+    @property
+    def total_depends_on(self) -> Hashable:
+        """For the pages."""
+        return "list", self.caller.fingerprint, self.filters.chosen
 
 
-class TagViewSet(CallerMixin, viewsets.ViewSet):
+class TagViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """The tags of what the caller sees."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -92,4 +92,4 @@ class TagViewSet(CallerMixin, viewsets.ViewSet):
             names = Tag.objects.filter(pk__in=counts).order_by("key").values_list("pk", "name")
             return [{"name": name, "count": counts[key]} for key, name in names]
 
-        return answer(request, etag(self.caller.fingerprint), counted)
+        return self.conditional(etag(self.caller.fingerprint), counted)
