@@ -58,7 +58,7 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         caller, fingerprint = self.caller, self.caller.fingerprint
         response: Response = self.conditional(
             etag(SHAPE, dialect, fingerprint),
-            lambda: snapshot.bodies.get((dialect, fingerprint)) or self._made(dialect, make),
+            lambda: snapshot.body(dialect, fingerprint) or self._made(dialect, make),
         )
         if self.caller is not caller:
             # The catalog moved on meanwhile, and so did the answer.
@@ -68,7 +68,7 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
     def _made(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> bytes:
         view = self.visible_catalog()
         body = make(view)
-        snapshot.keep(dialect, view.caller.fingerprint, body)
+        snapshot.store_body(dialect, view.caller.fingerprint, body)
         return body
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
+from cachetools import LRUCache
 from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
@@ -32,8 +33,6 @@ from catalog.models import AIModel, CatalogVersion, Tag
 
 AVAILABLE, ENABLED, REFUSED = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
-
-V = TypeVar("V")
 
 # How often a catalog that keeps changing is read anew for one request.
 _TRIES = 5
@@ -157,56 +156,27 @@ class VisibleCatalog:
         return self.rendered.by_pk[pk] if pk is not None and self.visibility.is_usable(pk) else None
 
 
-class Kept(Generic[V]):
-    """The values used last, as many as fit."""
-
-    def __init__(self, entries: int, size: int, size_of: Callable[[V], int]) -> None:
-        self._entries, self._size, self._size_of = entries, size, size_of
-        self._values: OrderedDict[Any, V] = OrderedDict()
-        self._held = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: Any) -> V | None:
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-            return value
-
-    def put(self, key: Any, value: V) -> None:
-        with self._lock:
-            if key in self._values:
-                self._held -= self._size_of(self._values.pop(key))
-            self._values[key] = value
-            self._held += self._size_of(value)
-            while self._values and (len(self._values) > self._entries or self._held > self._size):
-                self._held -= self._size_of(self._values.popitem(last=False)[1])
-
-    def items(self) -> list[tuple[Any, V]]:
-        with self._lock:
-            return list(self._values.items())
-
-    def clear(self) -> None:
-        with self._lock:
-            self._values.clear()
-            self._held = 0
-
-
 @dataclass
 class Snapshot:
-    """What a process keeps. Nothing of it matters: any of it may be dropped at any time."""
+    """What a process has read and rendered. Any of it may be dropped at any time."""
 
     rendered: RenderedCatalog = field(default_factory=lambda: RenderedCatalog(-1, {}))
-    visibilities: Kept[Visibility] = field(
-        default_factory=lambda: Kept(512, 32_000_000, lambda visibility: 9 * len(visibility.marks) + 500)
+    # By fingerprint, and by dialect and fingerprint; bounded by about the bytes that they take.
+    visibilities: LRUCache[str, Visibility] = field(
+        default_factory=lambda: LRUCache(32_000_000, lambda visibility: 9 * len(visibility.marks) + 2_000)
     )
-    bodies: Kept[bytes] = field(default_factory=lambda: Kept(64, 64_000_000, len))
+    bodies: LRUCache[tuple[str, str], bytes] = field(
+        default_factory=lambda: LRUCache(64_000_000, lambda body: len(body) + 1_000)
+    )
     _loading: threading.Lock = field(default_factory=threading.Lock)
+    # Of the caches.
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def clear(self) -> None:
         self.rendered = RenderedCatalog(-1, {})
-        self.visibilities.clear()
-        self.bodies.clear()
+        with self._lock:
+            self.visibilities.clear()
+            self.bodies.clear()
 
     def view(self, caller: Caller, caller_now: Callable[[], Caller]) -> VisibleCatalog:
         """The catalog at the version of the caller's standing; of the standing read anew, where it has moved on.
@@ -226,10 +196,19 @@ class Snapshot:
             caller = caller_now()
         raise CatalogBusy("The catalog is being changed. Try again shortly.")
 
-    def keep(self, dialect: str, fingerprint: str, body: bytes) -> None:
-        """Keeps the bytes of one answer to one viewer."""
+    def body(self, dialect: str, fingerprint: str) -> bytes | None:
+        """The bytes of one answer to one viewer, where they were stored."""
+        with self._lock:
+            return self.bodies.get((dialect, fingerprint))
+
+    def store_body(self, dialect: str, fingerprint: str, body: bytes) -> None:
+        self._store(self.bodies, (dialect, fingerprint), body)
+
+    def _store(self, cache: LRUCache[Any, Any], key: Any, value: Any) -> None:
+        # One that is larger than the whole cache is refused by it.
         if not _in_transaction():
-            self.bodies.put((dialect, fingerprint), body)
+            with self._lock, suppress(ValueError):
+                cache[key] = value
 
     def _read(self, caller: Caller) -> tuple[RenderedCatalog, Visibility] | None:
         """Pieces and selection at the standing's version; None where others have read another one meanwhile."""
@@ -242,24 +221,25 @@ class Snapshot:
                 rendered = self.rendered
         if rendered.version != caller.catalog_version:
             return None
-        kept = self.visibilities.get(caller.fingerprint)
-        if kept is not None:
-            return rendered, kept
+        with self._lock:
+            stored = self.visibilities.get(caller.fingerprint)
+        if stored is not None:
+            return rendered, stored
         visibility = _read_visibility(caller.viewer).without(rendered.left_out)
-        self._keep(caller, visibility)
+        self._store_visibility(caller, visibility)
         return rendered, visibility
 
     def _read_all(self, caller: Caller) -> tuple[RenderedCatalog, Visibility]:
         rendered, visibility = _read_all(caller.viewer)
         if not _in_transaction():
             self.rendered = rendered
-            self._keep(caller, visibility)
+            self._store_visibility(caller, visibility)
         return rendered, visibility
 
-    def _keep(self, caller: Caller, visibility: Visibility) -> None:
-        # Read later than the standing was: under another version it would be the wrong one.
-        if visibility.version == caller.catalog_version and not _in_transaction():
-            self.visibilities.put(caller.fingerprint, visibility)
+    def _store_visibility(self, caller: Caller, visibility: Visibility) -> None:
+        # Read later than the caller was: under another version it would be the wrong one.
+        if visibility.version == caller.catalog_version:
+            self._store(self.visibilities, caller.fingerprint, visibility)
 
 
 snapshot = Snapshot()

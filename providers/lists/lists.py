@@ -7,13 +7,13 @@ viewer may not see.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
+from cachetools import LRUCache, cached
 
 from catalog.access import rules
 from catalog.access.callers import Caller
@@ -35,8 +35,6 @@ from providers.models import Provider, ProviderCopy
 from providers.reading import curated
 from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
 from providers.reading.records import ParsedListing, Record
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +255,10 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
     return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
 
 
+@cached(LRUCache(128), lambda listed, state, caller: (listed, caller.fingerprint, state.stamp), lock=threading.Lock())
 def answer(listed: ProviderList, state: State, caller: Caller) -> bytes:
-    """The body for this viewer, as JSON."""
-    return _answers.get((listed, caller.fingerprint, state.stamp), lambda: orjson.dumps(_body(listed, state, caller)))
+    """The body for this viewer, as JSON. A process makes each once, not once a request."""
+    return orjson.dumps(_body(listed, state, caller))
 
 
 def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
@@ -284,30 +283,6 @@ def _rendered(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
     return orjson.dumps(listed.item.to_representation(record))
 
 
-class _Kept(Generic[Made]):
-    """The last few things made, under what they were made from: a process makes each once, not once a request."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._made: OrderedDict[Hashable, Made] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
-        made = make()
-        with self._lock:
-            self._made[key] = made
-            while len(self._made) > self._most:
-                self._made.popitem(last=False)
-        return made
-
-
-_answers: _Kept[bytes] = _Kept(128)
-_items: _Kept[cache.Items] = _Kept(8)
-
-
+@cached(LRUCache(8), lambda copy: (copy.pk, copy.fetched_at), lock=threading.Lock())
 def _items_of(copy: ProviderCopy) -> cache.Items:
-    return _items.get((copy.pk, copy.fetched_at), lambda: cache.items_of(copy))
+    return cache.items_of(copy)

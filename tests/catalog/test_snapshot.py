@@ -222,15 +222,16 @@ def test_threads_that_meet_a_new_version_read_it_once(alice, make_model, monkeyp
     assert (found, len(reads)) == (["acme/x"] * 4, 1)
 
 
-def test_the_kept_answers_stay_within_their_bounds():
-    kept = snapshots.Kept(entries=3, size=10, size_of=len)
+def test_the_cached_answers_stay_within_their_bounds():
+    cached = snapshots.Snapshot()
     for n in range(5):
-        kept.put(n, b"xxxx")
-    assert [kept.get(n) for n in range(5)] == [None, None, None, b"xxxx", b"xxxx"]
-    kept.put(9, b"x" * 11)
-    assert (kept.get(9), kept.get(4)) == (None, None)
-    kept.put(1, b"x")
-    assert kept.get(1) == b"x"
+        cached.store_body("v1", str(n), bytes(20_000_000))
+    assert [bool(cached.body("v1", str(n))) for n in range(5)] == [False, False, True, True, True]
+    cached.store_body("v1", "larger than all", bytes(70_000_000))
+    assert cached.body("v1", "larger than all") is None
+    for n in range(70_000):
+        cached.store_body("cli", str(n), b"[]")
+    assert (len(cached.bodies) < 65_000, cached.body("cli", "69999")) == (True, b"[]")
 
 
 def test_lists_and_decisions_about_one_model_agree(api, alice, make_key, make_model):
