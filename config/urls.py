@@ -4,21 +4,25 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config.accounts import SignIn, SignOut
+from config.api.docs import RedocView, SchemaView, SwaggerView
+from config.api.health import HealthViewSet
 from config.icon import favicon
 
 urlpatterns = [
-    path("", include("catalog.api.urls")),
-    path("", include("catalog.dialects.urls")),
     path("", include("preferences.urls")),
     path("", include("providers.urls")),
+    # After these two: it takes whatever else stands behind /api/models/.
+    path("", include("catalog.urls")),
     path("", include("apikeys.urls")),
-    path("", include("config.api.urls")),
+    path("healthz", HealthViewSet.as_view({"get": "process"}), name="healthz"),
+    path("readyz", HealthViewSet.as_view({"get": "ready"}), name="readyz"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", SwaggerView.as_view(), name="docs"),
+    path("api/redoc", RedocView.as_view(), name="redoc"),
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon, name="favicon"),
-    # Last: it takes every id that no other route has taken.
-    path("", include("catalog.api.detail_urls")),
 ]
 
 handler400 = "config.api.errors.bad_request"

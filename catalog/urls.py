@@ -1,13 +1,19 @@
-"""Routes of the app, but for those that take what others leave: catalog/api/detail_urls.py."""
+"""Routes of the app. The last takes whatever else stands behind /api/models/: it is a model's id."""
 
 from django.urls import URLPattern, URLResolver, path
 
 from catalog.api.views.custom_models import CustomModelViewSet
+from catalog.api.views.detail import ModelViewSet
 from catalog.api.views.explain import ExplanationViewSet
 from catalog.api.views.images import ModelImageViewSet
 from catalog.api.views.list import ModelListViewSet, TagViewSet
+from catalog.dialects.views import OpenAIModelViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/models", OpenAIModelViewSet.as_view({"get": "list"}), name="openai-models"),
+    # As one client asks; in the OpenAPI document it stands once.
+    path("v1/models/", OpenAIModelViewSet.as_view({"get": "list"}, schema=None), name="openai-models-slash"),
+    path("v1/models/<path:model_id>", OpenAIModelViewSet.as_view({"get": "retrieve"}), name="openai-model"),
     path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),
     path("api/models/tags", TagViewSet.as_view({"get": "list"}), name="model-tags"),
     path("api/models/access", ExplanationViewSet.as_view({"get": "list"}), name="model-access"),
@@ -27,4 +33,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ModelImageViewSet.as_view({"get": "retrieve"}),
         name="custom-model-image",
     ),
+    path("api/models/<path:model_id>", ModelViewSet.as_view({"get": "retrieve"}), name="model"),
 ]
