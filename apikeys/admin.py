@@ -239,7 +239,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         obj.refresh_from_db()
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret is the answer itself: it is kept nowhere, in no message, session or cookie.
+        """The page with the secret is the answer itself: it is stored nowhere, in no message, session or cookie.
 
         Loading that page again sends the form again, which then makes nothing and leads to the key's own page.
         """

@@ -81,7 +81,7 @@ _OPENED = CompiledQuery(_opened)
 
 
 def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
-    """The key that this token opens now, with its owner, the key it was made with and the owner's standing.
+    """The key that this token opens now, with its owner, the key it was made with and the owner as a caller.
 
     One statement. An unknown id and a wrong secret take the same path: the row is looked for by both, so neither
     finds one. The second value: whether it is the secret from before a rotation. Raises AuthenticationFailed.
@@ -103,7 +103,7 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
 
 
 def caller_of_key(key_id: str) -> Caller | None:
-    """What a request with this key would stand as, for staff who ask; None where there is no such key in use."""
+    """The caller that a request with this key is, for staff who ask; None where there is no such key in use."""
     keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
     key = keys.select_related("user", "made_with").annotate(**callers.columns("user__")).first()
     if key is None:

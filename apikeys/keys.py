@@ -112,7 +112,7 @@ def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Acto
 def change(
     key: ApiKey, values: Mapping[str, Any], policy_from: Callable[[KeyPolicy], KeyPolicy], actor: Actor
 ) -> ApiKey:
-    """Sets `values` on the row as it stands now.
+    """Sets `values` on the row as it is now.
 
     `policy_from` gives the new policy from the present one. Staff who switch it off are remembered, as they are with
     `by_staff` where the owner did so before. Raises ValidationError by field; Forbidden where the
@@ -194,7 +194,7 @@ def revoke(key: ApiKey, actor: Actor) -> bool:
 
 
 def erase(key: ApiKey, actor: Actor) -> None:
-    """Deletes the row, and with it the keys that were made with the key. The audit log keeps its past."""
+    """Deletes the row, and with it the keys that were made with the key. Its past stays in the audit log."""
     with transaction.atomic():
         history.audit(actor.author, key, "delete")
         key.delete()
@@ -216,7 +216,7 @@ def _assign(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy) -> None:
 
 
 def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = False) -> ApiKey:
-    """The row of `key` (else of the actor's own key), locked, after reading again whether the actor's key holds."""
+    """The row of `key` (else of the actor's own key), locked, after reading again whether the actor's key is valid."""
     keys = [one for one in (key, actor.key) if one is not None]
     found = ApiKey.objects.filter(pk__in={one.pk for one in keys}).order_by("pk").select_for_update(no_key=True)
     rows = {row.pk: row for row in found}
@@ -241,15 +241,15 @@ def _beyond(key: ApiKey, actor: Actor, changed: set[str], allowed: Conjunction |
     `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
     Anyone who may change keys may switch any off: that takes away and gives nothing.
     """
-    held = actor.rights
-    if held is None or not changed or (changed <= {"is_active", "switched_off_by_staff"} and not key.is_active):
+    own = actor.rights
+    if own is None or not changed or (changed <= {"is_active", "switched_off_by_staff"} and not key.is_active):
         return {}
-    if told := held.over_user(key.user):
-        return {"user": told}
+    if problem := own.over_user(key.user):
+        return {"user": problem}
     sight = rights.sight_of(key.user)
     before = replace(sight, policy=allowed) if allowed is not None else None
-    if told := held.sight_beyond(replace(sight, policy=_policies(key)), key.user, before):
-        return {"patterns": f"{told} Name models that you see too."}
+    if problem := own.sight_beyond(replace(sight, policy=_policies(key)), key.user, before):
+        return {"patterns": f"{problem} Name models that you see too."}
     return {}
 
 
@@ -280,8 +280,8 @@ def _refuse_unknown_models(policy: KeyPolicy, present: KeyPolicy | None, sight: 
     """An allow list names models that the actor can see; what stood in it before may stay."""
     if policy.mode != "allow_list":
         return
-    kept = set(present.patterns) if present is not None and present.mode == "allow_list" else set()
-    wanted = {pattern for pattern in policy.patterns if "*" not in pattern} - kept
+    already = set(present.patterns) if present is not None and present.mode == "allow_list" else set()
+    wanted = {pattern for pattern in policy.patterns if "*" not in pattern} - already
     if not wanted:
         return
     models = AIModel.objects.all() if sight is None else AIModel.objects.visible_to(sight)

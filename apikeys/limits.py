@@ -16,7 +16,7 @@ LENGTHS = {"minute": 60, "day": 86_400}
 _NO_LIMIT = 2**62
 _NOW = {"postgresql": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"}
 
-# A window that has run out starts anew with this request. A clock that was set back by more than a window's length
+# A window that has run out starts again with this request. A clock that was set back by more than a window's length
 # ends it too, rather than keeping it for ever. Other differences are requests that waited for the row.
 _OVER = "abs(excluded.{0}_started - held.{0}_started) >= {1}"
 _SET = (

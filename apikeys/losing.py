@@ -40,5 +40,5 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
 
 
 def _reaches(policy: Policy, audience: Audience, model: int) -> bool:
-    """Whether the policy allows the model's ids, and denies nothing that an alias stands for."""
+    """Whether the policy allows the model's ids, and does not deny what an alias stands for."""
     return all(map(policy.allows, audience.ids[model])) and all(map(policy.spares, audience.targets.get(model, ())))

@@ -1,4 +1,4 @@
-"""API keys, and the counts that their limits are kept by."""
+"""API keys, and the requests counted against their limits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A credential of one user. The secret is kept as a keyed hash; the pepper is outside the database."""
+    """A credential of one user. The secret is stored as a keyed hash; the pepper is outside the database."""
 
     class Mode(models.TextChoices):
         ALL = "all", "every model that its owner may use"
@@ -73,7 +73,7 @@ class ApiKey(models.Model):
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
-    # Staff's word: the owner cannot switch it on again.
+    # By staff: the owner cannot switch it on again.
     switched_off_by_staff = models.BooleanField(default=False, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
     # A key made with another key stays within it: its policy, scopes, expiry, activity and limits.

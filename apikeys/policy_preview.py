@@ -31,7 +31,7 @@ class Match:
 
 
 def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
-    """Two queries for the models and one for the user's standing, however many patterns there are."""
+    """Two queries for the models and one for the user's rights, however many patterns there are."""
     viewer = caller_of(user).viewer
     ids = list(AIModel.objects.visible_to(viewer).values_list("model_id", flat=True))
     # Asked of the rule, as an alias and a custom model are denied with what they stand for or upon.

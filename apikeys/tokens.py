@@ -70,9 +70,9 @@ def newest_pepper() -> str:
 
 
 def mark_of(pepper_id: str) -> str:
-    """What a row keeps of the pepper that its secret was hashed with: the id, and a fingerprint of the pepper.
+    """What a row stores of the pepper that its secret was hashed with: the id, and a fingerprint of the pepper.
 
-    A pepper that was lost and made anew often has the id of the lost one.
+    A pepper that was lost and made again often has the id of the lost one.
     """
     return f"{pepper_id}{_MARK}{_fingerprint(_peppers()[pepper_id])}"
 

@@ -56,10 +56,10 @@ SLOWEST = 8 * 1024
 # Bytes of bodies that one process holds. Those of up to SMALL_BODY are always taken, so that large
 # ones that never end shut nobody out of signing in.
 MAX_BODIES, SMALL_BODY = 64 * 1024 * 1024, 16 * 1024
-# Each piece of a body costs a turn of the loop. Beyond this many they must hold this many bytes each on average.
-MANY_PIECES, SMALL_PIECE = 256, 64
+# Each chunk of a body costs a turn of the loop. Beyond this many they must hold this many bytes each on average.
+MANY_CHUNKS, SMALL_CHUNK = 256, 64
 # Of an answer, as much as is handed to the server at a time: it copies what it takes, the rest is shared.
-PIECE = 32 * 1024
+SLICE = 32 * 1024
 # Bytes of large answers that one process holds for clients that read slowly.
 MAX_ANSWERS = 128 * 1024 * 1024
 # Bytes of an answer that the kernel buffers for a client; by itself it would take up to four megabytes.
@@ -231,7 +231,7 @@ class Body:
     """A request's body. What it holds counts from when it arrives until the request is answered."""
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
+        self.chunks: list[bytes] = []
         self.size = 0
 
     async def add_to(self, environ: dict[str, Any], receive: Receive) -> None:
@@ -247,8 +247,8 @@ class Body:
         if max(length, self.size) > limit:
             environ["wsgi.input"] = TooLarge()
         else:
-            environ["wsgi.input"] = BytesIO(b"".join(self.pieces))
-        self.pieces.clear()
+            environ["wsgi.input"] = BytesIO(b"".join(self.chunks))
+        self.chunks.clear()
         environ["CONTENT_LENGTH"] = str(max(length, self.size))
 
     async def _collect(self, receive: Receive, length: int | None, limit: int) -> None:
@@ -265,12 +265,12 @@ class Body:
         except TimeoutError:
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"The body was not complete within {ARRIVAL} seconds.") from None
 
-    def _add(self, piece: bytes) -> None:
-        self.pieces.append(piece)
-        self.size += len(piece)
-        load.bodies += len(piece)
-        if len(self.pieces) > MANY_PIECES and self.size < len(self.pieces) * SMALL_PIECE:
-            raise Refused(HTTPStatus.BAD_REQUEST, "The body came in more and smaller pieces than are taken.")
+    def _add(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+        load.bodies += len(chunk)
+        if len(self.chunks) > MANY_CHUNKS and self.size < len(self.chunks) * SMALL_CHUNK:
+            raise Refused(HTTPStatus.BAD_REQUEST, "The body came in more and smaller chunks than are taken.")
         if self.size > SMALL_BODY and load.bodies > MAX_BODIES:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are here at once. Try again shortly.")
 
@@ -282,7 +282,7 @@ async def let_go(receive: Receive) -> None:
     """Reads on for a moment: closing upon a client that still sends could take its answer back (RFC 9112, 9.6)."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LINGER):
-            for _ in range(MANY_PIECES):
+            for _ in range(MANY_CHUNKS):
                 message = await receive()
                 if not message.get("more_body", False):
                     break
@@ -326,15 +326,15 @@ async def deliver(answer: Answer, is_head: bool, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = b"" if is_head else answer.body
-    if len(body) <= PIECE:
+    if len(body) <= SLICE:
         await send({"type": "http.response.body", "body": body})
         return
     try:
         async with asyncio.timeout(ARRIVAL + len(body) / SLOWEST) as limit:
             with load.waiting_answer(limit, len(body)):
-                for at in range(0, len(body), PIECE):
-                    piece = body[at : at + PIECE]
-                    await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < len(body)})
+                for at in range(0, len(body), SLICE):
+                    part = body[at : at + SLICE]
+                    await send({"type": "http.response.body", "body": part, "more_body": at + SLICE < len(body)})
     except TimeoutError:
         logger.warning("Gave up on an answer of %d bytes, which its client reads too slowly.", len(body))
 

@@ -164,14 +164,14 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
         operation_id="settings_retrieve",
         summary="The caller's settings and the default model that holds now",
         description="The default model is the caller's own, else their groups', else the site's, else the first usable "
-        "chat model. One that is stored but not usable now is kept and not answered.",
+        "chat model. One that is stored but not usable now stays and is not answered.",
         examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
         responses={
             200: SettingsSerializer,
         },
     )
     def retrieve(self, request: Request) -> Response:
-        # The profile is read after the standing: it is never older than the tag says.
+        # The profile is read after the caller: it is never older than the tag says.
         return self.conditional(self._tag(self.caller), self._settings)
 
     @extend_schema(

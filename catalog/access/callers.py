@@ -31,7 +31,7 @@ class Caller:
     def fingerprint(self) -> str:
         """A short text that differs wherever the answers could. Keyed: it covers rights that no answer names."""
         viewer = self.viewer
-        told = (
+        parts = (
             self.catalog_version,
             self.preferences_version,
             viewer.user_id,
@@ -41,14 +41,14 @@ class Caller:
             viewer.no_new_since,
             sorted(viewer.include),
         )
-        return keyed("caller", repr(told).encode())
+        return keyed("caller", repr(parts).encode())
 
     def including(self, words: Any) -> Caller:
         return replace(self, viewer=self.viewer.including(words))
 
 
 def columns(user: str) -> dict[str, Any]:
-    """Annotations that read a user's standing in the caller's own statement; `user` is the path to the user's row."""
+    """Annotations that read a user as a caller within another statement; `user` is the path to the user's row."""
     pk, staff, superuser = OuterRef(f"{user}pk"), OuterRef(f"{user}is_staff"), OuterRef(f"{user}is_superuser")
     # Flags as waffle decides them, but without shares of users by chance: those follow a cookie of the browser.
     groups = Group.objects.filter(user=pk).order_by()
@@ -75,7 +75,7 @@ def columns(user: str) -> dict[str, Any]:
 
 
 def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = None) -> Caller:
-    """The standing of a row that was read with `columns`."""
+    """The caller of a row that was read with `columns`."""
     viewer = Viewer(
         user_id=user_id,
         groups=frozenset(json.loads(row.caller_groups or "[]")),
@@ -101,9 +101,9 @@ _NOW: CompiledQuery[Any] = CompiledQuery(_now)
 
 
 def caller_of(user: Any, policy: Policy | None = None) -> Caller:
-    """A user's standing now, or an anonymous caller's. One statement.
+    """A user as a caller now, or an anonymous caller. One statement.
 
-    A user who was deleted or deactivated meanwhile stands as an anonymous one who sees nothing more.
+    A user who was deleted or deactivated meanwhile is an anonymous one who sees nothing more.
     """
     if user is None or not user.is_authenticated:
         now: Any = _NOW.first()

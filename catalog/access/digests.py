@@ -14,12 +14,12 @@ from django.conf import settings
 _BYTES = 16
 
 
-def keyed(purpose: str, told: bytes) -> str:
-    """A short text that differs with `told`, the same in all processes, and says nothing without SECRET_KEY.
+def keyed(purpose: str, content: bytes) -> str:
+    """A short text that differs with `content`, the same in all processes, and says nothing without SECRET_KEY.
 
     One purpose's text is of no use for another's.
     """
-    return hmac.digest(_key(settings.SECRET_KEY, purpose), told, "sha256")[:_BYTES].hex()
+    return hmac.digest(_key(settings.SECRET_KEY, purpose), content, "sha256")[:_BYTES].hex()
 
 
 @lru_cache(maxsize=16)

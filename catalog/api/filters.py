@@ -38,17 +38,17 @@ _MAY_BE_UNKNOWN = ("context_length", "prompt_price")
 class _Choice(forms.ChoiceField):
     def clean(self, value: Any) -> Any:
         if value == "":
-            raise ValidationError(self.said(), code="invalid_choice")
+            raise ValidationError(self.expected(), code="invalid_choice")
         return super().clean(value)
 
     def validate(self, value: Any) -> None:
         if value is not None and not self.valid_value(value):
-            raise ValidationError(self.said(), code="invalid_choice")
+            raise ValidationError(self.expected(), code="invalid_choice")
 
     def to_python(self, value: Any) -> Any:
         return value
 
-    def said(self) -> str:
+    def expected(self) -> str:
         choices: Any = self.choices
         return f"One of {', '.join(value for value, _ in choices)}."
 
@@ -79,14 +79,14 @@ class _Number(forms.DecimalField):
             return None
         text = value.replace(".", "", 1) if self.decimal_places else value
         if not (text.isascii() and text.isdigit() and len(text) <= 20):
-            raise ValidationError(self.said(), code="invalid")
+            raise ValidationError(self.expected(), code="invalid")
         number = Decimal(value)
         least, most = cast(int, self.min_value), cast(int, self.max_value)
         if not least <= number <= most:
-            raise ValidationError(self.said(), code="invalid")
+            raise ValidationError(self.expected(), code="invalid")
         return number
 
-    def said(self) -> str:
+    def expected(self) -> str:
         kind = "A number such as 0.15" if self.decimal_places else "A whole number"
         return f"{kind}, from {self.min_value} to {self.max_value}."
 
@@ -150,7 +150,7 @@ class ModelListFilter(FilterSet):
         method="search",
         max_length=MAX_QUERY,
         strip=False,
-        label="Words in any order; each stands in the name, the id, the base model's id, the owner's name or the "
+        label="Words in any order; each is in the name, the id, the base model's id, the owner's name or the "
         "family, or in an owner's e-mail address that the caller may see.",
     )
     view_option = ChoiceFilter(
@@ -221,16 +221,16 @@ class ModelListFilter(FilterSet):
         return queryset
 
     def _addressed(self, words: list[str]) -> list[tuple[int, str]]:
-        """(key, folded address) of custom models whose owner's address the caller may see and a word stands in.
+        """(key, folded address) of custom models whose owner's address the caller may see and that holds a word.
 
         Read beforehand: a subquery here would keep the database from its index on the text.
         """
         if self.viewer.user_id is None or not words:
             return []
-        held = Q()
+        found = Q()
         for word in words:
-            held |= Q(owner__email__icontains=word)
-        rows = AIModel.objects.writable_by(self.viewer).filter(held).order_by().values_list("pk", "owner__email")
+            found |= Q(owner__email__icontains=word)
+        rows = AIModel.objects.writable_by(self.viewer).filter(found).order_by().values_list("pk", "owner__email")
         return [(key, fold(address)) for key, address in rows]
 
     def mine_or_not(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
@@ -276,7 +276,7 @@ def _that(condition: Q, value: str) -> Q:
 
 
 def order(by: str, direction: str) -> tuple[Any, ...]:
-    """A total order: the id decides between equals, and nothing stands before a known value."""
+    """A total order: the id decides between equals, and what is unknown comes last."""
     column = ORDERS[by]
     descending = direction == "desc"
     if column == "priority":

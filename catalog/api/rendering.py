@@ -1,4 +1,4 @@
-"""Answers as bytes: pieces of the snapshot, joined for one viewer."""
+"""Answers as bytes: rendered models of the snapshot, joined for one viewer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from catalog.api.snapshot import (
 )
 from config.api.conditional import ConditionalMixin, etag
 
-# Raised with each change of what is answered for the same catalog, so that no client keeps an older release's answer.
+# Bump when the response format changes, so that ETags of older releases stop matching.
 SHAPE = 2
 
 _WORDS = {True: b"true", False: b"false"}
-# is_enabled (None: not said), is_default -> the end of an item.
+# is_enabled (None: left out), is_default -> the end of an item.
 _ENDS = {
     (enabled, default): (b"" if enabled is None else b',"is_enabled":' + _WORDS[enabled])
     + b',"is_default":'
@@ -44,7 +44,7 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
     request: Any
 
     def caller_now(self) -> Caller:
-        """The caller's standing as it is now; the policy of the key in use stays as it was read."""
+        """The caller as of now; the policy of the key in use stays as it was read."""
         viewer = self.caller.viewer
         return caller_of(self.request.user, viewer.policy).including(viewer.include)
 
@@ -54,7 +54,7 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         return view
 
     def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> Response:
-        """The body that `make` gives for this viewer, kept; 304 where the caller holds it."""
+        """The body that `make` gives for this viewer, made once; 304 where the caller has it already."""
         caller, fingerprint = self.caller, self.caller.fingerprint
         response: Response = self.conditional(
             etag(SHAPE, dialect, fingerprint),
@@ -101,7 +101,7 @@ def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:
 
 
 def cli_rows(view: VisibleCatalog, default: int | None) -> bytes:
-    """`/api/models?format=cli`: chat models, visible and available and not switched off by the user's own word."""
+    """`/api/models?format=cli`: chat models, visible and available and not switched off by the user."""
     rows = [
         rendered_model.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
         for pk, rendered_model in view.having(AVAILABLE | REFUSED, AVAILABLE)

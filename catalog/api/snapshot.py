@@ -1,7 +1,7 @@
-"""Per process: what the API says of each model, kept by the catalog's version, and what each viewer gets of it.
+"""Per process: each model as the API renders it, by the catalog's version, and what each viewer gets of it.
 
 A view of the catalog is one state of it: every statement here reads the version beside the rows, so what was read by
-two statements is joined only where both read the same version, and that of the caller's standing.
+two statements is joined only where both read the same version, which is also the caller's.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from catalog.models import AIModel, CatalogVersion, Tag
 AVAILABLE, ENABLED, REFUSED = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
 
-# How often a catalog that keeps changing is read anew for one request.
+# How often a catalog that goes on changing is read for one request.
 _TRIES = 5
 # Columns that no answer holds; some are large.
-_UNSAID = (
+_UNUSED = (
     "upstream", "notes", "search_text", "facets", "name_key", "extras", "params", "meta", "pinned_fields",
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ class RenderedModel:
     cli: bytes | None
     # None: not for /v1.
     openai: bytes | None
-    # The id of what it stands for, which not everyone who sees it may be told; "" where it is no alias.
+    # The id of what it stands for, which not everyone who sees it may know; "" where it is no alias.
     alias_of: str = ""
 
     @classmethod
@@ -137,7 +137,7 @@ class VisibleCatalog:
             yield pk, by_pk[pk], mark
 
     def having(self, mask: int, wanted: int | None = None) -> Iterator[tuple[int, RenderedModel]]:
-        """The visible models whose marks under `mask` are `wanted`, which is all of them where it is not said."""
+        """The visible models whose marks under `mask` are `wanted`, by default all of them."""
         wanted = mask if wanted is None else wanted
         return ((pk, rendered_model) for pk, rendered_model, mark in self.marked() if mark & mask == wanted)
 
@@ -179,14 +179,14 @@ class Snapshot:
             self.bodies.clear()
 
     def view(self, caller: Caller, caller_now: Callable[[], Caller]) -> VisibleCatalog:
-        """The catalog at the version of the caller's standing; of the standing read anew, where it has moved on.
+        """The catalog at the caller's version; where that has moved on, the caller is read again.
 
         Raises CatalogBusy.
         """
         for _ in range(_TRIES):
             if self.rendered.version > caller.catalog_version:
-                # Another request has read a newer state since this standing was read. Where the standing says the
-                # same once more, the database itself has gone back: it was restored, or has lost its last writes.
+                # Another request has read a newer state since this caller was read. Where the same version is
+                # read once more, the database itself has gone back: it was restored, or has lost its last writes.
                 before, caller = caller, caller_now()
                 if caller.catalog_version != before.catalog_version:
                     continue
@@ -211,7 +211,7 @@ class Snapshot:
                 cache[key] = value
 
     def _read(self, caller: Caller) -> tuple[RenderedCatalog, Visibility] | None:
-        """Pieces and selection at the standing's version; None where others have read another one meanwhile."""
+        """Both at the caller's version; None where others have read another one meanwhile."""
         rendered = self.rendered
         if rendered.version != caller.catalog_version:
             # One thread reads; those that wait take what it has read.
@@ -282,7 +282,7 @@ def _read_visibility(viewer: Viewer) -> Visibility:
 def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     """Every model, and what this viewer sees of them, by the same one statement."""
     tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
-    rows = _marked(AIModel.objects.defer(*_UNSAID), viewer).annotate(
+    rows = _marked(AIModel.objects.defer(*_UNUSED), viewer).annotate(
         shown_tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")),
         _visible=rules.visible(AIModel, viewer),
     )
@@ -291,15 +291,15 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     seen = []
     version = None
     for row in rows:
-        said: Any = row
-        version = said._version
+        annotated: Any = row
+        version = annotated._version
         rendered_model = render_or_report(row.model_id, RenderedModel.of, row)
         if rendered_model is None:
             left_out.append(row.pk)
             continue
         rendered[row.pk] = rendered_model
-        if said._visible:
-            seen.append(tuple(getattr(said, name) for name in _MARKS))
+        if annotated._visible:
+            seen.append(tuple(getattr(annotated, name) for name in _MARKS))
     if version is None:
         version = CatalogVersion.objects.current()
     return RenderedCatalog(version, rendered, frozenset(left_out)), _visibility(seen, version)
@@ -318,6 +318,6 @@ def _visibility(rows: Iterable[tuple[Any, ...]], version: int) -> Visibility:
             site = pk
         if group_rank is not None:
             groups.append((-group_rank, pk))
-    # Of two groups of one rank, the model that stands first in the catalog.
+    # Of two groups of one rank, the one that comes first in the catalog.
     groups.sort(key=lambda pair: pair[0])
     return Visibility(version, pks, bytes(marks), own, tuple(pk for _, pk in groups), site)

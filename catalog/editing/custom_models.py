@@ -140,19 +140,19 @@ def _values(sent: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
         values["active"] = sent["is_active"]
     if "description" in sent:
         values["description"] = sent["description"]
-    changed = dict(meta)
+    merged = dict(meta)
     if "capabilities" in sent:
-        changed["capabilities"] = sent["capabilities"]
+        merged["capabilities"] = sent["capabilities"]
     if "picture" in sent:
-        changed["profile_image_url"] = sent["picture"] if isinstance(sent["picture"], str) else None
-    changed = {name: value for name, value in changed.items() if value is not None}
-    if changed != meta:
-        values["meta"] = changed
+        merged["profile_image_url"] = sent["picture"] if isinstance(sent["picture"], str) else None
+    merged = {name: value for name, value in merged.items() if value is not None}
+    if merged != meta:
+        values["meta"] = merged
     return values
 
 
 def _set_rest(model: AIModel, sent: Mapping[str, Any], author: Author) -> bool:
-    """Writes what other tables store: tags (of a new model), grants, the picture. Returns whether any differed."""
+    """What other tables hold: tags (of a new one), grants, the picture. Returns whether anything differed."""
     changed = False
     if "picture" in sent:
         changed |= _set_picture(model, sent["picture"], author)
@@ -274,7 +274,7 @@ def baseless() -> QuerySet[AIModel]:
 def repoint(models: Iterable[AIModel], base: AIModel, author: Author) -> int:
     """Builds these custom models on another base, all or none, and returns how many changed. Raises ValidationError.
 
-    None of them stays delegated: staff allowed that for the former base model.
+    None of them stays delegated: that was decided for the base it had.
     """
     changed = 0
     with transaction.atomic():

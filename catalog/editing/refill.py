@@ -18,7 +18,7 @@ _BATCH = 2000
 
 
 def fill(state: Any) -> bool:
-    """Derives every row anew, for a migration, and returns whether any differed.
+    """Derives the fields of every row, for a migration, and returns whether any differed.
 
     `state` is AIModel as the database has it at that point. Its rows are read into today's class, whose rules these
     are: a field that the database does not have yet is at its default, and is not written.

@@ -34,7 +34,7 @@ class DeclaredSchema(AutoSchema):
 
     def resolve_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         if isinstance(serializer, PolymorphicProxySerializer):
-            # Every body of a PATCH is described as partial, but one of several kinds is told by its required fields.
+            # Every body of a PATCH is described as partial, but required fields tell one of several kinds from another.
             serializer = copy.copy(serializer)
             serializer.partial = False
         return super().resolve_serializer(serializer, direction, bypass_extensions)

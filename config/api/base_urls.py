@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 def problem_of(url: str) -> str | None:
     """What a base URL must be and `url` is not, or None where it is one.
 
-    Paths are put behind it, and it is shown to staff and kept in the audit log: so it has no query, and no user name
+    Paths are put behind it, and it is shown to staff and stored in the audit log: so it has no query, and no user name
     or password anywhere.
     """
     try:

@@ -37,7 +37,7 @@ def _generated(urlconf: str) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document. It follows from the code alone, so a process makes it once."""
-    # Generating takes part of a second and keeps notes in globals of drf-spectacular: one thread at a time.
+    # Generating takes part of a second and writes to globals of drf-spectacular: one thread at a time.
     with _lock:
         return _generated(settings.ROOT_URLCONF)
 
@@ -90,7 +90,7 @@ def _fingerprint(urlconf: str) -> str:
 
 
 class SwaggerView(SpectacularSwaggerSplitView):
-    """To try the API at once. The page and its script are separate answers, so no script stands in the page."""
+    """To try the API at once. The page and its script are separate answers, so the page holds no script."""
 
     permission_classes = (AllowAny,)
     url_name = "schema"

@@ -33,7 +33,7 @@ from config.api.renderers import JSONRenderer
 
 logger = logging.getLogger("modeldex.errors")
 
-# DRF's words for a bad value; a code that says more stands in the envelope as it is.
+# DRF's words for a bad value; a code that says more is answered as it is.
 _GENERIC = {
     "invalid", "required", "blank", "null", "max_length", "min_length", "max_value", "min_value", "not_a_list",
     "invalid_choice", "empty", "does_not_exist", "incorrect_type", "max_string_length", "error",
@@ -103,7 +103,7 @@ REFUSALS = {
 
 # Seconds between two lines of the log on one outage.
 _QUIET = 60.0
-_last_told = -_QUIET
+_last_logged = -_QUIET
 # What the addresses begin with that are answered in JSON.
 _JSON_ROOTS = frozenset({"v1", "api", "healthz", "readyz"})
 # Codes that OpenAI has words of its own for.
@@ -220,17 +220,17 @@ def _translated(exc: Exception) -> exceptions.APIException | None:
     if isinstance(exc, SuspiciousOperation | MultiPartParserError | BadRequest):
         return refusal(400)
     if sentence := database.trouble(exc):
-        _tell(exc)
+        _log_outage(exc)
         return refusal(503, sentence)
     return None
 
 
-def _tell(exc: Exception) -> None:
+def _log_outage(exc: Exception) -> None:
     """One line a minute: an outage that fills the log hides everything else."""
-    global _last_told
+    global _last_logged
     now = time.monotonic()
-    if now - _last_told >= _QUIET:
-        _last_told = now
+    if now - _last_logged >= _QUIET:
+        _last_logged = now
         logger.error("The database is unavailable: %s", " ".join(str(exc).split()) or type(exc).__name__)
 
 
@@ -266,7 +266,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def _silence(answer: HttpResponse) -> HttpResponse:
-    """Keeps Django from writing a line for this answer: the outage has one."""
+    """Stops Django from logging a line for this answer: the outage has one."""
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
@@ -297,7 +297,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def databaserefusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
-    _tell(exception)
+    _log_outage(exception)
     return _silence(answer(request, 503, sentence))
 
 
@@ -350,7 +350,7 @@ class ErrorsMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if sentence := database.trouble(exception):
             return databaserefusal(request, exception, sentence)
-        # The admin's lists and forms take what stands in their address as it is, also years and keys that none is.
+        # The admin's lists and forms take their address as it is, also years and keys that cannot be.
         typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
         if typed and isinstance(exception, ValueError | OverflowError | DataError):
             logger.warning("Refused an address of the admin: %s", type(exception).__name__, exc_info=exception)

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
 
 MASK = "[masked]"
-# Every pattern takes time linear in the text, whatever the text: strangers choose what stands in a request's line. A
-# pattern may therefore only begin where a fixed word stands, or where a run of its own characters begins.
+# Every pattern takes time linear in the text, whatever the text: strangers choose a request's line. A
+# pattern may therefore only begin with a fixed word, or where a run of its own characters begins.
 SECRETS = (
     # A credential in a query string or a form: the name stays, the value goes.
     (
@@ -24,7 +24,7 @@ SECRETS = (
     (re.compile(r"(://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     # The one-time code that a provider of sign-ins sends a browser back with.
     (re.compile(r"([?&]code=)[^\s&\"']+"), rf"\1{MASK}"),
-    # The token of an export stands in its path.
+    # The path of an export holds its token.
     (re.compile(r"(/export/)[^\s/?\"']+"), rf"\1{MASK}"),
     # Our keys, and the keys of vendors by the beginnings that they have documented.
     (re.compile(r"(mdx_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),

@@ -14,7 +14,7 @@ HEADER = "X-Request-Id"
 # Lives with the log, which names it on each line.
 current = current_request_id
 
-# A caller's own id is kept where it can be written to a log as it is.
+# A caller's own id is used where it can be written to a log as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

@@ -27,7 +27,7 @@ _ITEM_KEYS = frozenset(("id", "model_id", "name", "provider", "context", "dimens
 
 # What a caller waits at most where nothing is stored, in seconds; a little less than the promised 3.
 LONGEST_WAIT = 2.6
-# What reading an upstream may take in all, so that its failure is known before the caller stops waiting.
+# What a call to an upstream may take in all, so that its failure is known before the caller stops waiting.
 FETCH_DEADLINE = 2.4
 # What the caller who renews waits where a copy is at hand: a healthy upstream has often answered by then.
 SHORT_WAIT = 0.25

@@ -43,11 +43,12 @@ class ProviderList:
 
     provider: str
     listing: str
-    live: str
+    # The word for `source` where the items are what the upstream lists.
+    source: str
     item: RecordSerializer
     # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
     kinds: str = ""
-    # Whether the curated list replaces it where upstream cannot be read.
+    # Whether the curated list is answered in its place.
     has_curated: bool = True
 
 
@@ -79,7 +80,7 @@ def item(
     pricing: Mapping[str, str],
     **local: Any,
 ) -> dict[str, Any]:
-    """A record as copies store it. `local` has Ollama's details; `name` may begin with "Author: "."""
+    """A record as copies store it. `local` holds Ollama's details; `name` may begin with "Author: "."""
     author, plain = authors.split_name(name)
     return {
         "id": upstream_id,
@@ -192,7 +193,7 @@ def _completed(record: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, An
     }
 
 
-# The curated stand-in.
+# The curated list.
 
 
 def curated_items(listed: ProviderList) -> cache.Items:
@@ -222,7 +223,7 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
     """Where the answer comes from now; renews an old copy on the way.
 
     `reader` gives the function that reads upstream, None where no credential is configured, and raises
-    copies.Unreadable where a configured one cannot be used.
+    cache.Unreadable where a configured one cannot be used.
     """
     stored = cache.read(listed.provider, listed.listing)
     provider = stored.provider if stored else Provider.objects.filter(slug=listed.provider).first()
@@ -236,7 +237,7 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
         return _without(listed, "curated", f"No credential is configured for {listed.provider}.")
     copy = cache.at_hand(stored or ProviderCopy(provider=provider, listing=listed.listing), fetch)
     if copy.fetched_at is not None and _serves(listed, copy):
-        return State(listed.live, int(copy.fetched_at.timestamp()), copy)
+        return State(listed.source, int(copy.fetched_at.timestamp()), copy)
     reason = copy.error or f"{listed.provider} has not answered yet; ask again in a moment."
     tried = int(copy.failed_at.timestamp()) if copy.failed_at else 0
     return _without(listed, "curated_fallback", reason, tried)

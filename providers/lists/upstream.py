@@ -61,7 +61,7 @@ class HurriedClient(UpstreamClient):
 def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None:
     """The function that reads one listing of upstream, or None where no credential is configured.
 
-    Raises copies.Unreadable where one is configured that cannot be used; the function does too, where upstream fails.
+    Raises cache.Unreadable where one is configured that cannot be used; the function does too, where upstream fails.
     """
     try:
         if provider.kind not in WITHOUT_CREDENTIAL and credentials.of(provider) is None:
@@ -76,7 +76,7 @@ def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None
             trusted_origins=endpoints.trusted_for(provider),
         )
         reader = Reader(provider, client)
-        # No connection is occupied while upstream is awaited.
+        # No connection to the database is open while upstream is awaited.
         connection.close()
         try:
             payload = reader.answer(listing)

@@ -1,4 +1,4 @@
-"""Answers are joined from what a process keeps: cheap, never of two states, and never another's."""
+"""catalog/api/snapshot.py: answers are joined from what a process has: cheap, never of two states or another's."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The application as an ASGI server calls it (config/asgi.py)."""
+"""config/asgi.py: the application as an ASGI server calls it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_an_answer_keeps_each_of_its_headers():
     assert [value for name, value in headers if name == b"Set-Cookie"] == [b"a=1", b"b=2"]
 
 
-@pytest.mark.parametrize("size", [0, 1, asgi.PIECE, asgi.PIECE + 1, 3_000_000])
+@pytest.mark.parametrize("size", [0, 1, asgi.SLICE, asgi.SLICE + 1, 3_000_000])
 def test_an_answer_arrives_whole_whatever_its_size(monkeypatch, size):
     monkeypatch.setattr(asgi, "django", answering(size))
     sent = Exchange().run().sent

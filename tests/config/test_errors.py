@@ -1,4 +1,4 @@
-"""Every refusal is one of two JSON envelopes, or a page for people, and is found in the log by its id."""
+"""config/api/errors.py: every refusal is one of two JSON envelopes, or a page for people, and is found in the log by its id."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def test_whatever_a_view_raises_is_an_envelope(api, caplog, kind, what, status):
 
 
 def test_an_outage_is_one_line_of_the_log_a_minute_and_says_when_to_come_back(api, caplog, monkeypatch):
-    monkeypatch.setattr(errors, "_last_told", -errors._QUIET)
+    monkeypatch.setattr(errors, "_last_logged", -errors._QUIET)
     for path in ("/api/raising/gone", "/api/plain/gone", "/v1/raising/gone", "/plain/gone"):
         answer = api.get(path)
         assert (answer.status_code, answer["Retry-After"]) == (503, "2")

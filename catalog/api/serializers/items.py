@@ -18,7 +18,7 @@ from catalog.models import AIModel
 
 
 class FactsSerializer(AnswerSerializer):
-    """What everyone who sees a model is told of it. Rows need the annotation `shown_tags`."""
+    """What everyone who sees a model sees of it. Rows need the annotation `shown_tags`."""
 
     id = serializers.CharField(source="model_id")
     provider = serializers.CharField(
@@ -161,7 +161,7 @@ class ItemSerializer(FactsSerializer):
 def present_picture(model: Any) -> str | None:
     """The address of a row's picture as its item shows it."""
     if model.shown_image:
-        # The digest makes a new address of a new picture, so that browsers may keep the old one.
+        # The digest makes a new address of a new picture, so that browsers may store the old one.
         return f"{reverse('custom-model-image', args=[model.model_id])}?v={model.shown_image[:16]}"
     link = model.meta.get("profile_image_url")
     return link if isinstance(link, str) else None

@@ -33,8 +33,8 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
     @extend_schema(
         operation_id="models_access",
         summary="Why the caller can or cannot use a model",
-        description="Each condition in a fixed order. Staff may ask for another user or key; everybody else is told "
-        "only of models that they find.",
+        description="Each condition in a fixed order. Staff may ask for another user or key; everybody else "
+        "asks only about models that they find.",
         tags=["models"],
         parameters=[
             OpenApiParameter("model_id", str, required=True),
