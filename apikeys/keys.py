@@ -248,8 +248,11 @@ def _beyond(key: ApiKey, actor: Actor, changed: set[str], allowed: Conjunction |
         return {"user": problem}
     sight = rights.sight_of(key.user)
     before = replace(sight, policy=allowed) if allowed is not None else None
-    if problem := own.sight_beyond(replace(sight, policy=_policies(key)), key.user, before):
+    if problem := own.sight_beyond(replace(sight, policy=_policies(key)), key.user, before, is_key=True):
         return {"patterns": f"{problem} Name models that you see too."}
+    writes = Scope.CUSTOM_MODELS_WRITE in key.scopes and {"user", "scopes"} & changed
+    if writes and key.user_id != own.user.pk and not own.user.has_perm("catalog.change_custommodel"):
+        return {"scopes": f"You may not change custom models of {key.user}, so no key that you make for them may."}
     return {}
 
 

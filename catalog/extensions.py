@@ -25,3 +25,13 @@ caller_of_key: Callable[[str], Any]
 
 # Two audiences, before and after a change -> (owner, key) of each API key that loses sight of a model.
 keys_losing: Callable[[Any, Any], list[tuple[str, str]]]
+
+# A user and a model -> the offers of it now, the best precedence first, as (name, facts by field, prices by kind);
+# None where the user may not see offers.
+offers_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
+
+# -> (slug, name) of each provider.
+provider_names: Callable[[], list[tuple[str, str]]]
+
+# The id of a sync run -> the address of its page in the admin.
+address_of_run: Callable[[int], str]

@@ -7,8 +7,8 @@ class PreferencesConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import extensions
-        from preferences import marks, signals  # noqa: F401  # connects its receivers
+        from preferences import for_catalog, signals  # noqa: F401  # connects its receivers
 
-        extensions.own_switches = marks.own_switches
-        extensions.caller_columns = marks.caller_columns
-        extensions.default_marks = marks.default_marks
+        extensions.own_switches = for_catalog.own_switches
+        extensions.caller_columns = for_catalog.caller_columns
+        extensions.default_marks = for_catalog.default_marks

@@ -6,4 +6,9 @@ class ProvidersConfig(AppConfig):
     verbose_name = "Providers"
 
     def ready(self) -> None:
-        from providers import checks  # noqa: F401  # registers them
+        from catalog import extensions
+        from providers import checks, for_catalog  # noqa: F401  # checks register themselves
+
+        extensions.offers_of = for_catalog.offers_of
+        extensions.provider_names = for_catalog.provider_names
+        extensions.address_of_run = for_catalog.address_of_run

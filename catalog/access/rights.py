@@ -98,16 +98,17 @@ class Rights:
             self._enter[user.pk] = self.over_user(user) or self.sight_beyond(sight_of(user), user)
         return self._enter[user.pk]
 
-    def sight_beyond(self, after: Viewer, owner: Any, before: Viewer | None = None) -> str:
+    def sight_beyond(self, after: Viewer, owner: Any, before: Viewer | None = None, is_key: bool = False) -> str:
         """Why this person may not let `after` look, who is `owner` or a key of theirs; `before` is what it saw already.
 
-        Custom models that the owner made do not count: they are nobody's to give. Models are not named: who asks does
-        not see them.
+        Custom models that the owner made count for a key, whose text this person learns, unless they may view all
+        custom models; the owner sees them anyhow. Models are not named: who asks does not see them.
         """
         if self.is_superuser:
             return ""
         gained = self._unseen.filter(pk__in=AIModel.objects.visible_to(_whole(after)).values("pk"))
-        gained = gained.exclude(owner=owner.pk)
+        if not is_key or self.user.has_perm("catalog.view_custommodel"):
+            gained = gained.exclude(owner=owner.pk)
         if before is not None:
             gained = gained.exclude(pk__in=AIModel.objects.visible_to(_whole(before)).values("pk"))
         if gained.exists():

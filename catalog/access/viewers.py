@@ -11,7 +11,7 @@ from django.db.models import Q
 
 
 class Policy(Protocol):
-    """Which ids the key in use may name; `apikeys.policy` makes it.
+    """Which ids the key in use may name; the app of API keys makes it.
 
     `spares` is asked of what an alias stands for: a deny list that names it denies the alias too, while an allow list
     is content to name the alias.

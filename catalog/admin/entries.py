@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path
 from django.utils.html import format_html
 
+from catalog import extensions
 from catalog.access import audience, rights
 from catalog.admin import bulk, edit, grants, previews, view_as
 from catalog.admin.audited import author_of
@@ -103,8 +104,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             context["can_release"] = self.has_change_permission(request, row)
             context["can_view_as"] = request.user.has_perm("catalog.view_as")
             context["variant"] = variant_of(row.model_id)
-            if row.kind == AIModel.Kind.CATALOG and request.user.has_perm("providers.view_providermodel"):
-                context["source_names"], context["source_rows"] = beside(row)
+            if row.kind == AIModel.Kind.CATALOG and (found := beside(row, request.user)) is not None:
+                context["source_names"], context["source_rows"] = found
             context["release_seal"] = previews.seal(request, *_pins(row))
             context |= grants.summary(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -234,7 +235,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         changes_of_page: Any = page
         describe(changes_of_page)
         for entry in changes_of_page:
-            entry.run_url = _run_url(entry.run_id)
+            entry.run_url = extensions.address_of_run(entry.run_id) if entry.run_id else ""
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {row.model_id}",
@@ -252,15 +253,6 @@ def _pins(row: AIModel) -> tuple[Any, ...]:
     """What the page of an entry shows of its pins, for the seal of what releasing them would do."""
     sides = [(name, to_json(getattr(row, name)), row.upstream.get(name)) for name in sorted(row.pinned_fields)]
     return "release", row.pk, sides, row.manually_updated, row.frozen
-
-
-def _run_url(run_id: int | None) -> str:
-    if run_id is None:
-        return ""
-    try:
-        return reverse("admin:providers_syncrun_change", args=(run_id,))
-    except NoReverseMatch:
-        return ""
 
 
 @admin.register(AIModel)

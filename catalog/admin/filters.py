@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from catalog import flags
+from catalog import extensions, flags
 from catalog.admin.inputs import MODALITIES
 from catalog.capabilities import CAPABILITIES
 from catalog.derived import facet
@@ -72,10 +72,7 @@ class ProviderFilter(MenuFilter):
     parameter_name = "offered_by"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        # Through the relation: the providers app is above this one.
-        offers: Any = AIModel._meta.get_field("offers").related_model
-        provider = offers._meta.get_field("provider").related_model
-        return [("-", "(none)"), *provider._default_manager.order_by("slug").values_list("slug", "name")]
+        return [("-", "(none)"), *extensions.provider_names()]
 
     def condition(self, value: str) -> Q:
         return Q(offered_by=[]) if value == "-" else Q(facets__contains=facet("by", value))

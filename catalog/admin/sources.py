@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from catalog import extensions
 from catalog.fields import SYNCED_FIELDS
 from catalog.formatting import short
 from catalog.models import AIModel
@@ -22,27 +23,23 @@ class Row:
     differ: bool
 
 
-def beside(model: AIModel) -> tuple[list[str], list[Row]]:
-    """The sources that list the model now, the best precedence first, and a row for each field that any describes.
+def beside(model: AIModel, user: Any) -> tuple[list[str], list[Row]] | None:
+    """The names of the model's offers, and a row for each field that any of them describes.
 
-    One query. Two offers of one provider are two columns. "" where a source has no value.
+    One query. Two offers of one provider are two columns. "" where a source has no value. None where the user may not
+    see offers.
     """
-    # Through the reverse relation: the providers app is above this one.
-    rows: Any = model.offers  # type: ignore[attr-defined,unused-ignore]
-    offers = list(
-        rows.filter(is_listed=True)
-        .select_related("provider")
-        .order_by("provider__precedence", "provider__slug", "upstream_id")
-    )
+    offers = extensions.offers_of(user, model)
+    if offers is None:
+        return None
     table = [
-        _row(field, getattr(model, field), [offer.facts.get(field) for offer in offers]) for field in SYNCED_FIELDS
+        _row(field, getattr(model, field), [facts.get(field) for _, facts, _ in offers]) for field in SYNCED_FIELDS
     ]
     table += [
-        _row(f"{name} price, USD per token", model.pricing.get(name), [offer.pricing.get(name) for offer in offers])
-        for name in PRICES
+        _row(f"{kind} price, USD per token", model.pricing.get(kind), [prices.get(kind) for _, _, prices in offers])
+        for kind in PRICES
     ]
-    names = [f"{offer.provider.slug} ({offer.upstream_id})" for offer in offers]
-    return names, [row for row in table if any(row.said)]
+    return [name for name, _, _ in offers], [row for row in table if any(row.said)]
 
 
 def _row(field: str, ours: Any, said: list[Any]) -> Row:

@@ -286,14 +286,3 @@ def repoint(models: Iterable[AIModel], base: AIModel, author: Author) -> int:
             _withdraw_delegation(model, author)
             changed += bool(entries.edit(model, {"base_model": base}, author))
     return changed
-
-
-def hand_over(models: Iterable[AIModel], owner: Any, author: Author) -> int:
-    """Gives these custom models to another owner (None: to nobody), all or none. Raises ValidationError."""
-    changed = 0
-    with transaction.atomic():
-        for model in models:
-            if model.kind != AIModel.Kind.CUSTOM:
-                raise ValidationError(f"{model.model_id} is no custom model.", code="not_custom")
-            changed += bool(entries.edit(model, {"owner": owner}, author))
-    return changed

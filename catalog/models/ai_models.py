@@ -239,7 +239,7 @@ class AIModel(models.Model):
         editable=False,
     )
 
-    # What follows from the providers' offers; written by syncs and by `providers.sync.merge`.
+    # What follows from the providers' offers; written by syncs.
     pricing = StoredJSON(
         default=dict,
         shape=shapes.prices,

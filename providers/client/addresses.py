@@ -122,6 +122,15 @@ def parse_target(url: str) -> Target:
     return Target(scheme, host, port, f"{scheme}://{netloc}{parts.path or '/'}{query}", literal)
 
 
+def host_in(url: str) -> str:
+    """The host of an address that cannot be used, to name it, without its user name and password; "" where none."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    return host[:253] if host.isprintable() else ""
+
+
 def _host(host: str) -> tuple[str, Address | None]:
     if host.startswith("["):
         try:

@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin
 
 import requests
 import urllib3
@@ -27,7 +27,17 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from providers.client.addresses import Address, Target, check_url, inspect_url, judge, origin_of, parse_target, resolve
+from providers.client.addresses import (
+    Address,
+    Target,
+    check_url,
+    host_in,
+    inspect_url,
+    judge,
+    origin_of,
+    parse_target,
+    resolve,
+)
 from providers.client.answers import MAX_VALUES, strict_loads
 from providers.client.errors import UpstreamError
 from providers.client.masking import masked, may_hold
@@ -43,14 +53,8 @@ MAX_REDIRECTS = 3
 _HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
 
 
-_CLIENT_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-    zlib.error,
-)
+# All of requests' own are OSErrors.
+_CLIENT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -348,21 +352,13 @@ def _redirected(target: Target, response: requests.Response) -> Target:
     try:
         found = parse_target(urldefrag(urljoin(target.url, location)).url)
     except (UpstreamError, ValueError):
-        why = f", a redirect to an address that cannot be used{_host_of(location)}"
+        host = host_in(location)
+        why = f", a redirect to an address that cannot be used{host and f', on {host}'}"
         raise _refusal("redirect", target, status, why, status=status) from None
     if found.origin == target.origin:
         return found
     why = f", a redirect to {found.origin}{found.path}; only redirects within {target.origin} are followed"
     raise _refusal("redirect", target, status, why, status=status)
-
-
-def _host_of(location: str) -> str:
-    """`, on example.com`, where the address names a host; never its user name and password."""
-    try:
-        host = urlsplit(location).hostname
-    except ValueError:
-        host = None
-    return f", on {host[:253]}" if host and host.isprintable() else ""
 
 
 def _retry_after(text: str | None) -> float | None:

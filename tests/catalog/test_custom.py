@@ -462,7 +462,7 @@ def test_without_its_base_nobody_uses_it_and_staff_find_another(api, make, mine,
 
 def test_staff_move_it_to_another_owner(api, make, mine, bob, ops):
     make(params={"a": 1})
-    assert custom_models.hand_over(AIModel.objects.custom(), bob, Author.person(ops)) == 1
+    assert entries.edit(AIModel.objects.custom().get(), {"owner": bob}, Author.person(ops)) == ["owner"]
     assert mine.get("/api/models/helper").status_code == 404
     assert api.as_(bob).get("/api/models/helper").json()["params"] == {"a": 1}
     row = FieldChange.objects.get(subject="helper", field="owner")

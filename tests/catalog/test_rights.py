@@ -516,3 +516,26 @@ def test_for_whom_new_models_arrive_is_for_members_to_decide_and_audited(
     assert sorted(provider.new_models_groups.values_list("name", flat=True)) == (after if done else before)
     told = [entry.changes for entry in AuditEntry.objects.filter(subject_type="provider")]
     assert told == ([{"new_models_groups": [before, after]}] if done and before != after else [])
+
+
+@pytest.mark.parametrize(
+    ("also", "sent", "named"),
+    [
+        ((), {"patterns": "hers"}, "patterns"),
+        ((), {"patterns": "acme/open", "scopes": ["models:read", "custom_models:write"]}, "scopes"),
+        ((), {"patterns": "acme/open"}, None),
+        ((CustomModel,), {"patterns": "hers", "scopes": ["models:read", "custom_models:write"]}, None),
+    ],
+)
+def test_a_key_made_for_another_does_not_open_what_they_keep_to_themselves(
+    world, desk, clerk, alice, also, sent, named
+):
+    actor = clerk(ApiKey, *also)
+    form = {"user": str(alice.pk), "name": "k", "mode": "allow_list", "scopes": ["models:read"], "is_active": "on"}
+    before = ApiKey.objects.count()
+    answer = desk(actor).post(page(ApiKey, "add"), form | sent)
+    if named is None:
+        assert ApiKey.objects.count() == before + 1
+    else:
+        assert list(answer.context["adminform"].form.errors) == [named]
+        assert ApiKey.objects.count() == before

@@ -1,0 +1,31 @@
+"""What providers add to the catalog's admin; `ProvidersConfig.ready()` registers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from catalog.models import AIModel
+from providers.models import Provider, ProviderModel
+
+
+def offers_of(user: Any, model: AIModel) -> list[tuple[str, dict[str, Any], dict[str, Any]]] | None:
+    """The offers of the model that are listed now, the best precedence first; None for who may not see offers."""
+    if not user.has_perm("providers.view_providermodel"):
+        return None
+    offers = ProviderModel.objects.filter(model=model, is_listed=True).select_related("provider")
+    return [
+        (f"{offer.provider.slug} ({offer.upstream_id})", offer.facts, offer.pricing)
+        for offer in offers.order_by("provider__precedence", "provider__slug", "upstream_id")
+    ]
+
+
+def provider_names() -> list[tuple[str, str]]:
+    """Slug and name of each provider."""
+    return list(Provider.objects.order_by("slug").values_list("slug", "name"))
+
+
+def address_of_run(run_id: int) -> str:
+    """The page of a sync run in the admin."""
+    return reverse("admin:providers_syncrun_change", args=(run_id,))
