@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog import capabilities as words
-from catalog.pricing import KINDS
+from catalog.pricing import BY_TOKEN, KINDS
 from providers.adapters import values
 from providers.adapters.base import Adapter, ListingBuilder, mapping
 from providers.client.http import UpstreamError
@@ -207,7 +207,7 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
                 draft.problems.append(f"price {name} is in a unit that is not known")
-            otherwise |= name not in (*_PER_MILLION, *KINDS, "finetune")
+            otherwise |= name not in (*_PER_MILLION, *BY_TOKEN, "finetune") and _costs(amount)
     if otherwise:
         # Together, for one, writes zeros for the tokens of what is paid by the hour.
         draft.paid_otherwise()

@@ -84,9 +84,9 @@ def _fields(condition):
 def test_every_field_that_the_rule_reads_is_one_whose_change_asks_who_loses_sight():
     viewer = Viewer(user_id=1)
     parts = [
-        rules._all(rules.SIGHT, viewer),
-        rules._target_seen(viewer),
-        rules._base_seen(viewer, "", rules.MAX_CHAIN - 1),
+        rules._all(rules.SIGHT, AIModel, viewer),
+        rules._target_seen(AIModel, viewer),
+        rules._base_seen(AIModel, viewer, "", rules.MAX_CHAIN - 1),
     ]
     read = {name for part in parts for name in _fields(part)} - {"pk"}
     assert read == set(audience.SIGHT_FIELDS)

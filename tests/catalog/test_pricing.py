@@ -250,6 +250,8 @@ def test_tariffs_are_the_same_where_only_the_hour_differs(one, other, same):
         (windows("0.000001", until=1300), windows("0.000007"), "0.000001"),
         (windows("0.000009", until=1300), windows("0.000007", until=1300), "0.000009"),
         ({"prompt": "0.000001"}, windows("0.000002"), "0.000001"),
+        # By size, not by the clock.
+        ({"prompt": "0.000001", "overrides": [{"min_prompt_tokens": 1000, "prompt": "0.000001"}]}, {}, "0.000001"),
     ],
 )
 def test_a_base_price_that_follows_the_hour_is_steadied(now, before, base):

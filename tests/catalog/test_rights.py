@@ -521,10 +521,10 @@ def test_for_whom_new_models_arrive_is_for_members_to_decide_and_audited(
 @pytest.mark.parametrize(
     ("also", "sent", "named"),
     [
-        ((), {"patterns": "hers"}, "patterns"),
+        ((), {"patterns": "her*\nacme/open"}, "patterns"),
         ((), {"patterns": "acme/open", "scopes": ["models:read", "custom_models:write"]}, "scopes"),
         ((), {"patterns": "acme/open"}, None),
-        ((CustomModel,), {"patterns": "hers", "scopes": ["models:read", "custom_models:write"]}, None),
+        ((CustomModel,), {"patterns": "her*\nacme/open", "scopes": ["models:read", "custom_models:write"]}, None),
     ],
 )
 def test_a_key_made_for_another_does_not_open_what_they_keep_to_themselves(

@@ -14,7 +14,7 @@ from providers.models import Provider, ProviderModel
 from providers.reading.reader import Reader
 from providers.reading.records import ParsedListing, Record, RejectedRecord
 from providers.sync import run as sync
-from providers.sync.diff import Accepted, compare, missing, offers_of, steady
+from providers.sync.diff import Accepted, compare, missing, offers_of
 from providers.sync.guards import judge, waiting_in
 from providers.sync.merge import Merger
 from providers.sync.plan import merge_entries, plan_offers, plan_sync
@@ -164,28 +164,6 @@ def test_the_curated_list_is_planned_and_written_as_any_source(db):
     assert set(rows.values_list("model__model_id", flat=True)) == set(
         AIModel.objects.values_list("model_id", flat=True)
     )
-
-
-NIGHT = {"utc_start": 1000, "utc_end": 100, "prompt": "2"}
-DAY = {"utc_start": 100, "utc_end": 1000, "prompt": "4"}
-NOON = {"utc_start": 1100, "utc_end": 1300, "prompt": "4"}
-
-
-@pytest.mark.parametrize(
-    ("overrides", "base", "before", "price"),
-    [
-        ([], "2", "4", "2"),
-        ([NIGHT, DAY], "2", None, "4"),  # they fill the day: the highest of them
-        ([NOON], "4", "3", "3"),  # noon's price, so the known base stays
-        ([NOON], "5", "3", "5"),  # no window's price, so a new base
-        ([NOON], "4", None, "4"),  # nothing is known yet
-        ([{"min_prompt_tokens": 1000, "prompt": "2"}], "2", "4", "2"),  # by size, not by the clock
-    ],
-)
-def test_a_base_price_does_not_follow_the_clock(overrides, base, before, price):
-    pricing = {"prompt": base, "overrides": overrides}
-    known = {"prompt": before, "overrides": overrides} if before else {}
-    assert steady(pricing, known) == {"prompt": price, "overrides": overrides}
 
 
 def source_of(upstream, field):
