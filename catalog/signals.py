@@ -19,16 +19,36 @@ Flag = get_waffle_flag_model()
 User = get_user_model()
 
 
-def _raise_version(sender: Any, **_: Any) -> None:
-    """Bulk writes raise it in AIModelQuerySet."""
-    CatalogVersion.objects.bump()
+# What decides what a reader gets. Bulk writes of AI models raise the version in AIModelQuerySet.
 
 
-# What decides what a reader gets.
-for _model in (AIModel, AccessGrant, Tag, ModelImage, Group, Flag):
-    post_save.connect(_raise_version, sender=_model)
-    post_delete.connect(_raise_version, sender=_model)
-m2m_changed.connect(_raise_version, sender=AIModel.tags.through)
+@receiver([post_save, post_delete], sender=AIModel)
+def raise_version_of_model(sender: Any, instance: AIModel, **_: Any) -> None:
+    CatalogVersion.objects.bump([instance.pk])
+
+
+@receiver([post_save, post_delete], sender=AccessGrant)
+@receiver([post_save, post_delete], sender=ModelImage)
+def raise_version_of_what_belongs_to_a_model(sender: Any, instance: AccessGrant | ModelImage, **_: Any) -> None:
+    CatalogVersion.objects.bump([instance.model_id])
+
+
+@receiver([post_save, post_delete], sender=Tag)
+def raise_version_of_tag(sender: Any, instance: Tag, created: bool = False, **_: Any) -> None:
+    # Any model may have a tag that gets another name.
+    CatalogVersion.objects.bump([] if created else None)
+
+
+@receiver(m2m_changed, sender=AIModel.tags.through)
+def raise_version_of_tagged_models(sender: Any, instance: Any, reverse: bool, **_: Any) -> None:
+    CatalogVersion.objects.bump(None if reverse else [instance.pk])
+
+
+@receiver([post_save, post_delete], sender=Group)
+@receiver([post_save, post_delete], sender=Flag)
+def raise_version_of_groups_and_flags(sender: Any, **_: Any) -> None:
+    # A caller has other groups and flags then, and so another fingerprint.
+    CatalogVersion.objects.bump([])
 
 
 @receiver(pre_delete, sender=AIModel)
@@ -50,7 +70,7 @@ def refresh_models_of_owner(sender: Any, instance: Any, created: bool, update_fi
     keys = list(AIModel.objects.filter(owner=instance.pk).values_list("pk", flat=True))
     if keys:
         derived.refresh(AIModel, keys)
-        CatalogVersion.objects.bump()
+        CatalogVersion.objects.bump(keys)
 
 
 @receiver(pre_delete, sender=Flag)

@@ -1,19 +1,29 @@
-"""The catalog's version number: grows in every transaction that changes what a reader may get.
+"""The catalog's version number and its journal: what each version changed.
 
-Readers cache what they have made under the number that they read before making it, so a number may be too old for what
-is cached under it (it is then made again once) but never too new.
+The number grows in every transaction that changes what a reader may get. Readers cache what they have made under the
+number that they read before making it, so a number may be too old for what is cached under it (it is then made again
+once) but never too new. A process that is behind reads in the journal which models have changed, and reads only those.
 
 Numbers never repeat. A database that was restored, or that lost its last writes in a failover, goes back to an earlier
 number; the next one is ahead of the clock's reading then, and so of every number that was given before.
 """
 
-import time
+from __future__ import annotations
 
-from django.db import models
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, models, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
 _ONLY_ROW = 1
+# More changed models than this are not named: processes then read all of them.
+MOST_NAMED = 500
+# How long the journal reaches back, in the microseconds that version numbers are.
+_REACH = 3_600_000_000
 
 
 def first() -> int:
@@ -26,13 +36,91 @@ def after(field: str) -> Greatest:
     return Greatest(F(field) + 1, first())
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a version changed: the models of these keys (None: any model), and beyond them the sight of others."""
+
+    keys: frozenset[int] | None = None
+    sight: bool = False
+
+    @classmethod
+    def of(cls, keys: Iterable[int] | None, sight: bool = False) -> Changed:
+        named = None if keys is None else frozenset(keys)
+        return cls(None if named is None or len(named) > MOST_NAMED else named, sight)
+
+    def __or__(self, other: Changed) -> Changed:
+        keys = None if self.keys is None or other.keys is None else self.keys | other.keys
+        return Changed.of(keys, self.sight or other.sight)
+
+    def covers(self, other: Changed) -> bool:
+        return self | other == self
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """Marks a transaction in which the number was raised. Django forgets it with the savepoint that is rolled back."""
+
+    number: int
+    changed: Changed
+
+    def __call__(self) -> None:
+        """Nothing is left to do on commit."""
+
+
+def _raised_in(connection: Any) -> Iterator[_Raised]:
+    """The marks of what certainly is written when this transaction commits, as far as it is now.
+
+    One of a savepoint that is over says nothing: whether that was rolled back is not known of what was added to it. The
+    transaction that a test is wrapped in is none, as its readers see each change.
+    """
+    blocks = connection.atomic_blocks
+    in_test = any(getattr(block, "_from_testcase", False) for block in blocks)
+    is_real = any(not getattr(block, "_from_testcase", False) for block in blocks)
+    for savepoints, mark, *_ in connection.run_on_commit if is_real else ():
+        # None stands for a block without a savepoint of its own.
+        within = set(savepoints) - {None}
+        if isinstance(mark, _Raised) and within <= set(connection.savepoint_ids) and (within or not in_test):
+            yield mark
+
+
 class CatalogVersionManager(models.Manager["CatalogVersion"]):
-    def bump(self) -> None:
-        """Raises the number, in the caller's transaction."""
+    def bump(self, keys: Iterable[int] | None = None, *, sight: bool = False) -> None:
+        """Raises the number in the caller's transaction, once, and notes the models of these keys as changed.
+
+        Without keys any model may have changed. `sight`: somebody may see more or less, for a reason that is no change
+        of these models.
+        """
+        connection, changed = connections[self.db], Changed.of(keys, sight)
+        if connection.in_atomic_block:
+            self._bump(connection, changed)
+        else:
+            with transaction.atomic(using=self.db):
+                self._bump(connection, changed)
+
+    def _bump(self, connection: Any, changed: Changed) -> None:
+        marks = list(_raised_in(connection))
+        if any(mark.changed.covers(changed) for mark in marks):
+            return
+        if marks:
+            number = marks[-1].number
+            entry = CatalogChange.objects.get(version=number)
+            entry.set(entry.changed | changed)
+            entry.save(update_fields=["keys", "sight"])
+        else:
+            number = self._raise()
+            entry = CatalogChange(version=number)
+            entry.set(changed)
+            entry.save(force_insert=True)
+            if entry.pk % 256 == 0:
+                CatalogChange.objects.filter(version__lt=number - _REACH).delete()
+        transaction.on_commit(_Raised(number, changed), using=self.db)
+
+    def _raise(self) -> int:
         if not self.filter(pk=_ONLY_ROW).update(number=after("number")):
             _, made = self.get_or_create(pk=_ONLY_ROW, defaults={"number": first()})
             if not made:
-                self.bump()
+                return self._raise()
+        return self.current()
 
     def current(self) -> int:
         """The number now; 0 for a catalog that was never written."""
@@ -48,3 +136,35 @@ class CatalogVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class CatalogChangeManager(models.Manager["CatalogChange"]):
+    def between(self, version: int, now: int) -> Changed | None:
+        """What changed after `version`, up to and with `now`; None where the journal does not say it all."""
+        entries = list(self.filter(version__gte=version, version__lte=now).order_by("version"))
+        if not entries or entries[0].version != version or entries[-1].version != now:
+            return None
+        changed = Changed(frozenset())
+        for entry in entries[1:]:
+            changed |= entry.changed
+        return changed
+
+
+class CatalogChange(models.Model):
+    """The journal: what one version of the catalog changed."""
+
+    version = models.BigIntegerField(unique=True)
+    keys = models.JSONField(null=True, help_text="Of AI models; null: any of them.")
+    sight = models.BooleanField(default=False)
+
+    objects = CatalogChangeManager()
+
+    def __str__(self) -> str:
+        return f"{self.version}: {'any' if self.keys is None else len(self.keys)}"
+
+    @property
+    def changed(self) -> Changed:
+        return Changed.of(self.keys, self.sight)
+
+    def set(self, changed: Changed) -> None:
+        self.keys, self.sight = None if changed.keys is None else sorted(changed.keys), changed.sight

@@ -27,4 +27,4 @@ def raise_version_after_deletion(sender: Any, instance: ModelPreference, origin:
 
 @receiver([post_save, post_delete], sender=DefaultModel)
 def raise_version_of_catalog(sender: Any, **_: Any) -> None:
-    CatalogVersion.objects.bump()
+    CatalogVersion.objects.bump([], sight=True)

@@ -8,7 +8,7 @@ does not grow with either.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any
@@ -78,14 +78,17 @@ def _named(keys: Iterable[Any], path: str) -> Q:
     return Q(**{f"{path}__in": wanted}) if len(wanted) <= FEW else Q()
 
 
-def _with_built_upon(keys: Iterable[int]) -> frozenset[int]:
-    """The models, their aliases, and the custom models that stand upon any of these."""
+def with_built_upon(keys: Iterable[int], former_ids: Collection[str] = ()) -> frozenset[int]:
+    """The models, their aliases, and the custom models that are built upon any of these.
+
+    `former_ids` are those that some of the models had: an alias may name one.
+    """
     wanted = set(keys)
     aliases = list(AIModel.objects.filter(alias_of__gt="").order_by().values_list("pk", "alias_of"))
     targets = AIModel.objects.filter(model_id__in={target for _, target in aliases}).order_by()
     pk_of = dict(targets.values_list("model_id", "pk"))
     for _ in range(rules.MAX_ALIASES):
-        wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted}
+        wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted or target in former_ids}
     found = wanted
     for _ in range(rules.MAX_CHAIN - 1):
         rows = AIModel.objects.custom().filter(_named(found, "base_model")).order_by()
@@ -175,7 +178,7 @@ def _ids_to_allow(chain: list[dict[str, Any]]) -> tuple[str, ...]:
 
 def of(models: Iterable[int]) -> Audience:
     """Who sees these models, and the custom models built upon them, as things stand now."""
-    keys = _with_built_upon(models)
+    keys = with_built_upon(models)
     alike = _alike(keys)
     people = get_user_model()._default_manager.filter(is_active=True).annotate(**callers.columns(""))
     ways: dict[Any, Viewer] = {}

@@ -30,9 +30,13 @@ class Caller:
     @property
     def fingerprint(self) -> str:
         """A short text that differs wherever the answers could. Keyed: it covers rights that no answer names."""
+        return keyed("caller", f"{self.catalog_version} {self.identity}".encode())
+
+    @property
+    def identity(self) -> str:
+        """The same, whatever the version of the catalog is."""
         viewer = self.viewer
         parts = (
-            self.catalog_version,
             self.preferences_version,
             viewer.user_id,
             sorted(viewer.groups),
@@ -41,7 +45,7 @@ class Caller:
             viewer.no_new_since,
             sorted(viewer.include),
         )
-        return keyed("caller", repr(parts).encode())
+        return keyed("viewer", repr(parts).encode())
 
     def including(self, words: Any) -> Caller:
         return replace(self, viewer=self.viewer.including(words))

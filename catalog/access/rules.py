@@ -329,11 +329,17 @@ def usable(model_class: Any, viewer: Viewer) -> Q:
 # One model, with reasons.
 
 
-def _is_enabled(viewer: Viewer, model: Any) -> bool:
-    if viewer.user_id is not None:
-        own = extensions.own_switches(viewer.user_id).filter(model=model.pk).first()
-        if own is not None:
-            return bool(own.is_enabled)
+def switches_of(viewer: Viewer, keys: Iterable[int]) -> dict[int, bool]:
+    """The viewer's own switches of these models."""
+    if viewer.user_id is None:
+        return {}
+    return dict(extensions.own_switches(viewer.user_id).filter(model__in=keys).values_list("model", "is_enabled"))
+
+
+def is_enabled(viewer: Viewer, model: Any, own: bool | None) -> bool:
+    """`enabled` for a row at hand; `own` is the viewer's own switch of it, or None."""
+    if own is not None:
+        return own
     return model.enabled_by_default and (viewer.no_new_since is None or model.created_at <= viewer.no_new_since)
 
 
@@ -369,7 +375,8 @@ def sight(viewer: Viewer, model: Any) -> Iterator[Check]:
 
 def explain(viewer: Viewer, model: Any) -> list[Check]:
     """Every condition of `visible` and `usable`, each decided for this viewer."""
-    is_available, is_enabled = model.is_available, _is_enabled(viewer, model)
+    own = switches_of(viewer, [model.pk]).get(model.pk)
+    is_available, switched_on = model.is_available, is_enabled(viewer, model, own)
     return [
         *sight(viewer, model),
         Check(
@@ -381,9 +388,9 @@ def explain(viewer: Viewer, model: Any) -> list[Check]:
         ),
         Check(
             "enabled",
-            is_enabled,
+            switched_on,
             "The user's own switch or the default is on."
-            if is_enabled
+            if switched_on
             else "It is switched off for this user; PATCH /api/models switches it on.",
         ),
     ]

@@ -17,29 +17,26 @@ from typing import Any
 import orjson
 from cachetools import LRUCache
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Q, QuerySet, Subquery
 
 from catalog import extensions
 from catalog.access import rules
 from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
+from catalog.api import rebuild
+from catalog.api.rebuild import Step
 from catalog.api.serializers.items import CatalogItemSerializer
 from catalog.capabilities import CHAT
-from catalog.db.functions import JSONArray
 from catalog.db.unreadable import render_or_report
 from catalog.dialects.cli import CliRowSerializer
 from catalog.dialects.openai import OpenAIModelSerializer
-from catalog.models import AIModel, CatalogVersion, Tag
+from catalog.models import AIModel, CatalogChange, CatalogVersion
 
 AVAILABLE, ENABLED, REFUSED = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
 
 # How often a catalog that goes on changing is read for one request.
 _TRIES = 5
-# Columns that no answer holds; some are large.
-_UNUSED = (
-    "upstream", "notes", "search_text", "facets", "name_key", "extras", "params", "meta", "pinned_fields",
-)  # fmt: skip
 
 
 class CatalogBusy(Exception):
@@ -61,6 +58,7 @@ class RenderedModel:
     openai: bytes | None
     # The id of what it stands for, which not everyone who sees it may know; "" where it is no alias.
     alias_of: str = ""
+    priority: int = 0
 
     @classmethod
     def of(cls, model: AIModel) -> RenderedModel:
@@ -71,6 +69,7 @@ class RenderedModel:
             orjson.dumps(_CLI_ROW.to_representation(model))[:-1] if CHAT in model.capabilities else None,
             orjson.dumps(_OPENAI_MODEL.to_representation(model)) if model.supported_in_api else None,
             model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
+            model.priority,
         )
 
 
@@ -82,10 +81,67 @@ class RenderedCatalog:
     by_pk: dict[int, RenderedModel]
     # Those that cannot be rendered.
     left_out: frozenset[int] = frozenset()
+    # The last changes, the newest at the end.
+    steps: tuple[Step, ...] = ()
 
     @cached_property
     def pk_of(self) -> dict[str, int]:
         return {rendered_model.model_id: pk for pk, rendered_model in self.by_pk.items()}
+
+    def rank(self, pk: int) -> tuple[int, str]:
+        """What catalog answers are sorted by."""
+        return -self.by_pk[pk].priority, self.by_pk[pk].model_id
+
+    def at(self, version: int) -> RenderedCatalog | None:
+        """The catalog at a later version, of which only what has changed is read.
+
+        None where the journal does not say what that is, or where it goes on changing while it is read.
+        """
+        changed = CatalogChange.objects.between(self.version, version)
+        if changed is None or changed.keys is None or changed.keys & self.left_out:
+            return None
+        former_ids = {self.by_pk[pk].model_id for pk in changed.keys if pk in self.by_pk}
+        models = rebuild.read(changed.keys, former_ids) if changed.keys else {}
+        # What was read by several statements is of one state, if that is still the state.
+        if models and CatalogVersion.objects.current() != version:
+            return None
+        by_pk, left_out = dict(self.by_pk), set(self.left_out)
+        born = frozenset(pk for pk in models if pk not in by_pk and pk not in left_out)
+        for pk, model in models.items():
+            by_pk.pop(pk, None)
+            left_out.discard(pk)
+            if model is None:
+                continue
+            rendered_model = render_or_report(model.model_id, RenderedModel.of, model)
+            if rendered_model is None:
+                left_out.add(pk)
+            else:
+                by_pk[pk] = rendered_model
+        step = Step(self.version, models, born, changed.sight)
+        return RenderedCatalog(version, by_pk, frozenset(left_out), rebuild.remembered(self.steps, step))
+
+    def brought_up(self, visibility: Visibility, viewer: Viewer) -> Visibility | None:
+        """What the viewer sees now, from what they saw at an earlier version; None where it must be read."""
+        step = rebuild.since(self.steps, visibility.version)
+        if step is None:
+            return None
+        old = visibility.mark_of
+        marks = rebuild.marks_of(viewer, (model for pk, model in step.models.items() if model and pk in self.by_pk))
+        # Which default models there are was read of those in sight alone, and in their order.
+        defaults = step.models.keys() & {*visibility.group_defaults}
+        if defaults or any(pk not in old and pk not in step.born for pk in marks):
+            return None
+        pks = rebuild.moved(visibility.pks, step.models, marks, self.rank)
+        mark_of = {**old, **{pk: _mark(*mark) for pk, mark in marks.items()}}
+        seen = frozenset(pks) if step.models.keys() & {visibility.own_default, visibility.site_default} else None
+        return replace(
+            visibility,
+            version=self.version,
+            pks=pks,
+            marks=bytes(mark_of[pk] for pk in pks),
+            own_default=visibility.own_default if seen is None or visibility.own_default in seen else None,
+            site_default=visibility.site_default if seen is None or visibility.site_default in seen else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -161,7 +217,7 @@ class Snapshot:
     """What a process has read and rendered. Any of it may be dropped at any time."""
 
     rendered: RenderedCatalog = field(default_factory=lambda: RenderedCatalog(-1, {}))
-    # By fingerprint, and by dialect and fingerprint; bounded by about the bytes that they take.
+    # By who looks, and by dialect and fingerprint; bounded by about the bytes that they take.
     visibilities: LRUCache[str, Visibility] = field(
         default_factory=lambda: LRUCache(32_000_000, lambda visibility: 9 * len(visibility.marks) + 2_000)
     )
@@ -217,15 +273,20 @@ class Snapshot:
             # One thread reads; those that wait take what it has read.
             with self._loading:
                 if self.rendered is rendered:
-                    return self._read_all(caller)
+                    later = None if _in_transaction() else rendered.at(caller.catalog_version)
+                    if later is None:
+                        return self._read_all(caller)
+                    self.rendered = later
                 rendered = self.rendered
         if rendered.version != caller.catalog_version:
             return None
         with self._lock:
-            stored = self.visibilities.get(caller.fingerprint)
-        if stored is not None:
+            stored = self.visibilities.get(caller.identity)
+        if stored is not None and stored.version == rendered.version:
             return rendered, stored
-        visibility = _read_visibility(caller.viewer).without(rendered.left_out)
+        visibility = stored and rendered.brought_up(stored, caller.viewer)
+        if visibility is None:
+            visibility = _read_visibility(caller.viewer).without(rendered.left_out)
         self._store_visibility(caller, visibility)
         return rendered, visibility
 
@@ -239,7 +300,7 @@ class Snapshot:
     def _store_visibility(self, caller: Caller, visibility: Visibility) -> None:
         # Read later than the caller was: under another version it would be the wrong one.
         if visibility.version == caller.catalog_version:
-            self._store(self.visibilities, caller.fingerprint, visibility)
+            self._store(self.visibilities, caller.identity, visibility)
 
 
 snapshot = Snapshot()
@@ -281,11 +342,7 @@ def _read_visibility(viewer: Viewer) -> Visibility:
 
 def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     """Every model, and what this viewer sees of them, by the same one statement."""
-    tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
-    rows = _marked(AIModel.objects.defer(*_UNUSED), viewer).annotate(
-        shown_tags=Subquery(tags.annotate(_names=JSONArray("name")).values("_names")),
-        _visible=rules.visible(AIModel, viewer),
-    )
+    rows = _marked(rebuild.tagged(AIModel.objects.all()), viewer).annotate(_visible=rules.visible(AIModel, viewer))
     rendered: dict[int, RenderedModel] = {}
     left_out = []
     seen = []
@@ -305,13 +362,17 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     return RenderedCatalog(version, rendered, frozenset(left_out)), _visibility(seen, version)
 
 
+def _mark(available: bool, enabled: bool, refused: bool) -> int:
+    return (available and AVAILABLE) | (enabled and ENABLED) | (refused and REFUSED)
+
+
 def _visibility(rows: Iterable[tuple[Any, ...]], version: int) -> Visibility:
     pks, marks = array("q"), bytearray()
     own = site = None
     groups: list[tuple[int, int]] = []
     for pk, _, available, enabled, refused, is_own, group_rank, is_site in rows:
         pks.append(pk)
-        marks.append((available and AVAILABLE) | (enabled and ENABLED) | (refused and REFUSED))
+        marks.append(_mark(available, enabled, refused))
         if is_own:
             own = pk
         if is_site:

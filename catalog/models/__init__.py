@@ -5,13 +5,14 @@ from catalog.models.grants import AccessGrant
 from catalog.models.history import AuditEntry, FieldChange, SentForm
 from catalog.models.images import ModelImage
 from catalog.models.tags import Tag
-from catalog.versions import CatalogVersion
+from catalog.versions import CatalogChange, CatalogVersion
 
 __all__ = [
     "AIModel",
     "AIModelQuerySet",
     "AccessGrant",
     "AuditEntry",
+    "CatalogChange",
     "CatalogVersion",
     "CustomModel",
     "FieldChange",

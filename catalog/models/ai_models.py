@@ -32,7 +32,7 @@ from catalog.validation.values import (
     validate_text,
     validate_words,
 )
-from catalog.versions import CatalogVersion
+from catalog.versions import MOST_NAMED, CatalogVersion
 
 # Wide columns that no item shows.
 _UNSHOWN = (
@@ -111,23 +111,29 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         return self.shown_to(viewer).findable_by(viewer).filter(model_id=model_id).first()
 
     def update(self, **values: Any) -> int:
-        CatalogVersion.objects.bump()
         # bulk_update() comes with what follows already.
-        if not DERIVED_FROM & set(values) or set(DERIVED_FIELDS) <= set(values):
-            return super().update(**values)
-        with transaction.atomic():
-            keys = list(self.order_by().values_list("pk", flat=True))
+        is_source = bool(DERIVED_FROM & set(values)) and not set(DERIVED_FIELDS) <= set(values)
+        with transaction.atomic(savepoint=False):
+            keys = self.order_by().values_list("pk", flat=True)
+            named = list(keys if is_source else keys[: MOST_NAMED + 1])
             changed = super().update(**values)
-            derived.refresh(self.model, keys)
-            derived.refresh_dependents(self.model, keys)
+            if is_source:
+                derived.refresh(self.model, named)
+                derived.refresh_dependents(self.model, named)
+            # Lock order: model rows first, then the version row; the reverse deadlocks.
+            CatalogVersion.objects.bump(named)
         return changed
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
             derived.set_derived(row)
-        CatalogVersion.objects.bump()
-        return super().bulk_create(rows, *args, **kwargs)
+        with transaction.atomic(savepoint=False):
+            made = super().bulk_create(rows, *args, **kwargs)
+            # Rows that were there already have no keys here.
+            keys = [row.pk for row in made]
+            CatalogVersion.objects.bump(None if None in keys else keys)
+        return made
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         rows = list(objs)
@@ -135,10 +141,10 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
             derived.set_derived(row)
         inherited = INHERITED_FIELDS if any(row.kind == AIModel.Kind.CUSTOM for row in rows) else ()
         names = {*fields, *inherited, *DERIVED_FIELDS}
-        with transaction.atomic():
-            CatalogVersion.objects.bump()
+        with transaction.atomic(savepoint=False):
             update_rows(AIModel, rows, sorted(names))
             derived.refresh_dependents(self.model, [row.pk for row in rows])
+            CatalogVersion.objects.bump(row.pk for row in rows)
         return len(rows)
 
 

@@ -43,7 +43,7 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
         row.model_id = keys[change.entry] if isinstance(change.entry, str) else change.entry
         history.append(row)
     FieldChange.objects.bulk_create(history, BATCH)
-    CatalogVersion.objects.bump()
+    CatalogVersion.objects.bump([])
 
 
 def _create_entries(entries: Mapping[str, Mapping[str, Any]], provider: Provider | None) -> dict[str, int]:
