@@ -256,7 +256,11 @@ def _without(listed: ProviderList, source: str, error: str, tried: int = 0) -> S
     return State(f"{listed.provider}_unreachable", tried or int(datetime.now(UTC).timestamp()), error=error)
 
 
-@cached(LRUCache(128), lambda listed, state, caller: (listed, caller.fingerprint, state.stamp), lock=threading.Lock())
+@cached(
+    LRUCache(16_000_000, len),
+    lambda listed, state, caller: (listed, caller.fingerprint, state.stamp),
+    lock=threading.Lock(),
+)
 def answer(listed: ProviderList, state: State, caller: Caller) -> bytes:
     """The body for this viewer, as JSON. A process makes each once, not once a request."""
     return orjson.dumps(_body(listed, state, caller))
@@ -284,6 +288,7 @@ def _rendered(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
     return orjson.dumps(listed.item.to_representation(record))
 
 
-@cached(LRUCache(8), lambda copy: (copy.pk, copy.fetched_at), lock=threading.Lock())
+# A list that is longer than any real one is parsed again rather than kept.
+@cached(LRUCache(10_000, len), lambda copy: (copy.pk, copy.fetched_at), lock=threading.Lock())
 def _items_of(copy: ProviderCopy) -> cache.Items:
     return cache.items_of(copy)

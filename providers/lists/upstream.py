@@ -21,9 +21,9 @@ from providers.reading.reader import Reader
 
 # Kinds that list nothing to a caller without a key, or that are not asked without one.
 WITHOUT_CREDENTIAL = frozenset({"ollama"})
-# Of one answer: many times the largest recorded. Parsing it blocks the interpreter for other requests of the process;
-# a sync may take more, in its own time.
-MAX_BYTES, MAX_VALUES = 4_000_000, 100_000
+# Of one answer: about three times the largest recorded. Parsing it blocks the interpreter for other requests of the
+# process; a sync may take more, in its own time.
+MAX_BYTES, MAX_VALUES = 4_000_000, 60_000
 
 
 class HurriedClient(UpstreamClient):
