@@ -1,4 +1,7 @@
-"""Routes of the app. The last takes whatever else stands behind /api/models/: it is a model's id."""
+"""Routes of the app. The last takes whatever else stands behind /api/models/: it is a model's id.
+
+/api/models itself, with each user's switches, is a route of the app of preferences.
+"""
 
 from django.urls import URLPattern, URLResolver, path
 

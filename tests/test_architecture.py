@@ -153,6 +153,25 @@ def test_no_import_hides_inside_a_function(app, path):
     assert inside == [], f"{path}: lines {inside}"
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith("config")])
+def test_below_the_views_nobody_knows_http(name):
+    text = MODULES[name].read_text()
+    knows = "rest_framework" in text or "from django.http" in text
+    views = (
+        "api",
+        "dialects",
+        "views",
+        "serializers",
+        "authentication",
+        "middleware",
+        "admin",
+        "templatetags",
+        "commands",
+    )
+    # Of what is asked at pages: whose request it is.
+    assert not knows or {*views} & {*name.split(".")} or name == "catalog.access.rights"
+
+
 @pytest.mark.parametrize("app", ["catalog", "providers"])
 def test_the_ground_floor_of_an_app_has_at_most_twelve_modules(app):
     ground = [path.name for path in (ROOT / app).glob("*.py") if path.name != "__init__.py"]

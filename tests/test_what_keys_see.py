@@ -1,7 +1,7 @@
 """No key sees or changes a model outside its policy and its owner's sight, on any route that can name a model.
 
-Random worlds, each asked through the API and compared with the rule as it is written in DESIGN.md, section 4, and
-told again here, model by model, without a line of catalog/access/rules.py. One example is one route's word on one model for
+Random worlds, each asked through the API and compared with the rule as it is written a second time here, model by
+model, without a line of catalog/access/rules.py. One example is one route's word on one model for
 one key; the worlds below give more than 100,000 on each database. SIGHT_WORLDS=N asks N worlds.
 """
 

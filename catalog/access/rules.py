@@ -1,4 +1,4 @@
-"""Who sees what: the one rule (DESIGN.md, section 4).
+"""Who sees what: the one rule.
 
 Each condition stands here once, in two forms: as a filter for lists and as a decision about one model with its
 reason. Tests hold the two to the same answer. Every list, detail, preference write, default and preview asks here.
@@ -21,7 +21,7 @@ from catalog.access.viewers import Viewer
 
 EXPERIMENTAL_FLAG = "experimental_models"
 
-# A custom model, the one it is built on, and the catalog entry below: no longer chain can be made.
+# A custom model, the one it is built on, and the catalog entry below. AIModel refuses a longer chain.
 MAX_CHAIN = 3
 # What an alias stands for may be an alias itself; one that leads further than this, or in a circle, shows nothing.
 MAX_ALIASES = 2

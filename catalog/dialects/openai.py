@@ -1,4 +1,7 @@
-"""An AI model as OpenAI's clients read it, with what other clients of that dialect look for beside it."""
+"""An AI model as OpenAI's clients read it, with what other clients of that dialect look for beside it.
+
+What is refused under /v1 is worded in config/api/errors.py.
+"""
 
 from __future__ import annotations
 

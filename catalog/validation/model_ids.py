@@ -20,7 +20,7 @@ _INVISIBLE = re.compile(
 
 
 def problem_of(text: object) -> str | None:
-    """A sentence on why `text` is no model id, or None where it is one (DESIGN.md, Words)."""
+    """A sentence on why `text` is no model id, or None where it is one."""
     if isinstance(text, str) and WILDCARD in text:
         return f"A model id has no {WILDCARD}: in the policy of a key that stands for any characters."
     return problem_of_pattern(text)

@@ -292,11 +292,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception. Middleware may meet a database that is gone, too.
     exception = sys.exc_info()[1]
     if isinstance(exception, Exception) and (sentence := database.trouble(exception)):
-        return databaserefusal(request, exception, sentence)
+        return database_refusal(request, exception, sentence)
     return answer(request, 500)
 
 
-def databaserefusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
+def database_refusal(request: HttpRequest, exception: Exception, sentence: str) -> HttpResponse:
     _log_outage(exception)
     return _silence(answer(request, 503, sentence))
 
@@ -349,7 +349,7 @@ class ErrorsMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if sentence := database.trouble(exception):
-            return databaserefusal(request, exception, sentence)
+            return database_refusal(request, exception, sentence)
         # The admin's lists and forms take their address as it is, also years and keys that cannot be.
         typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
         if typed and isinstance(exception, ValueError | OverflowError | DataError):

@@ -1,7 +1,8 @@
 """The registry of adapters: a new kind of provider is one file and one line here."""
 
 from providers.adapters.anthropic import Anthropic
-from providers.adapters.base import Adapter, Answer, BadRecord, Listing, short_name
+from providers.adapters.base import Adapter, Answer, BadRecord, short_name
+from providers.adapters.builder import Listing
 from providers.adapters.compatible import Compatible
 from providers.adapters.google import Google
 from providers.adapters.litellm import LiteLLM

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, mapping
 
 VERSION = "2023-06-01"
 

@@ -10,7 +10,8 @@ from typing import Any
 from catalog import capabilities as words
 from catalog.pricing import BY_TOKEN, KINDS
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, mapping
 from providers.client.http import UpstreamError
 
 _CONTEXT = (

@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, mapping
 from providers.client.http import UpstreamClient, UpstreamError
 
 _PREFIX = "models/"

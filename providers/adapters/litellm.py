@@ -19,7 +19,7 @@ from catalog.capabilities import (
 )
 from providers.adapters import values
 from providers.adapters.authors import our_ids
-from providers.adapters.base import ListingBuilder, mapping
+from providers.adapters.builder import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
 from providers.client.http import UpstreamError
 

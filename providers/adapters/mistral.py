@@ -4,7 +4,8 @@ from typing import Any
 
 from catalog.capabilities import COMPLETION, MODERATION, OTHER, SPEECH, TRANSCRIPTION, task_of_name
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, mapping
 
 _FLAGS = (("supports_tools", "function_calling"), ("supports_reasoning", "reasoning"), ("supports_images", "vision"))
 

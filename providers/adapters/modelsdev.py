@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from catalog.capabilities import EMBEDDINGS, task_of_name
 from providers.adapters import values
 from providers.adapters.authors import our_ids
-from providers.adapters.base import ListingBuilder, mapping
+from providers.adapters.builder import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
 from providers.client.http import UpstreamError
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, task_of_name
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, count, mapping
+from providers.adapters.base import Adapter, count
+from providers.adapters.builder import ListingBuilder, mapping
 from providers.client.http import UpstreamClient, UpstreamError
 
 # Servers before 0.30 list no capabilities and need one call per model; beyond this many the names decide.

@@ -4,7 +4,8 @@ from typing import Any
 
 from catalog.capabilities import EMBEDDINGS
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder
 
 _OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len", "meta", "context_length"})
 

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from catalog.pricing import CONDITIONS, KINDS
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, Rejected, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, Rejected, mapping
 from providers.adapters.values import Unusable
 from providers.client.http import UpstreamClient, UpstreamError
 

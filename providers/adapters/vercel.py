@@ -4,7 +4,8 @@ from typing import Any
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, RERANK, SPEECH, TRANSCRIPTION, VIDEO_GENERATION
 from providers.adapters import values
-from providers.adapters.base import Adapter, ListingBuilder, mapping
+from providers.adapters.base import Adapter
+from providers.adapters.builder import ListingBuilder, mapping
 
 _PRICES = (
     ("prompt", "input"),

@@ -30,7 +30,7 @@ from providers.offers.history import Price, availability, price_history
 from providers.sync.diff import OFFER_FIELDS
 
 SHOWN = 200
-# The kinds of price that have a line of their own in the form (DESIGN.md, section 12).
+# The kinds of price that have a line of their own in the form.
 LINES = (
     "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
     "input_cache_write", "audio",

@@ -1,4 +1,4 @@
-"""The provider lists of the API: what an upstream lists, in the shapes that web frontends know (DESIGN.md 5.4).
+"""The provider lists of the API: what an upstream lists, in the shapes that web frontends know.
 
 A list is answered from the stored copy (providers/lists/cache.py), else from the curated list; either way less what the
 viewer may not see.

@@ -1,4 +1,4 @@
-"""The one rule of sight: as a filter and as a decision it says the same, and the same as DESIGN.md tells it."""
+"""The one rule of sight: as a filter and as a decision it says the same, and what its tables here say."""
 
 import itertools
 from datetime import timedelta

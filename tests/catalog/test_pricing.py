@@ -19,7 +19,7 @@ from catalog.pricing import (
     read,
     worded,
 )
-from providers.adapters.base import ListingBuilder
+from providers.adapters.builder import ListingBuilder
 from providers.admin.offers import OfferForm
 from providers.models import Provider, ProviderModel
 from providers.reading.curated import entries

@@ -1,4 +1,4 @@
-"""providers/sync/guards.py and held_runs.py: what a sync does not do unseen (DESIGN.md, section 6)."""
+"""providers/sync/guards.py and held_runs.py: what a sync does not do unseen."""
 
 from datetime import timedelta
 
