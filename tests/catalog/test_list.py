@@ -467,3 +467,33 @@ def test_hostile_text_comes_back_as_it_is_and_breaks_no_page(mine, preset, text)
     assert response["X-Content-Type-Options"] == "nosniff"
     item = next(item for item in response.json()["items"] if item["id"] == "helper")
     assert (item["name"], item["params"]) == (text, {text: text})
+
+
+@pytest.mark.parametrize("query", ["", "?query=m1&order_by=price&page_size=2&page=2", "?tag=fast&is_enabled=true"])
+def test_a_page_that_was_asked_before_costs_no_statement_of_its_own(api, alice, bob, make_model, query):
+    for number in range(12):
+        make_model(f"acme/m{number}", tags=["fast"])
+    caller, path = api.as_(alice), f"/api/models/list{query}"
+    first = caller.get(path)
+    with CaptureQueriesContext(connection) as queries:
+        again = caller.get(path)
+    # The session, its user, and the caller with the versions.
+    assert len(queries) == 3
+    assert (again.content, again.headers["Link"]) == (first.content, first.headers["Link"])
+    for other, there in ((api.as_(bob), path), (caller, f"{path}{'&' if query else '?'}direction=asc")):
+        with CaptureQueriesContext(connection) as queries:
+            other.get(there)
+        assert len(queries) > 3
+
+
+def test_a_page_that_was_asked_before_follows_each_change(api, alice, make_model):
+    model = make_model("acme/m")
+    caller = api.as_(alice)
+    assert caller.get("/api/models/list").json()["items"][0]["is_enabled"] is True
+    caller.patch("/api/models", {"model_id": "acme/m", "is_enabled": False})
+    assert caller.get("/api/models/list").json()["items"][0]["is_enabled"] is False
+    model.name = "Another"
+    model.save()
+    assert caller.get("/api/models/list").json()["items"][0]["name"] == "Another"
+    model.delete()
+    assert caller.get("/api/models/list").json() == {"items": [], "total": 0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import orjson
 from django.db.models import Count, QuerySet
 from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
@@ -21,6 +22,7 @@ from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
 from catalog.api.serializers.custom_models import TagCountSerializer
 from catalog.api.serializers.items import ItemSerializer
+from catalog.api.snapshot import snapshot
 from catalog.models import AIModel, Tag
 from config.api.conditional import ConditionalMixin, etag
 
@@ -59,8 +61,16 @@ class ModelListViewSet(ConditionalMixin, IncludingMixin, viewsets.GenericViewSet
         return self.conditional(etag(self.caller.fingerprint), self._page)
 
     def _page(self) -> Response:
-        rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(list_items.items(rows or (), self.viewer))
+        pages: Any = self.paginator
+        name, fingerprint = f"list {self.filters.asked} {pages.page} {pages.page_size}", self.caller.fingerprint
+        body = snapshot.body(name, fingerprint)
+        if body is None:
+            rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
+            body = orjson.dumps({"items": list_items.items(rows or (), self.viewer), "total": pages.total})
+            snapshot.store_body(name, fingerprint, body)
+        else:
+            pages.total = orjson.loads(body)["total"]
+        return Response(body, headers={"Link": pages.links()})
 
     def wide_rows(self, keys: Sequence[int]) -> QuerySet[AIModel]:
         """For the pages."""
