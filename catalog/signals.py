@@ -33,6 +33,13 @@ def raise_version_of_what_belongs_to_a_model(sender: Any, instance: AccessGrant 
     CatalogVersion.objects.bump([instance.model_id])
 
 
+@receiver(pre_save, sender=AccessGrant)
+@receiver(pre_save, sender=ModelImage)
+def raise_version_of_the_model_that_it_leaves(sender: Any, instance: AccessGrant | ModelImage, **_: Any) -> None:
+    if not instance._state.adding:
+        CatalogVersion.objects.bump(sender._default_manager.filter(pk=instance.pk).values_list("model", flat=True))
+
+
 @receiver([post_save, post_delete], sender=Tag)
 def raise_version_of_tag(sender: Any, instance: Tag, created: bool = False, **_: Any) -> None:
     # Any model may have a tag that gets another name.

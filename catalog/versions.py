@@ -13,10 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from django.db import connections, models, transaction
-from django.db.models import F
+from django.db.models import F, Subquery
 from django.db.models.functions import Greatest
 
 _ONLY_ROW = 1
@@ -60,7 +61,7 @@ class Changed:
 class _Raised:
     """Marks a transaction in which the number was raised. Django forgets it with the savepoint that is rolled back."""
 
-    number: int
+    entry: int
     changed: Changed
 
     def __call__(self) -> None:
@@ -102,25 +103,25 @@ class CatalogVersionManager(models.Manager["CatalogVersion"]):
         if any(mark.changed.covers(changed) for mark in marks):
             return
         if marks:
-            number = marks[-1].number
-            entry = CatalogChange.objects.get(version=number)
+            entry = CatalogChange.objects.get(pk=marks[-1].entry)
             entry.set(entry.changed | changed)
             entry.save(update_fields=["keys", "sight"])
         else:
-            number = self._raise()
-            entry = CatalogChange(version=number)
+            self._raise()
+            # The numbers are read within the statement that writes them down.
+            row = self.filter(pk=_ONLY_ROW)
+            entry = CatalogChange(version=Subquery(row.values("number")), previous=Subquery(row.values("previous")))
             entry.set(changed)
             entry.save(force_insert=True)
             if entry.pk % 256 == 0:
-                CatalogChange.objects.filter(version__lt=number - _REACH).delete()
-        transaction.on_commit(_Raised(number, changed), using=self.db)
+                CatalogChange.objects.filter(version__lt=first() - _REACH).delete()
+        transaction.on_commit(_Raised(entry.pk, changed), using=self.db)
 
-    def _raise(self) -> int:
-        if not self.filter(pk=_ONLY_ROW).update(number=after("number")):
+    def _raise(self) -> None:
+        if not self.filter(pk=_ONLY_ROW).update(previous=F("number"), number=after("number")):
             _, made = self.get_or_create(pk=_ONLY_ROW, defaults={"number": first()})
             if not made:
-                return self._raise()
-        return self.current()
+                self._raise()
 
     def current(self) -> int:
         """The number now; 0 for a catalog that was never written."""
@@ -131,6 +132,8 @@ class CatalogVersion(models.Model):
     """One row whose number grows in each transaction that changes what a reader of the catalog may get."""
 
     number = models.BigIntegerField()
+    # The number before this one.
+    previous = models.BigIntegerField(default=0, db_default=0)
 
     objects = CatalogVersionManager()
 
@@ -144,6 +147,9 @@ class CatalogChangeManager(models.Manager["CatalogChange"]):
         entries = list(self.filter(version__gte=version, version__lte=now).order_by("version"))
         if not entries or entries[0].version != version or entries[-1].version != now:
             return None
+        # A version without an entry, of code that knows no journal, breaks the chain.
+        if any(later.previous != earlier.version for earlier, later in pairwise(entries)):
+            return None
         changed = Changed(frozenset())
         for entry in entries[1:]:
             changed |= entry.changed
@@ -154,6 +160,7 @@ class CatalogChange(models.Model):
     """The journal: what one version of the catalog changed."""
 
     version = models.BigIntegerField(unique=True)
+    previous = models.BigIntegerField(help_text="The version before this one.")
     keys = models.JSONField(null=True, help_text="Of AI models; null: any of them.")
     sight = models.BooleanField(default=False)
 

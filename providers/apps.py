@@ -7,7 +7,7 @@ class ProvidersConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import extensions
-        from providers import checks, for_catalog  # noqa: F401  # checks register themselves
+        from providers import checks, for_catalog, signals  # noqa: F401  # checks and signals register themselves
 
         extensions.offers_of = for_catalog.offers_of
         extensions.provider_names = for_catalog.provider_names

@@ -132,7 +132,10 @@ class OpenedForm(forms.ModelForm):
         text = self.data.get(self.add_prefix("opened"), "")
         try:
             sent = json.loads(text or self._snapshot())
-            return int(sent["at"]), dict(sent["values"])
+            at, values = int(sent["at"]), dict(sent["values"])
+            if missing := set(self.value_names) - values.keys():
+                raise KeyError(*missing)
+            return at, values
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
@@ -172,10 +175,11 @@ class OpenedForm(forms.ModelForm):
         if opening and not self.rights.sees(self.instance):
             for name in opening:
                 self.add_error(name, "You do not see this model yourself, so you do not decide who does.")
-        base = data.get("base_model") if {"delegated", "base_model"} & set(self.changes) else None
-        if base is None or self.rights.sees(base):
+        # What the row will have: its own values, but for those that change.
+        base = self.changes.get("base_model", self.instance.base_model)
+        if not {"delegated", "base_model"} & set(self.changes) or base is None or self.rights.sees(base):
             return
-        if data.get("delegated"):
+        if self.changes.get("delegated", self.instance.delegated):
             self.add_error("delegated", "You do not see the base model yourself, so you cannot let others use it.")
         elif upon := None if self.is_new else custom_models.delegated_upon(self.instance).first():
             self.add_error(
@@ -187,7 +191,7 @@ class OpenedForm(forms.ModelForm):
     def _differs_from_opened(self, name: str, value: Any) -> bool:
         try:
             return self._differs(name, self._restored(name, value))
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
             # No value of this field's kind.
             raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 

@@ -97,7 +97,7 @@ class RenderedCatalog:
 
         None where the journal does not say what that is, or where it goes on changing while it is read.
         """
-        changed = CatalogChange.objects.between(self.version, version)
+        changed = CatalogChange.objects.between(self.version, version) if self.by_pk else None
         if changed is None or changed.keys is None or changed.keys & self.left_out:
             return None
         former_ids = {self.by_pk[pk].model_id for pk in changed.keys if pk in self.by_pk}

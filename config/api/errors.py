@@ -329,6 +329,10 @@ def _page(request: HttpRequest, status: int, message: str) -> HttpResponse:
     return page
 
 
+# What Django raises where text of an address is taken for a date or a number; of an initial date it reads the zone.
+_NOT_PARSED = (AttributeError, ValueError, OverflowError)
+
+
 class ErrorsMiddleware:
     """Sees that a refusal is what its address promises, whoever made it: Django, a middleware, a page, the admin."""
 
@@ -350,9 +354,12 @@ class ErrorsMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if sentence := database.trouble(exception):
             return database_refusal(request, exception, sentence)
-        # The admin's lists and forms take their address as it is, also years and keys that cannot be.
-        typed = request.path_info.startswith("/admin/") and request.method in ("GET", "HEAD") and request.GET
-        if typed and isinstance(exception, ValueError | OverflowError | DataError):
-            logger.warning("Refused an address of the admin: %s", type(exception).__name__, exc_info=exception)
-            return answer(request, 400, "The address holds a value that cannot be.")
+        # The admin's lists and forms take their address and hidden inputs as they are, also years and keys that cannot
+        # be. What a form wrote until then is rolled back.
+        sent = request.POST if request.method == "POST" else request.GET
+        kinds = (ValueError, OverflowError, DataError) if request.method == "POST" else (*_NOT_PARSED, DataError)
+        if request.path_info.startswith("/admin/") and sent and isinstance(exception, kinds):
+            logger.warning("Refused what was sent to the admin: %s", type(exception).__name__, exc_info=exception)
+            where = "form" if request.method == "POST" else "address"
+            return answer(request, 400, f"The {where} holds a value that cannot be. Nothing was changed.")
         return None

@@ -1,6 +1,7 @@
 """catalog/access/rights.py: no page of the admin lets staff raise anybody, or themselves, beyond what they have."""
 
 import functools
+import json
 from datetime import timedelta
 
 import pytest
@@ -539,3 +540,39 @@ def test_a_key_made_for_another_does_not_open_what_they_keep_to_themselves(
     else:
         assert list(answer.context["adminform"].form.errors) == [named]
         assert ApiKey.objects.count() == before
+
+
+@pytest.mark.parametrize("left_out", ["delegated", "base_model", "name"])
+def test_a_form_that_hides_what_it_was_opened_with_is_damaged(world, desk, clerk, ops, left_out):
+    actor = clerk(CustomModel)
+    address = page(CustomModel, "change", key_of("delegated"))
+    sent = fields_of(desk(ops).get(address).content.decode(), "custommodel_form")
+    opened = json.loads(sent["opened"])
+    del opened["values"][left_out]
+    wanted = sent | {"base_model": key_of("acme/secret"), "opened": json.dumps(opened)}
+    wanted.pop("delegated")
+    assert "damaged" in str(desk(actor).post(address, wanted).context["adminform"].form.errors)
+    assert AIModel.objects.get(model_id="delegated").base_model.model_id == "middle"
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_new_models_do_not_arrive_for_all_where_their_last_group_is_deleted(world, at_once):
+    groups = [Group.objects.create(name=name) for name in ("one", "two")]
+    provider = Provider.objects.create(slug="lab", name="Lab", kind="openai")
+    provider.new_models_groups.set(groups)
+    if at_once:
+        Group.objects.filter(name__in=["one", "two"]).delete()
+    else:
+        groups[0].delete()
+        provider.refresh_from_db()
+        assert provider.new_models_active
+        groups[1].delete()
+    provider.refresh_from_db()
+    assert not provider.new_models_active
+
+
+def test_staff_who_see_entries_are_told_nothing_of_others_custom_models(world, api, clerk):
+    actor = clerk(AIModel)
+    # "hers" is Alice's alone.
+    assert api.as_(actor).get("/api/models/access?model_id=hers").status_code == 404
+    assert api.as_(actor).get("/api/models/access?model_id=acme/secret").status_code == 200

@@ -229,6 +229,8 @@ def test_the_log_names_the_request_and_is_one_line(api, caplog):
         "/admin/apikeys/apikey/?user=999999999999999999999999999999",
         "/admin/apikeys/apikey/add/?user=\u00b2",
         "/admin/providers/syncrun/\u00b2/change/",
+        "/admin/apikeys/apikey/add/?expires_at=2027-01-01",
+        "/admin/catalog/aimodel/add/?released_at=x",
         "/admin/providers/syncrun/99999999999999999999/change/",
         "/admin/preferences/defaultmodel/add/?model=x",
     ],
@@ -237,6 +239,18 @@ def test_an_address_of_the_admin_typed_by_hand_is_never_a_500(client, ops, addre
     client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
     client.raise_request_exception = False
     assert client.get(address).status_code in (200, 302, 400)
+
+
+@pytest.mark.parametrize(
+    "model", ["catalog/aimodel", "catalog/accessgrant", "apikeys/apikey", "auth/group", "waffle/flag"]
+)
+@pytest.mark.parametrize("key", ["x", "\0", "9" * 30])
+def test_a_key_that_cannot_be_is_400_in_a_form_of_the_admin(client, ops, model, key):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    client.raise_request_exception = False
+    for address, sent in ((f"/admin/{model}/", {"action": "delete_selected", "_selected_action": key}),
+                          (f"/admin/{model}/add/", dict.fromkeys(("user", "group", "owner", "users", "groups"), key))):  # fmt: skip
+        assert client.post(address, sent).status_code in (200, 302, 400, 403), address
 
 
 @pytest.mark.parametrize("body", [b"[" + b"[]," * 800_000 + b"[]]", b'{"a":[' + b"0," * 30_000 + b"0]}"])

@@ -23,6 +23,8 @@ from catalog.models import AIModel
 
 # With one of these, staff see every model in the admin.
 _SEES_ALL = ("catalog.view_aimodel", "catalog.change_aimodel", "catalog.view_as")
+# Beyond that, to see custom models too.
+_SEES_CUSTOM = ("catalog.view_custommodel", "catalog.change_custommodel")
 
 
 class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
@@ -69,6 +71,12 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
         if not staff:
             models = models.findable_by(self.viewer)
         model = models.first()
+        if (
+            model is not None
+            and model.kind == AIModel.Kind.CUSTOM
+            and not any(map(self.request.user.has_perm, _SEES_CUSTOM))
+        ):
+            model = models.findable_by(self.viewer).first()
         # A key never learns of what is outside its policy, whosever it is.
         if model is None or not rules.permitted(self.viewer, model):
             raise NoSuchModel
