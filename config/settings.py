@@ -196,8 +196,6 @@ if _database["ENGINE"] == env.ENGINES["django.db.backends.sqlite3"]:
     }
 else:
     _pool_max = env.number("DATABASE_POOL_MAX_SIZE", 10, 0, 1000)
-    # A connection that the server has dropped is replaced before a request meets it.
-    _database["CONN_HEALTH_CHECKS"] = True
     # Seconds. Without it a host that does not answer holds a request for minutes.
     _options.setdefault("connect_timeout", 2)
     # A host that is gone without a word is noticed in half a minute, by commands too, and not in hours.
@@ -206,7 +204,8 @@ else:
     # Milliseconds, for what was sent and never acknowledged.
     _options.setdefault("tcp_user_timeout", 30_000)
     if _pool_max:
-        # One pool a process. Django refuses persistent connections beside a pool.
+        # One pool a process. Django refuses persistent connections beside a pool. The backend looks after those that
+        # the server has dropped: the pool's own check asks the server each time.
         _database["CONN_MAX_AGE"] = 0
         _options["pool"] = {
             "min_size": min(env.number("DATABASE_POOL_MIN_SIZE", 1, 0, 1000), _pool_max),

@@ -4,14 +4,16 @@ The client has to keep the time. A server that hangs, with its host up, enforces
 nothing wrong: the kernel acknowledges what the server does not read.
 """
 
+import select
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 import psycopg
+from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 from config.databases import patience
@@ -19,6 +21,11 @@ from config.databases.patience import Patience
 
 # Seconds in which a server that is up takes a request to cancel a statement.
 CANCELLING = 0.5
+# Seconds for which a connection that nobody uses is taken to work where the server has not said otherwise. What lies
+# between, such as a firewall, may have forgotten it after longer.
+UNCHECKED = 15.0
+# What a server says that ends a connection, which the driver takes to be open for a moment longer.
+_ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
 
 class _Silent(Exception):
@@ -27,6 +34,9 @@ class _Silent(Exception):
 
 class Connection(psycopg.Connection[Any]):
     """Ends a wait of a request; the statement is cancelled where the server is up, and the connection is closed."""
+
+    # The moment (monotonic) from which the pool has it.
+    idle_since = 0.0
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         current = patience.current()
@@ -74,8 +84,54 @@ vars(_driver).update(vars(psycopg))
 vars(_driver)["connect"] = Connection.connect
 
 
+def _works(connection: Any, must_ask: bool) -> bool:
+    """Whether a connection of the pool may be used; one that may not is closed.
+
+    Asking the server would cost as much as a statement. What it sends unasked is, but for notices, that it has ended
+    the connection, so where nothing has come there is nothing to ask.
+    """
+    try:
+        if must_ask or time.monotonic() - connection.idle_since > UNCHECKED or _has_received(connection):
+            connection.execute("")
+    except psycopg.Error:
+        connection.close()
+    return not connection.closed
+
+
+def _has_received(connection: Any) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _again(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Runs what reads first on a connection again on another one, where this one was lost meanwhile."""
+    database: DatabaseWrapper = context["connection"]
+    is_first, database.is_untried = database.is_untried, False
+    try:
+        return execute(sql, params, many, context)
+    except OperationalError as error:
+        if not (is_first and database.is_lost(error) and sql.startswith("SELECT")):
+            raise
+        database.connection.close()
+        database.close()
+        # What ended one connection may be ending the others of the pool this moment.
+        database.must_ask = True
+        database.ensure_connection()
+        context["cursor"].cursor = database.create_cursor()
+        return execute(sql, params, many, context)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     Database = _driver
+    # Whether no statement was sent yet on the connection, which a request has for itself.
+    is_untried = False
+    # Whether to ask the server before the next connection of the pool is used.
+    must_ask = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute_wrappers.append(_again)
 
     @property
     def pool(self) -> Any:
@@ -86,16 +142,39 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         current = patience.current()
-        if current is None:
-            return super().get_new_connection(conn_params)
-        if not current.may_ask:
-            raise psycopg.OperationalError("the server does not answer")
-        current.probe = partial(_probe, conn_params)
+        if current is not None:
+            if not current.may_ask:
+                raise psycopg.OperationalError("the server does not answer")
+            current.probe = partial(_probe, conn_params)
         began = time.monotonic()
         try:
             connection = super().get_new_connection(conn_params)
+            # By itself the pool would pause for a second after the second that does not work.
+            while self.pool and not _works(connection, self.must_ask):
+                self.pool.putconn(connection)
+                if current is not None and not current.may_ask:
+                    raise psycopg.OperationalError("the server did not answer in time")
+                connection = super().get_new_connection(conn_params)
         except psycopg.OperationalError:
-            current.give_up(began)
+            if current is not None:
+                current.give_up(began)
             raise
-        current.was_answered()
+        # One of the pool may be from before the server fell silent.
+        if current is not None and not self.pool:
+            current.was_answered()
+        self.is_untried, self.must_ask = True, False
         return connection
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            self.connection.idle_since = time.monotonic()
+        super()._close()  # type: ignore[misc]  # the stubs lack it
+
+    def is_lost(self, error: OperationalError) -> bool:
+        """Whether the server has ended the connection with this error, and another one may be had for the request."""
+        current = patience.current()
+        return (
+            (self.connection.closed or isinstance(error.__cause__, _ENDED))
+            and self.autocommit
+            and (current is None or current.may_ask)
+        )
