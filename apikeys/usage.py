@@ -6,12 +6,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from apikeys.models import ApiKey
 
 EVERY = timedelta(minutes=1)
+# Django asks for a transaction around a lock. One statement needs none, and so no BEGIN and COMMIT of a request.
+_NOTE = (
+    f"UPDATE {ApiKey._meta.db_table} SET last_used_at = %s WHERE id IN (SELECT id FROM {ApiKey._meta.db_table}"  # noqa: S608
+    " WHERE id = %s AND (last_used_at IS NULL OR last_used_at <= %s){lock})"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +25,12 @@ def note(key: ApiKey) -> None:
     now = timezone.now()
     if key.last_used_at is not None and now - key.last_used_at < EVERY:
         return
-    due = ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - EVERY), pk=key.pk)
-    if connection.features.has_select_for_update_skip_locked:
-        # Somebody is changing the key: they are not waited for. Others' foreign keys to it do not count.
-        due = ApiKey.objects.filter(pk__in=due.select_for_update(skip_locked=True, no_key=True).order_by().values("pk"))
+    # Somebody is changing the key: they are not waited for. Others' foreign keys to it do not count.
+    lock = " FOR NO KEY UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (now, now - EVERY)]
     try:
-        with _without_waiting():
-            due.update(last_used_at=now)
+        with _without_waiting(), connection.cursor() as cursor:
+            cursor.execute(_NOTE.format(lock=lock), [moments[0], key.pk, moments[1]])
     except DatabaseError as error:
         logger.info("last_used_at of key %s was not written: %s", key.key_id, type(error).__name__)
 
@@ -40,9 +43,7 @@ def _without_waiting() -> Iterator[None]:
             yield
         return
     if connection.vendor != "sqlite":
-        # A row is only locked inside a transaction.
-        with transaction.atomic():
-            yield
+        yield
         return
     connection.ensure_connection()
     driver = connection.connection

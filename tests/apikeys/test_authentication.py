@@ -262,3 +262,13 @@ def test_use_is_noted_where_no_transaction_is_open(api, alice, make_key):
     assert api.with_key(issued.token).get(CURRENT).status_code == 200
     issued.key.refresh_from_db()
     assert issued.key.last_used_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("limits", [{}, {"per_minute": 5}])
+def test_what_a_request_writes_is_one_statement_each_without_a_transaction_around_it(api, alice, make_key, limits):
+    caller = api.with_key(make_key(alice, **limits).token)
+    with CaptureQueriesContext(connection) as statements:
+        assert caller.get(CURRENT).status_code == 200
+    written = [query["sql"].split()[0] for query in statements.captured_queries if query["sql"][:6] != "SELECT"]
+    assert written == ["INSERT"] * len(limits) + ["UPDATE"]
