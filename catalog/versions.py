@@ -20,6 +20,8 @@ from django.db import connections, models, transaction
 from django.db.models import F, Subquery
 from django.db.models.functions import Greatest
 
+from catalog.db.fields import StoredJSON
+
 _ONLY_ROW = 1
 # More changed models than this are not named: processes then read all of them.
 MOST_NAMED = 500
@@ -161,7 +163,7 @@ class CatalogChange(models.Model):
 
     version = models.BigIntegerField(unique=True)
     previous = models.BigIntegerField(help_text="The version before this one.")
-    keys = models.JSONField(null=True, help_text="Of AI models; null: any of them.")
+    keys = StoredJSON(null=True, help_text="Of AI models; null: any of them.")
     sight = models.BooleanField(default=False)
 
     objects = CatalogChangeManager()
@@ -171,7 +173,9 @@ class CatalogChange(models.Model):
 
     @property
     def changed(self) -> Changed:
-        return Changed.of(self.keys, self.sight)
+        # What is no list of keys was written by other means, and says nothing.
+        named = isinstance(self.keys, list) and all(isinstance(key, int) for key in self.keys)
+        return Changed.of(self.keys if named else None, self.sight)
 
     def set(self, changed: Changed) -> None:
         self.keys, self.sight = None if changed.keys is None else sorted(changed.keys), changed.sight

@@ -122,4 +122,5 @@ def test_a_write_that_nothing_follows_from_reads_no_model(make_model):
     model = make_model("acme/large")
     with CaptureQueriesContext(connection) as queries:
         AIModel.objects.filter(pk=model.pk).update(priority=5)
-    assert [query["sql"].split()[0] for query in queries] == ["UPDATE", "UPDATE"]
+    # The keys for the journal, the rows, the version, and its entry.
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "UPDATE", "UPDATE", "INSERT"]
