@@ -4,7 +4,7 @@ Each adds fields of its own to `{"data": [{"id": ...}]}`; the fields are recogni
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from catalog import capabilities as words
@@ -62,7 +62,7 @@ _READ = frozenset(
     {*_NESTED, "architecture", "meta", "pricing", "providers", "capabilities", "quantization", "permission",
      "loaded_instances"}
 )  # fmt: skip
-_PRICE = re.compile(r"pric|cost", re.IGNORECASE)
+_PRICE = re.compile(r"pric|cost|usd|billing", re.IGNORECASE)
 _FACT = re.compile(r"context|pric|cost|modalit|tokens", re.IGNORECASE)
 
 
@@ -104,6 +104,8 @@ class Compatible(Adapter):
         _abilities(sent, draft)
         _prices(sent.get("pricing"), draft)
         _hosts(record.get("providers"), draft)
+        if _is_paid_besides(record):
+            draft.paid_otherwise()
         _extras(record, meta, draft)
         _remark_what_is_lost(record, draft)
         return None
@@ -204,6 +206,7 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         elif name in KINDS and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
+            otherwise |= name not in BY_TOKEN and name not in draft.pricing and _costs(amount)
         elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or _costs(amount)):
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
@@ -215,13 +218,23 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
 
 
 def _costs(value: Any) -> bool:
-    """Whether a number other than zero stands in the value, as a number or as text."""
+    """Whether a number other than zero stands in the value, as a number or within text: "$0.01", "0.04 USD"."""
     if isinstance(value, dict | list):
         return any(map(_costs, value.values() if isinstance(value, dict) else value))
-    try:
-        return not isinstance(value, bool) and isinstance(value, int | str | Decimal) and bool(Decimal(value))
-    except InvalidOperation:
-        return False
+    if isinstance(value, str):
+        return any(digit in value for digit in "123456789")
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and bool(value)
+
+
+def _is_paid_besides(record: Any) -> bool:
+    """Whether something beside `pricing`, on any level, is named as a price and is not zero."""
+    if isinstance(record, list):
+        return any(map(_is_paid_besides, record))
+    return isinstance(record, dict) and any(
+        (_PRICE.search(name) and _costs(value)) or _is_paid_besides(value)
+        for name, value in record.items()
+        if name not in ("pricing", "providers")
+    )
 
 
 def _hosts(hosts: Any, draft: ListingBuilder) -> None:
@@ -248,14 +261,10 @@ def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
             continue
         inner = [key for part in (value if isinstance(value, list) else [value]) for key in mapping(part)]
         lost = [key for key in inner if _FACT.search(key)]
-        if any(_PRICE.search(key) and _costs(value) for key in lost):
-            draft.paid_otherwise()
         if lost:
             draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
         elif isinstance(value, (int, str, Decimal)) and _PRICE.search(name):
             draft.problems.append(f"{name} is in a unit that is not known")
-            if _costs(value):
-                draft.paid_otherwise()
 
 
 def _extras(record: dict[str, Any], meta: dict[str, Any], draft: ListingBuilder) -> None:

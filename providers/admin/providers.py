@@ -131,7 +131,9 @@ class ProviderForm(forms.ModelForm):
                 f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. "
                 "Add it under a slug of its own.",
             )
-        elif not row.pk and (model_id := claims.foreign_entry(Provider(slug=slug, kind=kind))):
+        elif not (row.pk and row.offers.exists()) and (
+            model_id := claims.foreign_entry(Provider(slug=slug, kind=kind))
+        ):
             self.add_error("slug", f"There is a model {model_id} already. Add it under a slug without models.")
 
 

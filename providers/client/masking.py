@@ -12,7 +12,12 @@ _SHORTEST = 8
 
 def may_hold(data: bytes, secret: str) -> bool:
     """Whether JSON of these bytes can contain the secret, as it is or in escapes."""
-    return secret.encode() in data or b"\\u" in data or b"\\/" in data
+    forms = (secret.encode(), quote(secret, safe="").encode())
+    return any(form in data for form in forms) or b"\\u" in data or b"\\/" in data
+
+
+def _masked(text: str, secret: str) -> str:
+    return text.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
 
 
 def masked(value: Any, secret: str) -> Any:
@@ -20,13 +25,13 @@ def masked(value: Any, secret: str) -> Any:
     if len(secret) < _SHORTEST:
         return value
     if isinstance(value, str):
-        return value.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
+        return _masked(value, secret)
     todo = [value]
     while todo:
         item = todo.pop()
         if isinstance(item, dict):
-            for key in [key for key in item if secret in key]:
-                item[key.replace(secret, MASK)] = item.pop(key)
+            for key in [key for key in item if _masked(key, secret) != key]:
+                item[_masked(key, secret)] = item.pop(key)
             places: Any = item.items()
         elif isinstance(item, list):
             places = enumerate(item)
@@ -34,8 +39,8 @@ def masked(value: Any, secret: str) -> Any:
             continue
         for place, inner in places:
             if isinstance(inner, str):
-                if secret in inner:
-                    item[place] = inner.replace(secret, MASK)
+                if (shown := _masked(inner, secret)) != inner:
+                    item[place] = shown
             elif isinstance(inner, dict | list):
                 todo.append(inner)
     return value

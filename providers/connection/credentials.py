@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -66,7 +67,11 @@ def decrypt(provider: Provider) -> Credential:
 
 
 def store(provider: Provider, secret: str) -> None:
-    """Sets the credential for the provider's present address; the caller saves `CREDENTIAL_FIELDS`."""
+    """Sets the credential for the provider's present address; the caller saves `CREDENTIAL_FIELDS`.
+
+    `Bearer` before it, as in a header that somebody has copied, is no part of it.
+    """
+    secret = re.sub(r"\ABearer\s+", "", secret.strip(), flags=re.IGNORECASE)
     origin = origin_of(endpoints.base_url(provider))
     provider.credential = encrypt(secret, origin)
     provider.credential_hint = hint(secret)

@@ -226,6 +226,15 @@ def test_a_slug_is_refused_under_which_a_person_or_a_deleted_provider_has_entrie
     assert not Provider.objects.filter(slug="acme").exists()
 
 
+def test_a_provider_without_models_does_not_move_under_a_slug_with_entries(staff, make_model, make_host):
+    make_model("acme/open")
+    host = make_host("zz")
+    change = reverse("admin:providers_provider_change", args=[host.pk])
+    assert "slug" in errors(staff.post(change, form("acme", is_active="on", new_models_active="on")))
+    host.refresh_from_db()
+    assert host.slug == "zz"
+
+
 def test_a_slug_is_free_after_its_provider_was_deleted_and_its_entries_return_as_themselves(
     staff, sync_feed, make_host
 ):

@@ -170,3 +170,10 @@ def test_a_word_that_stands_for_no_credential_is_left_alone(read_live, upstream,
     upstream.serve("/api/v1/models", {"data": [{**ECHO, "id": "acme/nonesuch", "name": "nonesuch"}]})
     read_live()
     assert AIModel.objects.get(model_id="acme/nonesuch").name == "nonesuch"
+
+
+@pytest.mark.parametrize("entered", ["Bearer sk-a-long-secret", "bearer  sk-a-long-secret ", "sk-a-long-secret"])
+def test_a_header_that_was_copied_whole_is_taken_for_its_credential(make_provider, entered):
+    provider = make_provider("lab", kind="compatible", base_url="https://8.8.8.8/v1")
+    credentials.store(provider, entered)
+    assert credentials.of(provider) == "sk-a-long-secret"

@@ -72,6 +72,16 @@ ZEROS = {"input": 0, "output": 0}
         ({"pricing": ZEROS, "image_price": 0}, True),
         ({"metadata": {"pricing": ZEROS}, "hourly_price": "1"}, False),
         ({"pricing": ZEROS, "media": {"image_cost": 0.04}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "request": "$0.01"}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "image": "0,04"}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "request": "-1"}}, False),
+        ({"pricing": ZEROS | {"per_image": "0.04 USD"}}, False),
+        ({"pricing": ZEROS, "price_per_image": "$0.04"}, False),
+        ({"pricing": ZEROS, "usd_per_image": 0.04}, False),
+        ({"pricing": ZEROS, "billing": {"per_image": 0.04}}, False),
+        ({"metadata": {"pricing": ZEROS, "cost_per_image": 0.04}}, False),
+        ({"pricing": ZEROS, "limits": {"price_per_image": 0.04}}, False),
+        ({"pricing": ZEROS, "rate_limit": {"per_minute": 60}, "context_length": 4096}, True),
     ],
 )
 def test_any_price_in_another_unit_makes_zeros_unknown(api, alice, make_provider, sync_feed, more, is_free):

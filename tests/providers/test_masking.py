@@ -24,6 +24,13 @@ def test_a_secret_is_masked_in_texts_and_keys_at_any_depth(sent, found):
     assert masked(sent, SECRET) == found
 
 
+def test_a_secret_that_is_encoded_as_in_an_address_is_masked_too():
+    secret, encoded = "sk+or/v1=0123456789", "sk%2Bor%2Fv1%3D0123456789"
+    sent = {"description": f"you sent {encoded}", encoded: [encoded]}
+    assert may_hold(json.dumps(sent).encode(), secret)
+    assert masked(sent, secret) == {"description": f"you sent {MASK}", MASK: [MASK]}
+
+
 @pytest.mark.parametrize("secret", ["", "ollama", "none"])
 def test_a_word_that_stands_in_for_a_credential_is_no_secret(secret):
     assert masked({"ollama": ["none", ""]}, secret) == {"ollama": ["none", ""]}
