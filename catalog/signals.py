@@ -27,17 +27,17 @@ def raise_version_of_model(sender: Any, instance: AIModel, **_: Any) -> None:
     CatalogVersion.objects.bump([instance.pk])
 
 
-@receiver([post_save, post_delete], sender=AccessGrant)
-@receiver([post_save, post_delete], sender=ModelImage)
-def raise_version_of_what_belongs_to_a_model(sender: Any, instance: AccessGrant | ModelImage, **_: Any) -> None:
-    CatalogVersion.objects.bump([instance.model_id])
-
-
 @receiver(pre_save, sender=AccessGrant)
 @receiver(pre_save, sender=ModelImage)
-def raise_version_of_the_model_that_it_leaves(sender: Any, instance: AccessGrant | ModelImage, **_: Any) -> None:
-    if not instance._state.adding:
-        CatalogVersion.objects.bump(sender._default_manager.filter(pk=instance.pk).values_list("model", flat=True))
+def note_the_model_that_it_leaves(sender: Any, instance: Any, **_: Any) -> None:
+    stored = sender._default_manager.filter(pk=instance.pk).values_list("model", flat=True)
+    instance.leaves = [] if instance._state.adding else list(stored)
+
+
+@receiver([post_save, post_delete], sender=AccessGrant)
+@receiver([post_save, post_delete], sender=ModelImage)
+def raise_version_of_what_belongs_to_a_model(sender: Any, instance: Any, **_: Any) -> None:
+    CatalogVersion.objects.bump([instance.model_id, *getattr(instance, "leaves", ())])
 
 
 @receiver([post_save, post_delete], sender=Tag)

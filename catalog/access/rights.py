@@ -20,7 +20,7 @@ from waffle import get_waffle_flag_model
 from catalog.access import callers
 from catalog.access.rules import EXPERIMENTAL_FLAG
 from catalog.access.viewers import Viewer
-from catalog.models import AccessGrant, AIModel
+from catalog.models import AccessGrant, AIModel, AIModelQuerySet
 
 # What is switched off or hidden today may be shown tomorrow, so it counts as sight too.
 _ALL_STATES = ("hidden", "inactive")
@@ -119,11 +119,11 @@ class Rights:
         """Whether this person sees a model, be it hidden or inactive, and so may decide who else does."""
         return self.is_superuser or AIModel.objects.filter(pk=model.pk).visible_to(self.sight).exists()
 
-    def to_give_write(self, models: QuerySet[AIModel]) -> str:
+    def to_give_write(self, models: AIModelQuerySet) -> str:
         """Why this person may not let others write to these custom models, which shows them what is behind them."""
         if self.is_superuser or self.user.has_perm("catalog.change_custommodel"):
             return ""
-        beyond = models.custom().exclude(pk__in=models.writable_by(self.sight).values("pk")).order_by("model_id")  # type: ignore[attr-defined]
+        beyond = models.custom().exclude(pk__in=models.writable_by(self.sight).values("pk")).order_by("model_id")
         if model := beyond.first():
             return f"You may not change {model} yourself, so you cannot let others change it."
         return ""

@@ -98,7 +98,7 @@ class Bulk:
     # Which of these models somebody may gain sight of by it: only those who see a model may give that.
     opens: Callable[[Iterable[int]], Iterable[int]] = lambda models: ()
     # A sentence on why this person may not do it to these rows, or "".
-    refuses: Callable[[rights.Rights, list[int], Mapping[str, Any]], str] = lambda rights, keys, values: ""
+    refuses: Callable[[rights.Rights, list[int], Mapping[str, Any]], str] = lambda own, keys, values: ""
     # Permissions beyond that to change models.
     permissions: tuple[str, ...] = ()
     # The model whose rows are chosen.
@@ -133,10 +133,10 @@ def _aliases_pinned(models: Iterable[int]) -> Iterable[int]:
     return [pk for pk, fields in pinned if "alias_of" in fields]
 
 
-def _refuse_write(rights: rights.Rights, keys: list[int], values: Mapping[str, Any]) -> str:
+def _refuse_write(own: rights.Rights, keys: list[int], values: Mapping[str, Any]) -> str:
     if values["permission"] != AccessGrant.Permission.WRITE:
         return ""
-    return rights.to_give_write(AIModel.objects.filter(grants__in=keys))
+    return own.to_give_write(AIModel.objects.filter(grants__in=keys))
 
 
 ENTRY_ACTIONS: tuple[Bulk, ...] = (

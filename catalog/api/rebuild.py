@@ -20,7 +20,7 @@ from catalog.models import AIModel, Tag
 UNUSED = (
     "upstream", "notes", "search_text", "facets", "name_key", "extras", "params", "meta", "pinned_fields",
 )  # fmt: skip
-# So many changed models are remembered, for those who were last here some versions ago.
+# So many changed models are read by themselves, and remembered for those who were last here some versions ago.
 _MOST_REMEMBERED = 1_000
 
 
@@ -43,9 +43,14 @@ def tagged(rows: QuerySet[AIModel]) -> QuerySet[AIModel]:
     return rows.defer(*UNUSED).annotate(shown_tags=names)
 
 
-def read(keys: Iterable[int], former_ids: Collection[str]) -> dict[int, AIModel | None]:
-    """These models, their aliases and what is built upon them, with all that the rule and the renderers read."""
+def read(keys: Iterable[int], former_ids: Collection[str]) -> dict[int, AIModel | None] | None:
+    """These models, their aliases and what is built upon them, with all that the rule and the renderers read.
+
+    None where these are so many that the whole catalog is read as fast.
+    """
     wanted = with_built_upon(keys, former_ids)
+    if len(wanted) > _MOST_REMEMBERED:
+        return None
     rows = tagged(AIModel.objects.filter(pk__in=wanted)).select_related("base_model__base_model").prefetch_related(
         *(f"{link}grants" for link in ("", "base_model__", "base_model__base_model__")),
         *(f"{'stands_for__' * link}grants" for link in range(1, rules.MAX_ALIASES + 1)),

@@ -103,7 +103,7 @@ class RenderedCatalog:
         former_ids = {self.by_pk[pk].model_id for pk in changed.keys if pk in self.by_pk}
         models = rebuild.read(changed.keys, former_ids) if changed.keys else {}
         # What was read by several statements is of one state, if that is still the state.
-        if models and CatalogVersion.objects.current() != version:
+        if models is None or (models and CatalogVersion.objects.current() != version):
             return None
         by_pk, left_out = dict(self.by_pk), set(self.left_out)
         born = frozenset(pk for pk in models if pk not in by_pk and pk not in left_out)

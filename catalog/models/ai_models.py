@@ -116,7 +116,11 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         with transaction.atomic(savepoint=False):
             keys = self.order_by().values_list("pk", flat=True)
             named = list(keys if is_source else keys[: MOST_NAMED + 1])
-            changed = super().update(**values)
+            if not named:
+                return 0
+            # Only the rows that the journal names: others may come to match before the statement runs.
+            rows = self if len(named) > MOST_NAMED else self.filter(pk__in=named)
+            changed = super(AIModelQuerySet, rows).update(**values)
             if is_source:
                 derived.refresh(self.model, named)
                 derived.refresh_dependents(self.model, named)

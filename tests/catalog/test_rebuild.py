@@ -329,3 +329,42 @@ def test_a_grant_that_moves_is_a_change_of_both_models(make_model, alice):
     grant.model = two
     grant.save()
     assert changed_since(before).keys >= {one.pk, two.pk}
+
+
+@pytest.mark.django_db
+def test_a_row_that_comes_to_match_an_update_is_not_changed_without_an_entry(make_model):
+    make_model("acme/a", name="old")
+    before, done = CatalogVersion.objects.current(), []
+
+    def meanwhile(execute, sql, *rest):
+        if sql.startswith("UPDATE") and not done:
+            done.append(sql)
+            make_model("acme/b", name="old")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(meanwhile):
+        AIModel.objects.filter(name="old").update(name="new")
+    assert list(AIModel.objects.filter(name="new").values_list("model_id", flat=True)) == ["acme/a"]
+    assert {*AIModel.objects.filter(name="new").values_list("pk", flat=True)} <= changed_since(before).keys
+
+
+@pytest.mark.django_db
+def test_an_update_of_no_row_is_no_new_version(make_model):
+    make_model("acme/a")
+    before = CatalogVersion.objects.current()
+    assert AIModel.objects.filter(model_id="acme/none").update(name="x") == 0
+    assert CatalogVersion.objects.current() == before
+
+
+@pytest.mark.django_db
+def test_a_base_of_very_many_presets_is_read_whole(alice, make_model, monkeypatch):
+    monkeypatch.setattr("catalog.api.rebuild._MOST_REMEMBERED", 3)
+    base = make_model("acme/base")
+    for number in range(4):
+        make_model(f"mine{number}", base_model=base, owner=alice)
+    snapshot.clear()
+    answers(snapshot, caller_of(alice))
+    base.name = "Another"
+    base.save()
+    assert answers(snapshot, caller_of(alice)) == answers(Snapshot(), caller_of(alice))
+    assert snapshot.rendered.steps == ()
