@@ -198,7 +198,7 @@ def test_a_held_run_is_accepted_whole_after_a_look_at_what_would_go(sign_in, ope
     page = sign_in()
     listed(NAMES[:2])
     sync_now(page, openrouter)
-    assert page.locator("section.held button").all_inner_texts()[0] == "Accept the chosen"
+    expect(page.locator("section.held button").first).to_have_text("Accept the chosen")
     page.click("[name=accept_all]")
     expect(page.locator(".loss")).to_contain_text("10 models would no longer be available")
     look(page, "held-accept-all")
