@@ -7,9 +7,10 @@ class ApiKeysConfig(AppConfig):
 
     def ready(self) -> None:
         from apikeys import checks  # noqa: F401  # registers them
-        from apikeys.authentication import caller_of_key
+        from apikeys.authentication import caller_of_key, credential_of
         from apikeys.losing import keys_losing
         from catalog import extensions
 
         extensions.caller_of_key = caller_of_key
+        extensions.credential_of = credential_of
         extensions.keys_losing = keys_losing

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cachetools import LRUCache
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -32,6 +35,10 @@ class Credential:
     is_previous: bool = False
     windows: tuple[limits.Window, ...] = ()
 
+    @property
+    def user(self) -> Any:
+        return self.key.user
+
 
 class NotNow(APIException):
     """The credential cannot be judged at this moment."""
@@ -43,33 +50,50 @@ class ApiKeyAuthentication(BaseAuthentication):
     """Refuses a credential that is present but unusable, also where anonymous callers are welcome."""
 
     def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
-        header = request.META.get("HTTP_AUTHORIZATION")
-        if header is None:
+        if "HTTP_AUTHORIZATION" not in request.META:
             return None
-        token = token_in(header)
-        if token is None:
-            raise refused()
-        key, is_previous = identified(token)
-        try:
-            windows = limits.count([key, key.made_with] if key.made_with else [key])
-        except limits.LimitReached as full:
-            request._request.rate_windows = full.windows  # type: ignore[attr-defined]
-            raise Throttled(full.wait, str(full)) from full
-        except limits.LimitsUnavailable as error:
-            raise NotNow(str(error)) from error
-        request._request.rate_windows = windows  # type: ignore[attr-defined]
-        usage.note(key)
-        caller = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
-        return key.user, Credential(key, caller, scopes_of(key), is_previous, tuple(windows))
+        credential = _counted(request._request, identified(_token_of(request)))
+        return credential.user, credential
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+# What the last rows of keys that were used for reading came to, by the id of the key.
+_read: LRUCache[str, tuple[Any, Credential]] = LRUCache(1_000)
+_lock = threading.Lock()
+
+
+def credential_of(request: HttpRequest) -> Credential:
+    """The credential of a request that reads. It is shared by the requests of this process: nothing of it may change.
+
+    The key's row is read each time. Only what follows from an equal row is taken as it was. Raises DRF's exceptions.
+    """
+    token = _token_of(request)
+    values = _values(token)
+    row = _OPENED.row(*values)
+    if row is None:
+        raise refused()
+    with _lock:
+        known, credential = _read.get(token.key_id, (None, None))
+    if credential is None or known != row:
+        credential = _credential(_OPENED.instance(row, *values))
+        with _lock:
+            _read[token.key_id] = row, credential
+    return _counted(request, _usable(credential, token))
 
 
 def token_in(header: str) -> tokens.Token | None:
     """The well-formed key in an Authorization header (RFC 9110, 11.4: the scheme's case does not count)."""
     scheme, _, rest = header.partition(" ")
     return tokens.parse(rest.strip(" \t")) if scheme.lower() == "bearer" else None
+
+
+def _token_of(request: Any) -> tokens.Token:
+    token = token_in(request.META["HTTP_AUTHORIZATION"])
+    if token is None:
+        raise refused()
+    return token
 
 
 def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
@@ -80,18 +104,31 @@ def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
 _OPENED = CompiledQuery(_opened)
 
 
-def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
-    """The key that this token opens now, with its owner, the key it was made with and the owner as a caller.
+def _values(token: tokens.Token) -> tuple[str, ...]:
+    return token.key_id, *token.digests().values()
 
-    One statement. An unknown id and a wrong secret take the same path: the row is looked for by both, so neither
-    finds one. The second value: whether it is the secret from before a rotation. Raises AuthenticationFailed.
+
+def identified(token: tokens.Token) -> Credential:
+    """What this token opens now. One statement reads the key, its owner, the key it was made with, and the caller.
+
+    An unknown id and a wrong secret take the same path: the row is looked for by both, so neither finds one.
+    Raises AuthenticationFailed.
     """
-    digests = list(token.digests().values())
-    key = _OPENED.first(token.key_id, *digests)
-    now = timezone.now()
+    key = _OPENED.first(*_values(token))
     if key is None:
         raise refused()
-    is_previous = key.secret_hash not in digests
+    return _usable(_credential(key), token)
+
+
+def _credential(key: Any) -> Credential:
+    caller = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+    return Credential(key, caller, scopes_of(key))
+
+
+def _usable(credential: Credential, token: tokens.Token) -> Credential:
+    """The credential, if the key works at this moment. Raises AuthenticationFailed."""
+    key, now = credential.key, timezone.now()
+    is_previous = key.secret_hash not in token.digests().values()
     if is_previous and (key.previous_until is None or key.previous_until <= now):
         raise refused()
     chain = [key, key.made_with] if key.made_with else [key]
@@ -99,7 +136,22 @@ def identified(token: tokens.Token) -> tuple[ApiKey, bool]:
         raise refused()
     if any(link.has_expired(now) for link in chain):
         raise AuthenticationFailed("The API key has expired.", code="key_expired")
-    return key, is_previous
+    return replace(credential, is_previous=is_previous)
+
+
+def _counted(request: Any, credential: Credential) -> Credential:
+    """Counts the request against the key's limits, and notes that the key was used. Raises Throttled, NotNow."""
+    key = credential.key
+    try:
+        windows = limits.count([key, key.made_with] if key.made_with else [key])
+    except limits.LimitReached as full:
+        request.rate_windows = full.windows
+        raise Throttled(full.wait, str(full)) from full
+    except limits.LimitsUnavailable as error:
+        raise NotNow(str(error)) from error
+    request.rate_windows = windows
+    usage.note(key)
+    return replace(credential, windows=tuple(windows))
 
 
 def caller_of_key(key_id: str) -> Caller | None:

@@ -134,14 +134,16 @@ MIDDLEWARE = [
     "config.api.errors.ErrorsMiddleware",
     "config.passwords.BusyMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apikeys.middleware.RateLimitHeadersMiddleware",
+    # Reads with a key are answered here, and pass nothing of what follows.
+    "catalog.api.direct.DirectReadsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # Innermost, as django-axes asks: it turns a lock-out, signalled during sign-in, into the answer.
     "axes.middleware.AxesMiddleware",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from catalog.access.callers import Caller
 from catalog.api.base import IncludingMixin
+from catalog.api.direct import DirectMixin
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
 from catalog.api.serializers.items import CatalogListsSerializer
@@ -69,7 +70,7 @@ def _default(view: VisibleCatalog) -> int | None:
 
 
 @extend_schema(tags=["models"])
-class ModelsViewSet(IncludingMixin, RenderingMixin, viewsets.ViewSet):
+class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSet):
     """The catalog as the caller gets it, and their own switches of it."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -106,7 +107,7 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, viewsets.ViewSet):
             ),
         },
     )
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         sent: QueryDict = request.query_params
         if "format" not in sent:
             return self.rendered_answer("models", lambda view: catalog_lists(view, _default(view)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -19,7 +20,7 @@ from catalog.db.prepared import CompiledQuery
 from catalog.models import CatalogVersion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """A viewer, with the versions of the catalog and of their preferences at one moment."""
 
@@ -27,12 +28,12 @@ class Caller:
     catalog_version: int
     preferences_version: int = 0
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A short text that differs wherever the answers could. Keyed: it covers rights that no answer names."""
         return keyed("caller", f"{self.catalog_version} {self.identity}".encode())
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The same, whatever the version of the catalog is."""
         viewer = self.viewer

@@ -86,10 +86,14 @@ class CallerMixin:
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        self.finish(response)
+        return response
+
+    def finish(self, response: Any) -> None:
+        """The headers of every answer that depends on who asks."""
         if "Cache-Control" not in response:
             response["Cache-Control"] = "private, no-cache"
         patch_vary_headers(response, ("Authorization", "Cookie"))
-        return response
 
 
 class IncludingMixin(CallerMixin):

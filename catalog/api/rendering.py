@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from rest_framework.response import Response
+from django.http import HttpResponse
 
 from catalog.access.callers import Caller, caller_of
 from catalog.api.base import CallerMixin
@@ -53,10 +53,10 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         self.request._caller = view.caller
         return view
 
-    def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> Response:
+    def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> HttpResponse:
         """The body that `make` gives for this viewer, made once; 304 where the caller has it already."""
         caller, fingerprint = self.caller, self.caller.fingerprint
-        response: Response = self.conditional(
+        response: HttpResponse = self.conditional(
             etag(SHAPE, dialect, fingerprint),
             lambda: snapshot.body(dialect, fingerprint) or self._made(dialect, make),
         )

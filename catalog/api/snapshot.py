@@ -257,6 +257,14 @@ class Snapshot:
         with self._lock:
             return self.bodies.get((dialect, fingerprint))
 
+    def stored(self, name: str, fingerprint: str, make: Callable[[], bytes]) -> bytes:
+        """The same, made and stored where it was not there. What `make` raises is not stored."""
+        body = self.body(name, fingerprint)
+        if body is None:
+            body = make()
+            self.store_body(name, fingerprint, body)
+        return body
+
     def store_body(self, dialect: str, fingerprint: str, body: bytes) -> None:
         self._store(self.bodies, (dialect, fingerprint), body)
 

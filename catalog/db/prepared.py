@@ -123,15 +123,20 @@ class CompiledQuery(Generic[M]):
         self._statements: dict[Any, _Statement] = {}
 
     def first(self, *values: str | int) -> M | None:
-        using = router.db_for_read(Model)
-        key = (using, tuple(type(value) for value in values))
-        statement = self._statements.get(key) or self._statements.setdefault(key, self._compile(using, values))
-        connection = connections[using]
+        row = self.row(*values)
+        return None if row is None else self.instance(row, *values)
+
+    def row(self, *values: str | int) -> tuple[Any, ...] | None:
+        """The row as the database gave it: equal to another one where their instances would be."""
+        using, statement = self._statement(values)
         parameters = [own if place is None else values[place] for own, place in statement.parameters]
-        found = _fetch(connection, statement.sql, parameters)
-        if found is None:
-            return None
-        row = list(found)
+        found = _fetch(connections[using], statement.sql, parameters)
+        return None if found is None else tuple(found)
+
+    def instance(self, found: tuple[Any, ...], *values: str | int) -> M:
+        """What `first` makes of this row, which was found by these values."""
+        using, statement = self._statement(values)
+        row, connection = list(found), connections[using]
         for column, (converters, expression) in statement.converters:
             for convert in converters:
                 row[column] = convert(row[column], expression, connection)
@@ -141,6 +146,11 @@ class CompiledQuery(Generic[M]):
         for name, column in statement.annotations.items():
             setattr(instance, name, row[column])
         return instance
+
+    def _statement(self, values: tuple[str | int, ...]) -> tuple[str, _Statement]:
+        using = router.db_for_read(Model)
+        key = (using, tuple(map(type, values)))
+        return using, self._statements.get(key) or self._statements.setdefault(key, self._compile(using, values))
 
     def _compile(self, using: str, values: tuple[str | int, ...]) -> _Statement:
         stand_ins = [_TEXT.format(n) if isinstance(value, str) else _NUMBER - n for n, value in enumerate(values)]

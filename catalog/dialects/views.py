@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from catalog.api.direct import DirectMixin
 from catalog.api.rendering import SHAPE, RenderingMixin, named, openai_list
 from catalog.dialects.openai import OpenAIModelListSerializer, OpenAIModelSerializer
 from config.api.conditional import etag
@@ -66,7 +67,7 @@ _ITEM: dict[str, Any] = {
 
 
 @extend_schema(tags=["openai"])
-class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
+class OpenAIModelViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
     """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
 
     query_parameters = None
@@ -80,7 +81,7 @@ class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
             200: OpenAIModelListSerializer,
         },
     )
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         return self.rendered_answer("v1", openai_list)
 
     @extend_schema(
@@ -96,7 +97,7 @@ class OpenAIModelViewSet(RenderingMixin, viewsets.ViewSet):
             200: OpenAIModelSerializer,
         },
     )
-    def retrieve(self, request: Request, model_id: str) -> Response:
+    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
         # Before any 304: what the caller may not use has no tag of its own.
         view = self.visible_catalog()
         rendered_model = view.usable(model_id)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from rest_framework.response import Response
 
 _TAGS = re.compile(r'(?:W/)?"[^"]*"')
@@ -34,10 +34,13 @@ class ConditionalMixin:
     request: Any
 
     def conditional(self, tag: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, a response or its data; 304 without making it where the caller has it."""
+        """What `make` gives, a response, its data or its bytes; 304 without making it where the caller has it."""
         if is_fresh(self.request, tag):
-            return Response(status=304, headers={"ETag": tag})
+            return HttpResponseNotModified(headers={"ETag": tag})
         made = make()
-        response = made if isinstance(made, HttpResponse) else Response(made)
+        if isinstance(made, bytes):
+            response: HttpResponse = HttpResponse(made, content_type="application/json")
+        else:
+            response = made if isinstance(made, HttpResponse) else Response(made)
         response["ETag"] = tag
         return response

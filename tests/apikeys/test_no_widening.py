@@ -50,7 +50,7 @@ class Rights:
 
     def __init__(self, text):
         try:
-            key, _ = identified(tokens.parse(text))
+            key = identified(tokens.parse(text)).key
         except AuthenticationFailed:
             self.models, self.scopes, self.per_minute, self.expires_at = set(), frozenset(), 0, timezone.now()
             return

@@ -26,7 +26,7 @@ ASKED = {"bare": 0.3, "plain": 15.0}
 
 
 @contextmanager
-def rendered_answer(environment: dict[str, str], port: int) -> Iterator[None]:
+def running_server(environment: dict[str, str], port: int) -> Iterator[None]:
     command = [sys.executable, "-m", "config.serving"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -135,7 +135,7 @@ def main() -> int:
             "plain": ("/bench/plain", ""),
             "lists": ("/api/models", authorization),
         }
-        with rendered_answer(environment, port):
+        with running_server(environment, port):
             # Every process has met every route before anything is measured.
             for name in ("key", "bare", "plain", "lists"):
                 for _ in range(16 if name == "key" else 4):

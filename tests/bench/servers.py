@@ -53,7 +53,7 @@ SERVERS = {
 
 
 @contextmanager
-def rendered_answer(command: list[str], environment: dict[str, str]) -> Iterator[int]:
+def running_server(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     """The process id of the server, once it answers."""
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -175,7 +175,7 @@ def measure(name: str, command: list[str], environment: dict[str, str], key: str
 
     @contextmanager
     def ready() -> Iterator[int]:
-        with rendered_answer(command, environment) as pid:
+        with running_server(command, environment) as pid:
             for path in ("/v1/models", "/api/models", "/accounts/login", "/healthz") * 8:
                 Connection(port, path, headers).get()
             yield pid

@@ -66,8 +66,8 @@ OLD_TAGS = {"models": [local("qwen2.5:1.5b"), local("nomic-embed-text:latest", f
 
 
 @pytest.fixture
-def rendered_answer(api, alice, upstream, make_provider, settings):
-    """`served("openrouter")`: the list as alice gets it, of an upstream that the test has scripted."""
+def answered_list(api, alice, upstream, make_provider, settings):
+    """`answered_list("openrouter")`: the list as alice gets it, of an upstream that the test has scripted."""
     settings.OPENROUTER_BASE_URL = upstream.url + "/api/v1"
     settings.OPENAI_BASE_URL = upstream.url + "/v1"
     settings.OLLAMA_BASE_URL = upstream.url
@@ -100,9 +100,9 @@ def old(db):
     )
 
 
-def test_openrouter_up(rendered_answer, upstream):
+def test_openrouter_up(answered_list, upstream):
     upstream.serve("/api/v1/models", MODELS)
-    found = rendered_answer("openrouter")
+    found = answered_list("openrouter")
     assert (found["source"], found["total"], len(upstream.requests)) == ("api", 2, 1)
     assert found["models"] == [
         {
@@ -117,9 +117,9 @@ def test_openrouter_up(rendered_answer, upstream):
     ]
 
 
-def test_openrouters_embeddings_up(rendered_answer, upstream):
+def test_openrouters_embeddings_up(answered_list, upstream):
     upstream.serve("/api/v1/embeddings/models", EMBEDDINGS)
-    found = rendered_answer("openrouter/embeddings")
+    found = answered_list("openrouter/embeddings")
     assert (found["source"], found["total"]) == ("api", 1)
     assert found["models"][0] == {
         "id": "openai/text-embedding-3-small",
@@ -131,18 +131,18 @@ def test_openrouters_embeddings_up(rendered_answer, upstream):
     }
 
 
-def test_openai_up(rendered_answer, upstream, make_model):
+def test_openai_up(answered_list, upstream, make_model):
     make_model("openai/gpt-4o", name="GPT-4o", context_length=128000)
     upstream.serve("/v1/models", {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "created": 1}]})
-    found = rendered_answer("openai")
+    found = answered_list("openai")
     assert (found["source"], upstream.requests[0].headers["authorization"]) == ("api", f"Bearer {KEY}")
     assert found["models"] == [{"id": "gpt-4o", "name": "GPT-4o", "provider": "OpenAI", "context": 128000}]
 
 
 @pytest.mark.parametrize(("path", "count"), [("openrouter", 23), ("openrouter/embeddings", 21), ("openai", 9)])
-def test_without_a_key_upstream_is_not_asked(rendered_answer, upstream, settings, path, count):
+def test_without_a_key_upstream_is_not_asked(answered_list, upstream, settings, path, count):
     settings.OPENROUTER_API_KEY = settings.OPENAI_API_KEY = ""
-    found = rendered_answer(path)
+    found = answered_list(path)
     assert (found["source"], len(found["models"]), upstream.connections) == ("curated", count, 0)
 
 
@@ -164,22 +164,22 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("path", ["openrouter", "openrouter/embeddings"])
-def test_openrouter_wrong(rendered_answer, upstream, wrong, path):
+def test_openrouter_wrong(answered_list, upstream, wrong, path):
     upstream.on("/api/v1/models" if path == "openrouter" else "/api/v1/embeddings/models", WRONG[wrong])
-    found = rendered_answer(path)
+    found = answered_list(path)
     assert (found["source"], "total" in found, len(upstream.requests)) == ("curated_fallback", False, 1)
     assert len(found["models"]) == (23 if path == "openrouter" else 21)
 
 
-def test_openrouter_down(rendered_answer, settings, nobody):
+def test_openrouter_down(answered_list, settings, nobody):
     settings.OPENROUTER_BASE_URL = nobody + "/api/v1"
     began = time.monotonic()
-    assert rendered_answer("openrouter")["source"] == "curated_fallback"
+    assert answered_list("openrouter")["source"] == "curated_fallback"
     assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("scenario", ["silent", "drip", "slow headers", "slow"])
-def test_an_upstream_that_does_not_answer_in_time_holds_nobody(rendered_answer, upstream, old, scenario, monkeypatch):
+def test_an_upstream_that_does_not_answer_in_time_holds_nobody(answered_list, upstream, old, scenario, monkeypatch):
     scenarios = {
         "silent": upstreams.silent(),
         "drip": upstreams.drip(0.2),
@@ -190,32 +190,32 @@ def test_an_upstream_that_does_not_answer_in_time_holds_nobody(rendered_answer, 
     monkeypatch.setattr("providers.lists.cache.LONGEST_WAIT", 0.9)
     upstream.on("/api/v1/models", scenarios[scenario])
     began = time.monotonic()
-    assert rendered_answer("openrouter")["source"] == "curated_fallback"
+    assert answered_list("openrouter")["source"] == "curated_fallback"
     assert time.monotonic() - began < 1.5
     began = time.monotonic()
-    assert rendered_answer("openrouter")["source"] == "curated_fallback"
+    assert answered_list("openrouter")["source"] == "curated_fallback"
     assert time.monotonic() - began < 0.3
 
 
-def test_the_copy_at_hand_outlives_a_failure_of_openrouter(rendered_answer, upstream, old):
+def test_the_copy_at_hand_outlives_a_failure_of_openrouter(answered_list, upstream, old):
     upstream.on("/api/v1/models", upstreams.answer(200, MODELS), upstreams.answer(500))
-    first = rendered_answer("openrouter")
+    first = answered_list("openrouter")
     old(minutes=6)
-    again = rendered_answer("openrouter")
+    again = answered_list("openrouter")
     assert (again["source"], again["models"], first["as_of"] - again["as_of"] >= 359) == ("api", first["models"], True)
     assert len(upstream.requests) == 2
 
 
-def test_openrouter_back_again(rendered_answer, upstream):
+def test_openrouter_back_again(answered_list, upstream):
     upstream.on("/api/v1/models", upstreams.answer(500), upstreams.answer(200, MODELS))
-    assert rendered_answer("openrouter")["source"] == "curated_fallback"
+    assert answered_list("openrouter")["source"] == "curated_fallback"
     ProviderCopy.objects.update(renewing_until=None)
-    assert rendered_answer("openrouter")["source"] == "api"
+    assert answered_list("openrouter")["source"] == "api"
 
 
-def test_ollama_that_says_what_its_models_can_do(rendered_answer, upstream):
+def test_ollama_that_says_what_its_models_can_do(answered_list, upstream):
     upstream.serve("/api/tags", TAGS)
-    found = rendered_answer("ollama")
+    found = answered_list("ollama")
     assert (found["source"], found["total"], "error" in found, upstream.paths()) == ("ollama", 1, False, ["/api/tags"])
     assert found["models"] == [
         {
@@ -229,23 +229,23 @@ def test_ollama_that_says_what_its_models_can_do(rendered_answer, upstream):
     ]
 
 
-def test_ollama_before_it_said_so_is_asked_about_each_model(rendered_answer, upstream):
+def test_ollama_before_it_said_so_is_asked_about_each_model(answered_list, upstream):
     upstream.serve("/api/tags", OLD_TAGS)
     shown = {"model_info": {"general.architecture": "odd", "odd.pooling_type": 1}}
     chat = {"model_info": {"general.architecture": "qwen2"}, "capabilities": ["completion"]}
     upstream.on("/api/show", *(upstreams.answer(200, body) for body in (chat, shown, shown)))
-    assert [model["id"] for model in rendered_answer("ollama")["models"]] == ["qwen2.5:1.5b"]
+    assert [model["id"] for model in answered_list("ollama")["models"]] == ["qwen2.5:1.5b"]
     assert json.loads(upstream.requests[1].body)["model"] == "qwen2.5:1.5b"
 
 
-def test_where_a_model_cannot_be_shown_its_name_decides(rendered_answer, upstream):
+def test_where_a_model_cannot_be_shown_its_name_decides(answered_list, upstream):
     upstream.serve("/api/tags", OLD_TAGS)
-    assert [model["id"] for model in rendered_answer("ollama")["models"]] == ["qwen2.5:1.5b", "odd:1"]
+    assert [model["id"] for model in answered_list("ollama")["models"]] == ["qwen2.5:1.5b", "odd:1"]
 
 
-def test_ollama_without_any_model_is_reachable(rendered_answer, upstream):
+def test_ollama_without_any_model_is_reachable(answered_list, upstream):
     upstream.serve("/api/tags", {"models": []})
-    found = rendered_answer("ollama")
+    found = answered_list("ollama")
     assert (found["source"], found["models"], found["total"]) == ("ollama", [], 0)
 
 
@@ -266,26 +266,26 @@ def test_ollama_without_any_model_is_reachable(rendered_answer, upstream):
     ids=["a web page", "a proxy", "another server", "a refused host", "OpenAI's dialect", "null", "a list", "blank ids",
          "a reset", "no HTTP"],
 )  # fmt: skip
-def test_what_is_not_ollama_is_an_empty_list_with_the_reason(rendered_answer, upstream, scenario, says):
+def test_what_is_not_ollama_is_an_empty_list_with_the_reason(answered_list, upstream, scenario, says):
     upstream.on("/api/tags", scenario)
-    found = rendered_answer("ollama")
+    found = answered_list("ollama")
     assert (found["source"], found["models"], "total" in found) == ("ollama_unreachable", [], False)
     assert says in found["error"]
     assert not any(word in found["error"] for word in ("Traceback", "/api/tags", "Errno"))
 
 
-def test_ollama_down_is_known_at_once(rendered_answer, settings, nobody):
+def test_ollama_down_is_known_at_once(answered_list, settings, nobody):
     settings.OLLAMA_BASE_URL = nobody
     began = time.monotonic()
-    found = rendered_answer("ollama")
+    found = answered_list("ollama")
     assert (found["source"], found["error"]) == ("ollama_unreachable", "The connection was refused.")
     assert time.monotonic() - began < 1
 
 
-def test_ollama_that_went_away_is_unreachable_when_its_copy_is_old(rendered_answer, upstream, old):
+def test_ollama_that_went_away_is_unreachable_when_its_copy_is_old(answered_list, upstream, old):
     upstream.on("/api/tags", upstreams.answer(200, TAGS), upstreams.answer(500))
-    assert rendered_answer("ollama")["total"] == 1
-    assert rendered_answer("ollama")["total"] == 1
+    assert answered_list("ollama")["total"] == 1
+    assert answered_list("ollama")["total"] == 1
     old(minutes=6)
-    assert rendered_answer("ollama")["source"] == "ollama_unreachable"
+    assert answered_list("ollama")["source"] == "ollama_unreachable"
     assert len(upstream.requests) == 2

@@ -28,7 +28,7 @@ EMBEDDING = record("acme/embed", produces="embeddings")
 
 
 @pytest.fixture
-def rendered_answer(upstream, read_live):
+def synced_upstream(upstream, read_live):
     """A catalog of ten language models and one embedding model, read from the scripted upstream."""
     upstream.serve(LANGUAGE, feed(10))
     upstream.serve(EMBEDDINGS, feed([EMBEDDING]))
@@ -63,39 +63,39 @@ def rendered_answer(upstream, read_live):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_no_upstream_harms_the_catalog(rendered_answer, read_live, scenario, reason, tries):
+def test_no_upstream_harms_the_catalog(synced_upstream, read_live, scenario, reason, tries):
     before = fingerprint()
-    rendered_answer.on(LANGUAGE, scenario)
-    rendered_answer.on(EMBEDDINGS, scenario)
+    synced_upstream.on(LANGUAGE, scenario)
+    synced_upstream.on(EMBEDDINGS, scenario)
     began = time.monotonic()
     outcome = read_live()
     assert (outcome.state, outcome.reason) == ("failed", reason)
     assert time.monotonic() - began < 8
-    assert len(rendered_answer.requests) == 2 * tries
+    assert len(synced_upstream.requests) == 2 * tries
     run = SyncRun.objects.get(pk=outcome.run_id)
     assert (run.state, run.reason) == ("failed", reason)
     assert "SECRET" not in run.message + str(run.problems)
     assert fingerprint() == before
 
 
-def test_a_wait_that_upstream_asks_for_is_kept(rendered_answer, read_live):
-    rendered_answer.on(LANGUAGE, answer(429, headers={"Retry-After": "1"}), answer(200, feed(11)))
+def test_a_wait_that_upstream_asks_for_is_kept(synced_upstream, read_live):
+    synced_upstream.on(LANGUAGE, answer(429, headers={"Retry-After": "1"}), answer(200, feed(11)))
     assert read_live(limits=Limits(read=2, total=10, attempts=2, backoff=0.01)).state == "ok"
-    first, second = (request for request in rendered_answer.requests if request.path == LANGUAGE)
+    first, second = (request for request in synced_upstream.requests if request.path == LANGUAGE)
     assert second.at - first.at >= 1
     assert "acme/m0010" in available()
 
 
-def test_a_wait_beyond_the_deadline_is_not_waited_for(rendered_answer, read_live):
-    rendered_answer.on(LANGUAGE, answer(429, headers={"Retry-After": "3600"}))
+def test_a_wait_beyond_the_deadline_is_not_waited_for(synced_upstream, read_live):
+    synced_upstream.on(LANGUAGE, answer(429, headers={"Retry-After": "3600"}))
     began = time.monotonic()
     assert read_live().state == "partial"
     assert time.monotonic() - began < 5
 
 
-def test_a_listing_that_fails_retires_nothing_and_harms_no_other(rendered_answer, read_live):
-    rendered_answer.on(EMBEDDINGS, answer(500))
-    rendered_answer.serve(LANGUAGE, feed(9))
+def test_a_listing_that_fails_retires_nothing_and_harms_no_other(synced_upstream, read_live):
+    synced_upstream.on(EMBEDDINGS, answer(500))
+    synced_upstream.serve(LANGUAGE, feed(9))
     outcome = read_live()
     assert (outcome.state, outcome.reason, outcome.counts["retired"]) == ("partial", "http_status", 1)
     assert AIModel.objects.get(model_id="acme/embed").is_available
@@ -114,34 +114,34 @@ def test_a_listing_that_fails_retires_nothing_and_harms_no_other(rendered_answer
     ids=["half bad", "one bad", "prices zero", "smaller"],
 )
 def test_a_suspicious_upstream_is_held_and_the_catalog_stands(
-    rendered_answer, read_live, served_then, state, available_then
+    synced_upstream, read_live, served_then, state, available_then
 ):
-    rendered_answer.serve(LANGUAGE, served_then)
+    synced_upstream.serve(LANGUAGE, served_then)
     outcome = read_live(limits=Limits(read=5, total=10))
     assert (outcome.state, len(available())) == (state, available_then)
     assert AIModel.objects.get(model_id="acme/m0000").pricing["prompt"] == "0.000001"
 
 
 def test_a_credential_that_upstream_refuses_is_marked_once_and_cleared_when_it_works(
-    rendered_answer, read_live, openrouter
+    synced_upstream, read_live, openrouter
 ):
     credentials.store(openrouter, "sk-or-v1-secret-3456")
     openrouter.save()
-    rendered_answer.on(LANGUAGE, answer(401))
-    rendered_answer.on(EMBEDDINGS, answer(401))
+    synced_upstream.on(LANGUAGE, answer(401))
+    synced_upstream.on(EMBEDDINGS, answer(401))
     assert read_live().reason == "unauthorized"
     openrouter.refresh_from_db()
     assert openrouter.credential_refused_at is not None
     assert len(available()) == 10
-    rendered_answer.serve(LANGUAGE, feed(10))
-    rendered_answer.serve(EMBEDDINGS, feed([EMBEDDING]))
+    synced_upstream.serve(LANGUAGE, feed(10))
+    synced_upstream.serve(EMBEDDINGS, feed([EMBEDDING]))
     assert read_live(limits=Limits(read=5, total=10)).state == "ok"
     openrouter.refresh_from_db()
     assert openrouter.credential_refused_at is None
-    assert rendered_answer.requests[-1].headers["authorization"] == "Bearer sk-or-v1-secret-3456"
+    assert synced_upstream.requests[-1].headers["authorization"] == "Bearer sk-or-v1-secret-3456"
 
 
-def test_a_sync_stores_the_copies_that_the_provider_lists_answer_from(rendered_answer):
+def test_a_sync_stores_the_copies_that_the_provider_lists_answer_from(synced_upstream):
     copy = ProviderCopy.objects.get(listing="language")
     assert len(copy.items) == 10
     assert ProviderModel.objects.filter(listing="embeddings").count() == 1

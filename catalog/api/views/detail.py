@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin
+from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import list_items
 from catalog.api.serializers.items import ItemSerializer
+from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
 from config.api.conditional import ConditionalMixin
 
@@ -23,7 +25,7 @@ class NoSuchModel(NotFound):
     default_detail = "There is no such model, or you may not see it."
 
 
-class ModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
+class ModelViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet):
     """One model."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -44,9 +46,15 @@ class ModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         examples=[answered("A custom model", ITEM)],
         responses={200: ItemSerializer},
     )
-    def retrieve(self, request: Request, model_id: str) -> Response:
+    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
+        stored = snapshot.stored(f"item {model_id}", self.caller.fingerprint, lambda: self._item(model_id))
+        tag, _, body = stored.partition(b"\n")
+        return self.conditional(tag.decode(), lambda: body)
+
+    def _item(self, model_id: str) -> bytes:
+        """The ETag, a line break, and the body. Raises NoSuchModel."""
         model = AIModel.objects.find(self.viewer, model_id)
         shown = None if model is None else list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
-        return self.conditional(shown.tag, lambda: shown.body)
+        return shown.tag.encode() + b"\n" + shown.body

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
 from django.db.models import Count, QuerySet
+from django.http import HttpResponse
 from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -15,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin, IncludingMixin
+from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter
 from catalog.api.pagination import DeferredPages
@@ -27,7 +30,7 @@ from catalog.models import AIModel, Tag
 from config.api.conditional import ConditionalMixin, etag
 
 
-class ModelListViewSet(ConditionalMixin, IncludingMixin, viewsets.GenericViewSet):
+class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.GenericViewSet):
     """The models that the caller finds, a page at a time."""
 
     queryset = AIModel.objects.none()
@@ -53,24 +56,25 @@ class ModelListViewSet(ConditionalMixin, IncludingMixin, viewsets.GenericViewSet
         responses={200: ItemSerializer(many=True)},
     )
     def list(self, request: Request) -> Response:
-        # Refusals first: no 304 for what is no question.
-        self.paginator.read(request)  # type: ignore[union-attr]
-        self.filters = ModelListFilter(request.query_params, None, request=request, viewer=self.viewer)
-        if not self.filters.is_valid():
-            raise translate_validation(self.filters.errors)
-        return self.conditional(etag(self.caller.fingerprint), self._page)
+        # A page that is stored was asked for with this query, which was a good one.
+        name = "list " + sha256(request.META["QUERY_STRING"].encode()).hexdigest()
+        stored = snapshot.body(name, self.caller.fingerprint)
+        if stored is None:
+            # Refusals first: no 304 for what is no question.
+            self.paginator.read(request)  # type: ignore[union-attr]
+            self.filters = ModelListFilter(request.query_params, None, request=request, viewer=self.viewer)
+            if not self.filters.is_valid():
+                raise translate_validation(self.filters.errors)
+        return self.conditional(etag(self.caller.fingerprint), lambda: _answer(stored or self._page(name)))
 
-    def _page(self) -> Response:
+    def _page(self, name: str) -> bytes:
+        """The Link header, a line break, and the body."""
         pages: Any = self.paginator
-        name, fingerprint = f"list {self.filters.asked} {pages.page} {pages.page_size}", self.caller.fingerprint
-        body = snapshot.body(name, fingerprint)
-        if body is None:
-            rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
-            body = orjson.dumps({"items": list_items.items(rows or (), self.viewer), "total": pages.total})
-            snapshot.store_body(name, fingerprint, body)
-        else:
-            pages.total = orjson.loads(body)["total"]
-        return Response(body, headers={"Link": pages.links()})
+        rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
+        body = orjson.dumps({"items": list_items.items(rows or (), self.viewer), "total": pages.total})
+        page = pages.links().encode() + b"\n" + body
+        snapshot.store_body(name, self.caller.fingerprint, page)
+        return page
 
     def wide_rows(self, keys: Sequence[int]) -> QuerySet[AIModel]:
         """For the pages."""
@@ -82,7 +86,12 @@ class ModelListViewSet(ConditionalMixin, IncludingMixin, viewsets.GenericViewSet
         return "list", self.caller.fingerprint, self.filters.chosen
 
 
-class TagViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
+def _answer(page: bytes) -> HttpResponse:
+    links, _, body = page.partition(b"\n")
+    return HttpResponse(body, content_type="application/json", headers={"Link": links.decode()})
+
+
+class TagViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet):
     """The tags of what the caller sees."""
 
     permission_classes = (SignedInOrPublic, HasScope)
@@ -96,10 +105,11 @@ class TagViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         responses={200: TagCountSerializer(many=True)},
     )
     def list(self, request: Request) -> Response:
-        def counted() -> Any:
+        def counted() -> bytes:
             through = AIModel.tags.through.objects.filter(aimodel__in=AIModel.objects.visible_to(self.viewer))
             counts = dict(through.values_list("tag").annotate(n=Count("pk")).order_by())
             names = Tag.objects.filter(pk__in=counts).order_by("key").values_list("pk", "name")
-            return [{"name": name, "count": counts[key]} for key, name in names]
+            return orjson.dumps([{"name": name, "count": counts[key]} for key, name in names])
 
-        return self.conditional(etag(self.caller.fingerprint), counted)
+        fingerprint = self.caller.fingerprint
+        return self.conditional(etag(fingerprint), lambda: snapshot.stored("tags", fingerprint, counted))
