@@ -125,15 +125,14 @@ class ProviderForm(forms.ModelForm):
         slug, kind = data.get("slug"), data.get("kind")
         if not slug or not kind or (row.pk and not data.get("is_active")):
             return
-        if other := claims.rival(Provider(pk=row.pk, slug=slug, kind=kind)):
+        claimant = Provider(pk=row.pk, slug=slug, kind=kind)
+        if other := claims.rival(claimant):
             self.add_error(
                 "slug" if not row.pk or slug != self.initial.get("slug") else "is_active",
                 f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. "
                 "Add it under a slug of its own.",
             )
-        elif not (row.pk and row.offers.exists()) and (
-            model_id := claims.foreign_entry(Provider(slug=slug, kind=kind))
-        ):
+        elif model_id := claims.foreign_entry(claimant):
             self.add_error("slug", f"There is a model {model_id} already. Add it under a slug without models.")
 
 

@@ -7,11 +7,11 @@ added under another slug.
 
 from __future__ import annotations
 
-from django.db.models import F
+from django.db.models import F, Min, Q
 
-from catalog.models import AIModel
+from catalog.models import AIModel, FieldChange
 from catalog.validation.model_ids import author_of
-from providers.models import Provider, ProviderModel
+from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading import curated
 from providers.reading.namespaces import ENRICHERS, VENDORS, owns_namespace
 
@@ -20,9 +20,9 @@ _RESERVED = frozenset({"ollama"})
 
 
 def private() -> set[str]:
-    """The slugs under which nobody but their provider writes. One that is switched off claims nothing. Two queries."""
+    """The slugs under which nobody but their provider writes. One that is switched off claims nothing."""
     providers = list(Provider.objects.all())
-    claiming = {p.slug for p in providers if p.is_active and owns_namespace(p.kind, p.slug)}
+    claiming = {p.slug for p in providers if p.is_active and owns_namespace(p.kind, p.slug) and not foreign_entry(p)}
     others = ProviderModel.objects.filter(model__author__in=claiming).exclude(provider__kind__in=ENRICHERS)
     taken = set(others.exclude(provider__slug=F("model__author")).order_by().values_list("model__author", flat=True))
     return (claiming - taken - _named()) | (_RESERVED - {p.slug for p in providers})
@@ -43,19 +43,25 @@ def rival(provider: Provider) -> str:
 
 
 def foreign_entry(provider: Provider) -> str:
-    """The id of an entry under the slug of a new provider that is none of its own; "" where there is none.
+    """The id of an entry that is none of the provider's, under a slug where it has none yet; "" where there is none.
 
-    Entries that a person made, or that another provider offered before it was deleted. Those of a provider of this
-    slug that was deleted return as themselves.
+    Entries that a person made, or that another provider offered before it was deleted; that an enricher describes one
+    makes it nobody's. What a provider of this slug offered before it was deleted returns as itself, and what a person
+    added after such a provider was first read was meant for it.
     """
-    if not owns_namespace(provider.kind, provider.slug):
+    slug = provider.slug
+    offers = ProviderModel.objects.filter(model__author=slug).exclude(provider__kind__in=ENRICHERS)
+    if not owns_namespace(provider.kind, slug) or offers.filter(provider=provider.pk).exists():
         return ""
-    entries = AIModel.objects.catalog_entries().filter(author=provider.slug, offers=None).order_by("model_id")
-    for model_id, synced, upstream in entries.values_list("model_id", "last_synced_at", "upstream"):
-        sources = {found["source"] for found in upstream.values()}
-        if synced is None or (sources and provider.slug not in sources):
-            return model_id
-    return ""
+    changes = FieldChange.objects.filter(model__author=slug)
+    own = changes.filter(offered_by=slug).values("model")
+    entries = AIModel.objects.catalog_entries().filter(author=slug).exclude(pk__in=offers.values("model"))
+    entries = entries.exclude(pk__in=own).order_by("model_id")
+    runs = SyncRun.objects.filter(Q(provider__slug=slug) | Q(deleted_provider=slug))
+    if first := runs.aggregate(at=Min("started_at"))["at"]:
+        synced = changes.filter(field="created", source=FieldChange.Source.SYNC).values("model")
+        entries = entries.exclude(~Q(pk__in=synced), created_at__gt=first)
+    return entries.values_list("model_id", flat=True).first() or ""
 
 
 def _named() -> set[str]:

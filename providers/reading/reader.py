@@ -95,6 +95,12 @@ class Reader:
                 f"The ids that begin with {self.provider.slug}/ are those of {other}: "
                 "delete this provider, and add it under another slug.",
             )
+        if model_id := claims.foreign_entry(self.provider):
+            raise UpstreamError(
+                "slug_taken",
+                f"There was a model {model_id} before this provider: "
+                "delete this provider, and add it under a slug without models.",
+            )
         answer = self.adapter.parse(payload, listing)
         parsed = checked(listing, answer.listings, answer.bad, self.namespace)
         if not parsed.total:

@@ -247,6 +247,39 @@ def test_a_slug_is_free_after_its_provider_was_deleted_and_its_entries_return_as
     assert (AIModel.objects.get().pk, AIModel.objects.get().is_available) == (own.pk, True)
 
 
+def test_a_provider_that_no_form_has_checked_is_refused_the_entries_that_were_there_before_it(
+    sync_feed, make_model, make_host
+):
+    make_model("acme/open")
+    before, host = AIModel.objects.values().get(), make_host("acme")
+    for _ in range(2):
+        outcome = sync_feed(names("open", "other"), provider=host)
+        assert (outcome.state, outcome.reason) == ("failed", "slug_taken")
+        assert outcome.message.startswith("There was a model acme/open before this provider: delete this provider")
+    assert AIModel.objects.values().get() == before
+    assert sync_feed(feed([record("acme/open"), record("acme/n")])).counts["bad"] == 0
+
+
+def test_an_entry_that_only_an_enricher_describes_is_not_taken_over(staff, sync_feed, make_model, make_provider):
+    make_model("upstage/x")
+    dev = {"upstage": {"id": "upstage", "models": {"x": {"id": "x", "name": "X", "limit": {"context": 9}}}}}
+    sync_feed(dev, provider=make_provider("modelsdev"))
+    assert AIModel.objects.get().context_length == 9
+    page = staff.post(reverse(ADD), form("upstage"))
+    assert errors(page)["slug"] == ["There is a model upstage/x already. Add it under a slug without models."]
+
+
+def test_an_entry_made_by_hand_under_a_providers_slug_keeps_it_from_nothing_after_its_deletion(
+    staff, sync_feed, make_host, make_model
+):
+    host = make_host("k")
+    sync_feed(names("m"), provider=host)
+    make_model("k/by-hand")
+    staff.post(reverse(DELETE, args=[host.pk]), {"confirmed": shown(staff, host)[0].digest})
+    assert errors(staff.post(reverse(ADD), form("k", new_models_active="on"))) == {}
+    assert sync_feed(names("m"), provider=Provider.objects.get(slug="k")).state == "ok"
+
+
 def test_the_price_that_a_deleted_provider_asked_stays_in_the_history(staff, sync_feed):
     sync_feed(feed([record("acme/m", prompt="0.000003")]))
     found, _ = shown(staff, Provider.objects.get())
