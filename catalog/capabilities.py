@@ -47,22 +47,35 @@ _NAMES = tuple(
     for task, pattern in (
         (REALTIME, r"(?<![a-z])(?:realtime|live)(?![a-z])|nova-sonic"),
         (RERANK, r"rerank"),
-        (EMBEDDINGS, r"embed|minilm|(?:^|[-_])(?:bge|gte|e5)[-_]|^(?:paraphrase|voyage|clip-vit)-"),
-        (TRANSCRIPTION, r"whisper|transcri|(?<![a-z])parakeet(?![a-z])"),
+        (
+            EMBEDDINGS,
+            r"embed|minilm|colbert|-mpnet-|(?:^|[-_])(?:bge|gte|e5)[-_]|^(?:paraphrase|voyage|clip-vit|jina-clip)-"
+            r"|^m2-bert-.*-retrieval",
+        ),
+        (
+            TRANSCRIPTION,
+            r"whisper|transcri|sensevoice|wav2vec|(?<![a-z])(?:parakeet|asr|paraformer)(?![a-z])"
+            r"|^canary-(?:[0-9.]+[bm]|qwen)(?![a-z])",
+        ),
         (
             SPEECH,
-            r"(?<![a-z])tts(?![a-z])|^gpt-(?:.+-)?audio(?![a-z])|fish-speech|^speech-|^(?:kokoro|orpheus)(?![a-z])",
+            r"(?<![a-z])(?:x|index|melo|chat|style)?tts(?![a-z])|^gpt-(?:.+-)?audio(?![a-z])|fish-speech|^speech-"
+            r"|cosyvoice|vibevoice|^(?:kokoro|orpheus|bark|openaudio|musicgen|lyria)(?![a-z])|^eleven_",
         ),
-        (MODERATION, r"moderation|(?<![a-z])guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
+        (MODERATION, r"moderation|(?<![a-z])(?:virtue|wild)?guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
         (
             VIDEO_GENERATION,
-            r"^(?:sora|veo|kling)(?![a-z])|(?:hunyuan-|ltx-|cog)video|[-_](?:t2v|i2v)(?![a-z])|nova-reel",
+            r"^(?:sora|veo|kling|mochi|pika)(?![a-z])|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel"
+            r"|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
         ),
         (
             IMAGE_GENERATION,
-            r"(?<![a-z])image(?![a-z])|^(?:dall-e|imagen|flux|stable-diffusion|sdxl|midjourney|recraft|ideogram)(?![a-z])"
-            r"|nova-canvas|(?:^|\.)sd3(?![a-z])",
+            r"(?<![a-z])(?:image|t2i)(?![a-z])"
+            r"|^(?:dall-?e|imagen|flux|stable-diffusion|sdxl|sd-turbo|midjourney|recraft|ideogram)(?![a-z])"
+            r"|(?<![a-z])(?:kolors|hidream|seedream|pixart|kandinsky|nano-banana)(?![a-z])|nova-canvas|(?:^|\.)sd3(?![a-z])",
         ),
+        # It reads scanned pages.
+        (OTHER, r"^mistral-ocr(?![a-z])"),
         (COMPLETION, r"(?<![a-z])(?:davinci|babbage)(?![a-z])|^gpt-3\.5-turbo-instruct(?![a-z])"),
     )
 )
@@ -77,7 +90,7 @@ _MADE = (
     ("audio", SPEECH),
 )
 # These answer in text as well, so that a source which says "text" has not said that they converse.
-_IN_TEXT = frozenset({COMPLETION, TRANSCRIPTION, MODERATION, RERANK, REALTIME})
+_IN_TEXT = frozenset({COMPLETION, TRANSCRIPTION, MODERATION, RERANK, REALTIME, OTHER})
 # Of these models.dev says that they make text as well, which they do not.
 _NEVER_IN_TEXT = re.compile(r"^(?:chat)?gpt-image(?![a-z])", re.IGNORECASE)
 
@@ -89,7 +102,7 @@ def _name_of(model_id: str) -> str:
 
 
 def task_of_name(model_id: str) -> str | None:
-    """The task that the model's name gives away, or None. Only the part after the last slash is looked at."""
+    """The task that the model's name gives away (or OTHER), or None. Only what follows the last slash is looked at."""
     name = _name_of(model_id)
     return next((task for task, pattern in _NAMES if pattern.search(name)), None)
 

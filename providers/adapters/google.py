@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION
+from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, REALTIME, VIDEO_GENERATION, task_of_name
 from providers.adapters import values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
@@ -56,6 +56,9 @@ class Google(Adapter):
         draft.put("context_length", record.get("inputTokenLimit"), values.whole, "inputTokenLimit")
         methods = draft.clean("supportedGenerationMethods", record.get("supportedGenerationMethods"), values.words)
         task = _task(methods or [])
+        if task == IMAGE_GENERATION:
+            # Music is made by `predict`, too: `lyria-002`.
+            task = task_of_name(draft.upstream_id) or task
         if task is not None:
             draft.is_for(task)
         elif methods:

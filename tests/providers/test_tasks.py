@@ -101,6 +101,48 @@ def test_a_bare_name_gives_it_away(name, word):
 
 
 @pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("video_generation", "tencent/HunyuanVideo hunyuan-video-1.5 Wan-AI/Wan2.2-TI2V-5B Wan2.1-I2V-14B T2V-01-Director "
+         "stable-video-diffusion-img2vid seedance-1-0-pro doubao-seedance-2-0 minimax/hailuo-02 mochi-1-preview pika-2.2 "
+         "CogVideoX-5b Lightricks/LTX-Video wan2.6-r2v"),
+        ("image_generation", "Kwai-Kolors/Kolors HiDream-I1-Full doubao-seedream-4-0 stabilityai/sd-turbo PixArt-Sigma "
+         "kandinsky-3 nano-banana-pro gemini-nano-banana-2.1 gemini-2.5-flash-image dalle-3 dall-e-2 wan2.5-t2i-preview"),
+        ("speech", "coqui/XTTS-v2 IndexTeam/IndexTTS-2 indextts-2 CosyVoice2-0.5B openaudio-s1 myshell/MeloTTS-English "
+         "microsoft/VibeVoice-1.5B eleven_multilingual_v2 suno/bark bark-small kokoro musicgen-large lyria-002"),
+        ("transcription", "qwen3-asr-flash SenseVoiceSmall nvidia/canary-1b-v2 nvidia/canary-qwen-2.5b canary-180m-flash "
+         "facebook/wav2vec2-base-960h paraformer-v2"),
+        ("moderation", "VirtueAI/VirtueGuard-Text-Lite allenai/wildguard Llama-Guard-3-8B shieldgemma-9b"),
+        ("embeddings", "all-mpnet-base-v2 all-minilm togethercomputer/m2-bert-80M-8k-retrieval jina-clip-v2 "
+         "jina-colbert-v2 colbertv2.0 thenlper/gte-large intfloat/e5-mistral-7b-instruct"),
+        ("", "mistral-ocr-latest"),
+        ("chat", "qwen/qwen3-vl-8b mistral/pixtral-12b minimax/minimax-m2 minimax/minimax-01 google/gemini-2.5-flash "
+         "gemini-canary canary wanda-7b swan-large taiwan-llm openai/gpt-4o x-ai/grok-4 moonshotai/kimi-k2 z-ai/glm-4.6v "
+         "mistralai/voxtral-small bytedance/seed-1.6 tencent/hunyuan-a13b-instruct baidu/ernie-4.5-vl deepseek-ocr "
+         "barkeep-7b pikachu-7b lyrian-8b colossal-7b guardrails-llm nvidia/nemotron-nano elevenlm-7b google/gemma-3n-e4b-it "
+         "openbmb/minicpm-o microsoft/phi-4-multimodal-instruct nousresearch/hermes-4-70b"),
+    ],
+)  # fmt: skip
+def test_the_names_of_families_are_known_and_those_of_chat_models_are_none_of_them(word, names):
+    assert {name: task("compatible", {"data": [{"id": name}]}, name) for name in names.split()} == dict.fromkeys(
+        names.split(), word
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "word"),
+    [
+        ("gemini-2.5-flash-image", {"output_modalities": ["text", "image"]}, "chat"),
+        ("pika-2.2", {"output_modalities": ["text"]}, "chat"),
+        ("nano-banana", {"type": "chat"}, "chat"),
+        ("kolors", {"output_modalities": ["video"]}, "video_generation"),
+    ],
+)
+def test_what_a_source_says_comes_before_the_name(name, said, word):
+    assert task("compatible", {"data": [{"id": name, **said}]}, name) == word
+
+
+@pytest.mark.parametrize(
     ("methods", "name", "word"),
     [
         (["generateContent", "countTokens"], "gemini-2.5-pro", "chat"),
@@ -108,6 +150,7 @@ def test_a_bare_name_gives_it_away(name, word):
         (["generateContent", "countTokens"], "gemini-2.5-flash-preview-tts", "speech"),
         (["embedContent", "countTextTokens"], "gemini-embedding-001", "embeddings"),
         (["predict"], "imagen-4.0-generate-001", "image_generation"),
+        (["predict"], "lyria-002", "speech"),
         (["predictLongRunning"], "veo-3.0-generate-001", "video_generation"),
         (["bidiGenerateContent"], "gemini-2.5-flash-native-audio", "realtime"),
         (["generateAnswer"], "aqa", ""),
