@@ -24,6 +24,10 @@ KINDS = (
     "input_audio_cache",
 )  # fmt: skip
 BY_TOKEN = frozenset(KINDS) - {"request", "image", "web_search"}
+# Those of text. Zeros of prompt and completion say nothing where something else is paid for, such as tokens of images.
+OF_TEXT = frozenset(
+    {"prompt", "completion", "internal_reasoning", "input_cache_read", "input_cache_write", "input_cache_write_1h"}
+)
 # What an entry of `overrides` may depend on; its other keys are kinds of price.
 CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
 
@@ -148,11 +152,11 @@ class Tariff:
     def known(self) -> dict[str, Decimal]:
         """The prices that filters and pickers may rely on, as numbers.
 
-        A token price of zero beside a price in another unit says that tokens are not what is paid for, not that the
+        A token price of zero beside a price of something else says that text is not what is paid for, not that the
         model is free: it is left out, as unknown. So is whatever is no price.
         """
         known = {kind: amount for kind, price in self.stored.items() if (amount := _amount(price)) is not None}
-        if any(amount for kind, amount in known.items() if kind not in BY_TOKEN):
+        if any(amount for kind, amount in known.items() if kind not in OF_TEXT):
             return {kind: amount for kind, amount in known.items() if amount}
         return known
 

@@ -142,6 +142,18 @@ def test_stored_models_get_the_words_and_prices_of_models_saved_anew(before_task
     assert migrated["acme/by-request"][2] is None
 
 
+def test_what_the_rules_came_to_know_later_is_derived_again(transactional_db, make_model):
+    make_model("acme/pika-2.2")
+    make_model("acme/m", pricing={"prompt": "0", "completion": "0", "image_output": "0.1"})
+    QuerySet(AIModel).update(facets="\ncapability:chat\n", prompt_price=0)
+    try:
+        migrate("catalog", "0010_journal")
+    finally:
+        to_head()
+    found = derived_values()
+    assert ("capability:video_generation" in found["acme/pika-2.2"][1], found["acme/m"][2]) == (True, None)
+
+
 def test_going_back_before_tasks_brings_the_former_words_and_prices(before_tasks):
     to_head()
     migrate("catalog", "0005_custom_index")

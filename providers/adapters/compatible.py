@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from catalog import capabilities as words
-from catalog.pricing import BY_TOKEN, KINDS
+from catalog.pricing import KINDS, OF_TEXT
 from providers.adapters import values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
@@ -206,24 +206,15 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         elif name in KINDS and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
-            otherwise |= name not in BY_TOKEN and name not in draft.pricing and _costs(amount)
-        elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or _costs(amount)):
+            otherwise |= name not in OF_TEXT and name not in draft.pricing and not values.is_nothing(amount)
+        elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or values.costs(amount)):
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
                 draft.problems.append(f"price {name} is in a unit that is not known")
-            otherwise |= name not in (*_PER_MILLION, *BY_TOKEN, "finetune") and _costs(amount)
+            otherwise |= name not in (*_PER_MILLION, *OF_TEXT, "finetune") and values.costs(amount)
     if otherwise:
         # Together, for one, writes zeros for the tokens of what is paid by the hour.
         draft.paid_otherwise()
-
-
-def _costs(value: Any) -> bool:
-    """Whether a number other than zero stands in the value, as a number or within text: "$0.01", "0.04 USD"."""
-    if isinstance(value, dict | list):
-        return any(map(_costs, value.values() if isinstance(value, dict) else value))
-    if isinstance(value, str):
-        return any(digit in value for digit in "123456789")
-    return isinstance(value, int | Decimal) and not isinstance(value, bool) and bool(value)
 
 
 def _is_paid_besides(record: Any) -> bool:
@@ -231,7 +222,7 @@ def _is_paid_besides(record: Any) -> bool:
     if isinstance(record, list):
         return any(map(_is_paid_besides, record))
     return isinstance(record, dict) and any(
-        (_PRICE.search(name) and _costs(value)) or _is_paid_besides(value)
+        (_PRICE.search(name) and values.costs(value)) or _is_paid_besides(value)
         for name, value in record.items()
         if name not in ("pricing", "providers")
     )
@@ -247,11 +238,16 @@ def _hosts(hosts: Any, draft: ListingBuilder) -> None:
     for fact in ("supports_tools", "supports_structured_output"):
         if flags := [host[fact] for host in serving if isinstance(host.get(fact), bool)]:
             draft.facts[fact] = all(flags)
+    pricings = [mapping(host.get("pricing")) for host in serving]
     for key, name in (("prompt", "input"), ("completion", "output")):
-        amounts = [mapping(host.get("pricing")).get(name) for host in serving]
-        numbers = [amount for amount in amounts if isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)]
-        if numbers:
-            draft.price(key, max(numbers), per_million=True)
+        amounts = [pricing[name] for pricing in pricings if pricing.get(name) is not None]
+        if not all(isinstance(amount, (int, Decimal)) and not isinstance(amount, bool) for amount in amounts):
+            draft.problems.append(f"price {name} of a host is in a unit that is not known")
+        elif amounts:
+            draft.price(key, max(amounts), per_million=True)
+    besides = [value for pricing in pricings for name, value in pricing.items() if name not in _PER_MILLION]
+    if values.costs(besides) or _is_paid_besides(serving):
+        draft.paid_otherwise()
 
 
 def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:

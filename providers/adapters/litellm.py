@@ -46,10 +46,8 @@ _TASKS = {
     "search": OTHER,
     "vector_store": OTHER,
 }
-# Such as `input_cost_per_second`, whose rows have zeros beside it for tokens.
-_PAID_OTHERWISE = re.compile(
-    r"^(?:input|output|ocr)_cost_per_(?:second|image|pixel|character|query|page|video)(?!_token)"
-)
+# Such as `input_cost_per_second`, whose rows have zeros beside it for tokens, and `output_cost_per_image_token`.
+_PAID_OTHERWISE = re.compile(r"cost_per_(?!token|reasoning_token)")
 _PRICES = (
     ("prompt", "input_cost_per_token"),
     ("completion", "output_cost_per_token"),
@@ -103,7 +101,7 @@ class LiteLLM(Enricher):
         for key, theirs in _PRICES:
             if record.get(theirs) is not None:
                 draft.price(key, record[theirs])
-        if any(_PAID_OTHERWISE.search(name) and record[name] for name in record):
+        if any(_PAID_OTHERWISE.search(name) and values.costs(record[name]) for name in record):
             draft.paid_otherwise()
 
 

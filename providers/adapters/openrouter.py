@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from catalog.pricing import CONDITIONS, KINDS
+from catalog.pricing import CONDITIONS, KINDS, OF_TEXT
 from providers.adapters import values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, Rejected, mapping
@@ -12,6 +12,8 @@ from providers.adapters.values import Unusable
 from providers.client.http import UpstreamClient, UpstreamError
 
 _OURS = frozenset({"architecture", "pricing", "top_provider", "canonical_slug", "context_length"})
+# What stands among the prices and is none of another unit.
+_NO_UNIT = frozenset({*OF_TEXT, "overrides", "discount"})
 _DIMENSIONS = re.compile(r"\b([1-9][0-9]{1,4})-dimension")
 
 
@@ -113,6 +115,9 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
     for key in KINDS:
         if key in pricing:
             draft.price(key, pricing[key])
+    unread = [key for key in pricing if key not in _NO_UNIT | draft.pricing.keys()]
+    if not all(values.is_nothing(pricing[key]) for key in unread):
+        draft.paid_otherwise()
     overrides = pricing.get("overrides")
     if isinstance(overrides, list):
         found = [_override(item, draft) for item in overrides]

@@ -134,6 +134,23 @@ def price(value: Any, *, per_million: bool = False) -> str | None:
         raise Unusable(str(error)) from None
 
 
+def is_nothing(value: Any) -> bool:
+    """Whether a price is absent or plainly zero; one that cannot be read may be any."""
+    try:
+        return value in (None, "") or pricing.normalise(value) == "0"
+    except pricing.NotAPrice:
+        return False
+
+
+def costs(value: Any) -> bool:
+    """Whether a number other than zero stands in the value, as a number or within text: "$0.01", "0.04 USD"."""
+    if isinstance(value, dict | list):
+        return any(map(costs, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, str):
+        return any(digit in value for digit in "123456789")
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and bool(value)
+
+
 def moment(value: Any) -> datetime | None:
     """A time in UTC from seconds, milliseconds or RFC 3339; 0 and the year 1 are how upstreams write "unknown"."""
     if value is None or value == "" or (not isinstance(value, (bool, str)) and value == 0):

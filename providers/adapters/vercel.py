@@ -3,6 +3,7 @@
 from typing import Any
 
 from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, RERANK, SPEECH, TRANSCRIPTION, VIDEO_GENERATION
+from catalog.pricing import OF_TEXT
 from providers.adapters import values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
@@ -14,6 +15,7 @@ _PRICES = (
     ("input_cache_write", "input_cache_write"),
     ("image", "image"),
 )
+_OF_TEXT = frozenset(theirs for key, theirs in _PRICES if key in OF_TEXT)
 _TASKS = {
     "embedding": EMBEDDINGS,
     "image": IMAGE_GENERATION,
@@ -59,5 +61,8 @@ class Vercel(Adapter):
         for key, theirs in _PRICES:
             if theirs in pricing:
                 draft.price(key, pricing[theirs])
+        besides = [value for name, value in pricing.items() if name not in _OF_TEXT and not name.endswith("_tiers")]
+        if values.costs(besides):
+            draft.paid_otherwise()
         draft.extra("owned_by", record.get("owned_by"))
         draft.extra("type", word)

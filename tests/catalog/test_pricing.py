@@ -191,6 +191,7 @@ def test_a_price_is_worded_alike_in_the_lists_of_entries_and_offers_and_in_the_a
         ({"prompt": "0", "completion": "0", "image": "0.04"}, False),
         ({"prompt": "0", "completion": "0", "request": "0.01"}, False),
         ({"prompt": "0", "completion": "0", "hour": "2.5"}, False),
+        ({"prompt": "0", "completion": "0", "image_output": "0.00003"}, False),
     ],
     ids=str,
 )

@@ -76,6 +76,13 @@ ZEROS = {"input": 0, "output": 0}
         ({"pricing": {"prompt": "0", "completion": "0", "image": "0,04"}}, False),
         ({"pricing": {"prompt": "0", "completion": "0", "request": "-1"}}, False),
         ({"pricing": ZEROS | {"per_image": "0.04 USD"}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "image_output": "0.00003"}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "image_output": 0.04}}, False),
+        ({"pricing": {"prompt": "0", "completion": "0", "image": "varies"}}, False),
+        ({"providers": [{"pricing": ZEROS}]}, True),
+        ({"providers": [{"pricing": ZEROS}, {"pricing": {"input": "0.2", "output": 0}}]}, False),
+        ({"providers": [{"pricing": ZEROS}, {"pricing": ZEROS | {"image": 0.04}}]}, False),
+        ({"providers": [{"pricing": ZEROS, "price_per_image": 0.04}]}, False),
         ({"pricing": ZEROS, "price_per_image": "$0.04"}, False),
         ({"pricing": ZEROS, "usd_per_image": 0.04}, False),
         ({"pricing": ZEROS, "billing": {"per_image": 0.04}}, False),
@@ -89,3 +96,23 @@ def test_any_price_in_another_unit_makes_zeros_unknown(api, alice, make_provider
     sync_feed({"data": [{"id": "m", **more}]}, provider=lab)
     found = api.as_(alice).get("/api/models/list?max_prompt_price=0").json()["items"]
     assert [item["id"] for item in found] == (["lab/m"] if is_free else [])
+
+
+@pytest.mark.parametrize(
+    ("more", "is_free"),
+    [
+        ({}, True),
+        ({"image": "0", "video_second": "0.0", "discount": 0.5}, True),
+        ({"image_output": "0.00003"}, False),
+        ({"image": "$0.04"}, False),
+        ({"image": "varies"}, False),
+        ({"request": "-1"}, False),
+        ({"video_second": "0.1"}, False),
+        ({"tiers": [{"usd": "0"}]}, False),
+    ],
+    ids=str,
+)
+def test_a_price_of_openrouters_that_is_not_plainly_zero_makes_zeros_unknown(api, alice, sync_feed, more, is_free):
+    sync_feed({"data": [record("acme/m") | {"pricing": FREE | more}]})
+    found = api.as_(alice).get("/api/models/list?max_prompt_price=0").json()["items"]
+    assert [item["id"] for item in found] == (["acme/m"] if is_free else [])

@@ -252,6 +252,7 @@ def test_zero_is_a_price_only_where_tokens_are_what_is_paid_for(pricing: Any, ke
     ("kind", "payload", "upstream_id"),
     [
         ("vercel", {"data": [{"id": "x/i", "type": "image", "pricing": {"input": "0", "output": "0"}}]}, "x/i"),
+        ("vercel", {"data": [{"id": "x/i", "pricing": {"input": "0", "output": "0", "video_second": "0.1"}}]}, "x/i"),
         (
             "litellm",
             {"v": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_second": 0.0001,
@@ -263,8 +264,14 @@ def test_zero_is_a_price_only_where_tokens_are_what_is_paid_for(pricing: Any, ke
             {"whisper-1": {"litellm_provider": "openai", "input_cost_per_token": 0.0, "output_cost_per_token": 0}},
             "openai/whisper-1",
         ),
+        (
+            "litellm",
+            {"v": {"litellm_provider": "openai", "mode": "chat", "output_cost_per_image_token": 0.00003,
+                   "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}},
+            "openai/v",
+        ),
     ],
-    ids=["vercel", "litellm", "litellm by name"],
+    ids=["vercel", "vercel in another unit", "litellm", "litellm by name", "litellm by tokens of images"],
 )  # fmt: skip
 def test_other_sources_zeros_beside_another_unit_are_no_price_either(kind: str, payload: Any, upstream_id: str) -> None:
     assert parsed(kind, payload)[upstream_id].pricing == {}
