@@ -90,9 +90,13 @@ def waiting_in(held: Mapping[str, Any]) -> int:
 
 
 def mostly_bad(parsed: ParsedListing) -> Hold | None:
-    if len(parsed.bad) * 2 <= parsed.total:
+    # What can be read and is not accepted, such as the patterns that a proxy lists, says nothing of the shape.
+    refused = sum(bool(bad.upstream_id) and not bad.is_listed for bad in parsed.bad)
+    bad = len(parsed.bad) - (refused if parsed.records else 0)
+    total = len(parsed.records) + bad
+    if bad * 2 <= total:
         return None
-    return Hold("mostly_bad", f"{len(parsed.bad)} of {parsed.total} records are bad: has upstream changed its shape?")
+    return Hold("mostly_bad", f"{bad} of {total} records are bad: has upstream changed its shape?")
 
 
 def prices(before: Mapping[str, Mapping[str, Any]], parsed: ParsedListing) -> Hold | None:

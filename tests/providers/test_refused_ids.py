@@ -28,6 +28,13 @@ def test_a_pattern_that_is_listed_as_a_model_is_refused_and_named(api, sync_feed
     assert [item["id"] for item in api.get("/api/models").json()["models"]] == ["litellmproxy/a", "litellmproxy/gpt-4o"]
 
 
+def test_a_proxy_that_lists_mostly_patterns_is_not_held(sync_feed, proxy):
+    patterns = [{"id": f"{name}/*"} for name in ("openai", "anthropic", "groq")]
+    outcome = sync_feed({"data": [{"id": "*"}, *patterns, {"id": "gpt-4o"}]}, provider=proxy)
+    assert (outcome.state, outcome.counts["added"], len(outcome.problems)) == ("partial", 1, 4)
+    assert sync_feed({"data": patterns}, provider=proxy).state == "held", "nothing at all is left of it"
+
+
 def test_a_pattern_that_an_aggregator_lists_is_refused_too(sync_feed):
     outcome = sync_feed({"data": [record("acme/*"), record("acme/one"), record("acme/two")]})
     assert [problem["id"] for problem in outcome.problems] == ["acme/*"]
