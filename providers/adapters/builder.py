@@ -90,6 +90,11 @@ class ListingBuilder:
         if found not in (None, "", [], {}):
             self.extras[key] = found
 
+    def aliases(self, value: Any) -> None:
+        """Its other names. Upstreams shuffle them, which is no change."""
+        names = value if isinstance(value, list) else []
+        self.extra("aliases", sorted((name for name in names if name != self.upstream_id), key=str))
+
     def modalities(self, given: Any, produced: Any) -> None:
         """Both lists, and the abilities that follow from them."""
         takes = self.clean("input_modalities", given, values.words)

@@ -4,6 +4,7 @@ Each adds fields of its own to `{"data": [{"id": ...}]}`; the fields are recogni
 """
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,10 @@ from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
 from providers.client.http import UpstreamError
 
+# LM Studio's length of what is loaded right now comes last: it comes and goes with each use of the model.
 _CONTEXT = (
-    "max_model_len", "context_window", "loaded_context_length", "max_context_length", "context_length", "context_size",
-    "max_input_tokens",
+    "n_ctx", "max_model_len", "context_window", "max_context_length", "context_length", "context_size",
+    "max_input_tokens", "max_sequence_length", "loaded_context_length",
 )  # fmt: skip
 _MAX_OUTPUT = ("max_completion_tokens", "max_tokens", "max_output_length", "max_output_tokens")
 _LANGUAGE_TYPES = frozenset({"llm", "vlm", "language", "code"})
@@ -53,8 +55,6 @@ _PER_MILLION = {
     "output_tokens": "completion",
     "cache_read_tokens": "input_cache_read",
 }
-# An adapter may be trained upon another; a longer chain, or a circle, says nothing.
-_MAX_PARENTS = 5
 # Objects with further facts of the model: DeepInfra's, GitHub's.
 _NESTED = ("metadata", "limits")
 # Objects that are read, or that do not describe the model itself.
@@ -63,7 +63,8 @@ _READ = frozenset(
      "loaded_instances"}
 )  # fmt: skip
 _PRICE = re.compile(r"pric|cost|usd|billing", re.IGNORECASE)
-_FACT = re.compile(r"context|pric|cost|modalit|tokens", re.IGNORECASE)
+_LIKE_CONTEXT = re.compile(r"context|(?:^|_)n?ctx(?:_|$)|seq(?:uence)?_?len|max_position", re.IGNORECASE)
+_FACT = re.compile(rf"{_LIKE_CONTEXT.pattern}|pric|cost|modalit|tokens", re.IGNORECASE)
 
 
 class Compatible(Adapter):
@@ -88,22 +89,19 @@ class Compatible(Adapter):
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> bool | None:
         if record.get("active") is False:
             return False  # Groq lists what it no longer serves.
-        sent: dict[str, Any] = {}
-        for nested in (*(mapping(record.get(name)) for name in _NESTED), record):
-            sent |= {name: value for name, value in nested.items() if value is not None}
+        sent = _flat(record)
         draft.text("name", sent.get("display_name") or sent.get("name") or sent.get("title"), values.MAX_NAME)
         draft.text("description", sent.get("description") or sent.get("summary"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("created"), values.moment, "created")
         meta = mapping(record.get("meta"))
-        context = meta.get("n_ctx") or meta.get("n_ctx_train")
-        _first(draft, "context_length", {**sent, "n_ctx": context}, ("n_ctx", *_CONTEXT))
+        _first(draft, "context_length", sent, _CONTEXT)
         _first(draft, "max_output_tokens", sent, _MAX_OUTPUT)
         _kind(sent, draft)
         if draft.facts.get("supports_embeddings"):
             draft.put("embedding_dimensions", meta.get("n_embd"), values.whole)
         _abilities(sent, draft)
         _prices(sent.get("pricing"), draft)
-        _hosts(record.get("providers"), draft)
+        _hosts(_serving(record), draft)
         if _is_paid_besides(record):
             draft.paid_otherwise()
         _extras(record, meta, draft)
@@ -111,22 +109,46 @@ class Compatible(Adapter):
         return None
 
 
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a record, those that stand in its objects too."""
+    sent: dict[str, Any] = {}
+    for nested in (*(mapping(record.get(name)) for name in _NESTED), record):
+        sent |= {name: value for name, value in nested.items() if value is not None}
+    meta = mapping(record.get("meta"))
+    if context := meta.get("n_ctx") or meta.get("n_ctx_train"):
+        sent["n_ctx"] = context
+    return sent
+
+
+def _contexts(record: dict[str, Any]) -> dict[str, Any]:
+    """The context lengths that a record names, wherever they stand."""
+    sent = _flat(record)
+    if named := {field: sent[field] for field in _CONTEXT if sent.get(field)}:
+        return named
+    hosts = [context for host in _serving(record) if type(context := host.get("context_length")) is int and context > 0]
+    return {"context_length": min(hosts)} if hosts else {}
+
+
 def _with_parents(records: list[Any]) -> list[Any]:
-    """The records, where those that name a parent of the same list (vLLM's LoRA adapters) have its context length."""
-    named: dict[str, dict[str, Any]] = {}
+    """The records, where those that name a parent of the same list (vLLM's LoRA adapters) have its context length.
+
+    An adapter may be trained upon another, and that upon a third.
+    """
+    named: dict[Any, dict[str, Any]] = {}
     for field in ("root", "id"):
         named |= {name: record for record in records if isinstance(name := mapping(record).get(field), str)}
-    found = []
+    known: dict[int, dict[str, Any]] = {}
     for record in records:
-        line: dict[str, Any] | None = mapping(record)
-        for _ in range(_MAX_PARENTS):
-            name = line.get("parent") if line else None
-            if line is None or any(line.get(field) for field in _CONTEXT):
-                break
-            line = named.get(name) if isinstance(name, str) else None
-        known = {field: line[field] for field in _CONTEXT if line and line.get(field)}
-        found.append({**record, **known} if known else record)
-    return found
+        line, passed = record if isinstance(record, dict) else None, []
+        while line is not None and id(line) not in known:
+            passed.append(id(line))
+            # Until more is known, so that a circle ends where it began.
+            found = known[id(line)] = _contexts(line)
+            parent = line.get("parent")
+            line = named.get(parent) if isinstance(parent, str) and not found else None
+        if passed:
+            known |= dict.fromkeys(passed, known[passed[-1] if line is None else id(line)])
+    return [{**record, **known[id(record)]} if isinstance(record, dict) else record for record in records]
 
 
 def _first(draft: ListingBuilder, fact: str, record: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -228,10 +250,15 @@ def _is_paid_besides(record: Any) -> bool:
     )
 
 
-def _hosts(hosts: Any, draft: ListingBuilder) -> None:
-    """Hugging Face's router names those who serve a model, and picks one: what is true of each of them is read."""
+def _serving(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The hosts that Hugging Face's router names for a model."""
+    hosts = record.get("providers")
     listed = [mapping(host) for host in hosts] if isinstance(hosts, list) else []
-    serving = [host for host in listed if host.get("status", "live") == "live"]
+    return [host for host in listed if host.get("status", "live") == "live"]
+
+
+def _hosts(serving: list[dict[str, Any]], draft: ListingBuilder) -> None:
+    """The router picks one of those who serve the model: what is true of each of them is read."""
     contexts = [draft.clean("context_length", host.get("context_length"), values.whole) for host in serving]
     if known := [context for context in contexts if context]:
         draft.facts.setdefault("context_length", min(known))
@@ -261,6 +288,20 @@ def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
             draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
         elif isinstance(value, (int, str, Decimal)) and _PRICE.search(name):
             draft.problems.append(f"{name} is in a unit that is not known")
+    if "context_length" not in draft.facts:
+        unread = dict.fromkeys(_like_contexts(record))
+        draft.problems += [f"{name} looks like a context length and is not read"[:200] for name in unread]
+
+
+def _like_contexts(record: dict[str, Any], within: str = "") -> Iterator[str]:
+    """The numbers that are named like a context length, in whatever object they stand that is not read for it."""
+    for name, value in record.items():
+        is_read = name in _CONTEXT and within in ("", *(f"{nested}." for nested in _NESTED))
+        if isinstance(value, dict):
+            if within or name in _READ:
+                yield from _like_contexts(value, f"{within}{name}.")
+        elif isinstance(value, int | Decimal) and value > 1 and _LIKE_CONTEXT.search(name) and not is_read:
+            yield within + name
 
 
 def _extras(record: dict[str, Any], meta: dict[str, Any], draft: ListingBuilder) -> None:
@@ -268,10 +309,7 @@ def _extras(record: dict[str, Any], meta: dict[str, Any], draft: ListingBuilder)
     draft.extra("quantization", mapping(quantization).get("name") or quantization or meta.get("ftype"))
     draft.extra("parameter_size", record.get("params_string") or meta.get("n_params"))
     draft.extra("size_bytes", record.get("size_bytes") or meta.get("size"))
-    aliases = record.get("aliases")
-    draft.extra(
-        "aliases", [item for item in aliases if item != draft.upstream_id] if isinstance(aliases, list) else None
-    )
+    draft.aliases(record.get("aliases"))
     draft.extra("owned_by", record.get("owned_by") or record.get("organization") or record.get("publisher"))
     draft.extra("license", record.get("license"))
     draft.extra("parent", record.get("parent"))

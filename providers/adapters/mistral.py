@@ -43,7 +43,7 @@ class Mistral(Adapter):
             draft.chat(images=vision if isinstance(vision, bool) else None)
             for fact, capability in _FLAGS:
                 draft.flag(fact, capabilities.get(capability))
-        draft.extra("aliases", record.get("aliases"))
+        draft.aliases(record.get("aliases"))
         draft.extra("replacement", record.get("deprecation_replacement_model"))
         draft.extra("type", record.get("type"))
 

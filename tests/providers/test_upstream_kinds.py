@@ -130,7 +130,10 @@ def test_together_prices_are_per_million_and_hourly_zeros_are_not_free() -> None
         ({"id": "m", "context_window": 131072, "active": True}, 131072),
         ({"id": "m", "meta": None}, None),
         ({"id": "m.gguf", "meta": {"n_ctx": 4096, "n_ctx_train": 8192}}, 4096),
-        ({"id": "m", "max_context_length": 8192, "loaded_context_length": 4096}, 4096),
+        ({"id": "m", "max_context_length": 8192, "loaded_context_length": 4096}, 8192),
+        ({"id": "m", "loaded_context_length": 4096}, 4096),
+        ({"id": "m", "n_ctx": 4096}, 4096),
+        ({"id": "m", "max_sequence_length": 4096}, 4096),
     ],
 )
 def test_servers_of_openais_dialect_name_the_context_each_in_its_way(record: Any, context: int | None) -> None:
@@ -393,6 +396,11 @@ def test_abilities_are_read_from_lists_flags_and_types(record: Any, facts: Any) 
         ({"id": "/data/models/Q", "max_model_len": 40960}, {"parent": "/data/models/Q"}, 40960),
         ({"id": "q", "root": "/data/models/Q", "max_model_len": 40960}, {"parent": "/data/models/Q"}, 40960),
         ({"id": "q", "max_model_len": 40960}, {"parent": "q", "max_model_len": 8192}, 8192),
+        ({"id": "q", "max_model_len": 40960}, {"parent": "q", "max_model_len": 0}, 40960),
+        ({"id": "q", "meta": {"n_ctx": 40960}}, {"parent": "q"}, 40960),
+        ({"id": "q", "limits": {"max_input_tokens": 40960}}, {"parent": "q"}, 40960),
+        ({"id": "q", "metadata": {"context_length": 40960}}, {"parent": "q"}, 40960),
+        ({"id": "q", "providers": [{"context_length": 50000}, {"context_length": 40960}]}, {"parent": "q"}, 40960),
         ({"id": "q", "max_model_len": 40960}, {"parent": "another"}, None),
         ({"id": "q", "max_model_len": 40960}, {"parent": ["q"]}, None),
         ({"id": "q"}, {"parent": "q"}, None),
@@ -409,3 +417,36 @@ def test_an_adapter_upon_an_adapter_has_the_context_of_their_base() -> None:
     chain = [{"id": "top", "parent": "middle"}, {"id": "middle", "parent": "q"}, {"id": "q", "max_model_len": 40960}]
     found = parsed("compatible", {"data": [*chain, *rows]})
     assert [found[name].facts.get("context_length") for name in ("top", "middle", "round")] == [40960, 40960, None]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_chain_of_adapters_may_be_of_any_length(order: int) -> None:
+    chain = [{"id": f"m{number}", "parent": f"m{number + 1}"} for number in range(5000)]
+    circle = [{"id": "x", "parent": "y"}, {"id": "y", "parent": "x"}, {"id": "z", "parent": "y"}]
+    rows = [*chain, {"id": "m5000", "max_model_len": 40960}, *circle][::order]
+    contexts = {name: found.facts.get("context_length") for name, found in parsed("compatible", {"data": rows}).items()}
+    assert contexts == {f"m{number}": 40960 for number in range(5001)} | dict.fromkeys("xyz")
+
+
+@pytest.mark.parametrize(
+    ("record", "named"),
+    [
+        ({"ctx_size": 4096}, ["ctx_size"]),
+        ({"capabilities": {"limits": {"max_context_window_tokens": 4096}}}, ["capabilities.limits.max_context_window_tokens"]),
+        ({"architecture": {"context_length": 4096}}, ["architecture.context_length"]),
+        ({"meta": {"max_position_embeddings": 4096}}, ["meta.max_position_embeddings"]),
+        ({"ctx_size": 4096, "max_model_len": 8192}, []),
+        ({"ctx_size": 0, "supports_context_caching": True}, []),
+    ],
+)  # fmt: skip
+def test_a_context_length_that_is_not_read_is_remarked(record: Any, named: list[str]) -> None:
+    problems = parsed("compatible", {"data": [{"id": "m", **record}]})["m"].problems
+    assert list(problems) == [f"{name} looks like a context length and is not read" for name in named]
+
+
+@pytest.mark.parametrize("kind", ["compatible", "mistral"])
+def test_aliases_are_the_same_in_whatever_order_they_are_sent(kind: str) -> None:
+    found = [
+        parsed(kind, {"data": [{"id": "m", "aliases": names}]})["m"] for names in (["b", "a", "m"], ["a", "m", "b"])
+    ]
+    assert found[0].facts["extras"]["aliases"] == found[1].facts["extras"]["aliases"] == ["a", "b"]
