@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from providers.client.http import strict_loads
 from providers.client.masking import MASK, masked, may_hold
 
 SECRET = "sk-or-v1-0123456789"
@@ -29,6 +30,23 @@ def test_a_secret_that_is_encoded_as_in_an_address_is_masked_too():
     sent = {"description": f"you sent {encoded}", encoded: [encoded]}
     assert may_hold(json.dumps(sent).encode(), secret)
     assert masked(sent, secret) == {"description": f"you sent {MASK}", MASK: [MASK]}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["/y/sk%2Dor-v1-0123456789/", "/y/%73k-or-v1-012345678%39", "/sk%252dor%2dv1%2D0123456789", SECRET.upper()],
+)
+def test_a_secret_is_masked_however_much_of_it_is_encoded_and_in_the_case_of_a_host_name(sent):
+    assert may_hold(json.dumps(sent).encode(), SECRET)
+    assert "0123" not in masked({"a": sent}, SECRET)["a"]
+    assert MASK in masked(sent, SECRET)
+
+
+@pytest.mark.parametrize("sent", ["1234567890", "1.23456789e9", "1234567890.0"])
+def test_a_secret_of_digits_is_masked_as_a_number_too(sent):
+    data = f'{{"a": [{sent}, 1234567891, true], "b": {sent}}}'.encode()
+    assert may_hold(data, "1234567890")
+    assert masked(strict_loads(data), "1234567890") == {"a": [MASK, 1234567891, True], "b": MASK}
 
 
 @pytest.mark.parametrize("secret", ["", "ollama", "none"])
