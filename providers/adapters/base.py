@@ -5,7 +5,7 @@ Adapters know no database, settings or logging. They fetch through `UpstreamClie
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from providers.adapters import values
 from providers.adapters.builder import Listing, ListingBuilder, Rejected
@@ -63,6 +63,11 @@ class Adapter:
     def url(self, path: str) -> str:
         return self.base_url + path
 
+    def place(self, listing: str) -> str:
+        """The host of a listing and the path under which it is asked for, for people."""
+        parts = urlsplit(self.url(self.listings[listing]))
+        return f"{parts.hostname} to {parts.path}"
+
     def headers(self) -> dict[str, str]:
         return {}
 
@@ -81,19 +86,21 @@ class Adapter:
 
     def fetch_pages(self, client: UpstreamClient, url: str, credential: str | None) -> Any:
         first = page = self.get(client, url, credential)
-        seen = {url}
+        seen, where = {url}, _place(url)
         while following := self.next_page(page, url):
-            following = urljoin(url, following)
-            if origin_of(following) != origin_of(self.base_url):
-                raise UpstreamError("wrong_shape", "The next page is said to be on another host; it was not read.")
+            following = _followed(url, following)
             if following in seen or len(seen) >= MAX_PAGES:
-                raise UpstreamError("wrong_shape", "The pages of the answer have no end.")
+                what = (
+                    f"The pages of {where} have no end: one names a page that was read, or there are over {MAX_PAGES}."
+                )
+                raise UpstreamError("wrong_shape", what, brief="The pages of the answer have no end.")
             seen.add(following)
             url, page = following, self.get(client, following, credential)
             # A broken page fails the whole answer: half a listing would look like lost models.
             records = page.get(self.envelope) if isinstance(page, dict) else None
             if not isinstance(records, list):
-                raise UpstreamError("wrong_shape", "A page of the answer is not a list of models.")
+                what = f"A page of {where} is not an object with the list {self.envelope}."
+                raise UpstreamError("wrong_shape", what, brief="A page of the answer is not a list of models.")
             first = {**first, self.envelope: [*(first.get(self.envelope) or []), *records]}
             _refuse_too_many(first[self.envelope])
         return first
@@ -137,16 +144,22 @@ class Adapter:
     def records(self, payload: Any) -> list[Any]:
         """The list of records in the envelope; raises `UpstreamError`."""
         if not isinstance(payload, dict):
-            raise UpstreamError("wrong_shape", "The answer is not an object with a list of models.")
+            raise UpstreamError(
+                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            )
         if "error" in payload and not isinstance(payload.get(self.envelope), list):
             raise UpstreamError("wrong_shape", "The answer reports an error instead of models.")
         if payload and self.envelope not in payload:
-            raise UpstreamError("wrong_shape", "The answer is not an object with a list of models.")
+            raise UpstreamError(
+                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            )
         records = payload.get(self.envelope)
         if records is None:
             raise UpstreamError("empty", "The answer lists no models.")
         if not isinstance(records, list):
-            raise UpstreamError("wrong_shape", "The answer is not an object with a list of models.")
+            raise UpstreamError(
+                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            )
         return records
 
     def sent_id(self, record: dict[str, Any]) -> Any:
@@ -178,7 +191,9 @@ class Adapter:
     def check_kind(self, records: list[Any], listing: str) -> None:
         known = [record for record in records if isinstance(record, dict) and record]
         if known and sum(map(self.looks_like_ours, known)) * 2 < len(known):
-            raise UpstreamError("not_recognised", f"This is not an answer of {self.kind}.")
+            raise UpstreamError(
+                "not_recognised", f"The answer is none of {self.kind}: is that the kind of the provider?"
+            )
 
     def recognise(self, payload: Any) -> str | None:
         """Which listing a saved answer is of; None when it is no answer of this upstream."""
@@ -198,6 +213,28 @@ class Adapter:
     def facts_by_id(self, payload: Any) -> dict[str, Listing]:
         """The listings under our ids, for a source that adds facts to what others list."""
         return {listing.model_id: listing for listing in self.parse(payload, next(iter(self.listings))).listings}
+
+
+def _place(url: str) -> str:
+    """The host and the path of an address, without the query, which may hold a secret."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}{parts.path}"
+
+
+def _followed(url: str, following: str) -> str:
+    """The address of the next page, which must be where the page was that names it."""
+    try:
+        found = urljoin(url, following)
+        is_elsewhere = origin_of(found) != origin_of(url)
+    except (ValueError, UpstreamError):
+        is_elsewhere = True
+    if is_elsewhere:
+        raise UpstreamError(
+            "wrong_shape",
+            f"{_place(url)} names a next page that is no address on its own host; it was not read.",
+            brief="The next page is said to be on another host; it was not read.",
+        )
+    return found
 
 
 def _refuse_too_many(records: list[Any]) -> None:

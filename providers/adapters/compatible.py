@@ -79,7 +79,9 @@ class Compatible(Adapter):
         if isinstance(models, list):
             # LM Studio's own API; llama.cpp sends such a list too, full of empty texts, beside the real one.
             if models and not any("key" in mapping(item) for item in models):
-                raise UpstreamError("not_recognised", "This is not an answer in OpenAI's dialect.")
+                raise UpstreamError(
+                    "not_recognised", "The answer is not in OpenAI's dialect: its models stand under data."
+                )
             return models
         return _with_parents(super().records(payload))
 

@@ -34,7 +34,9 @@ class Google(Adapter):
         except UpstreamError as error:
             if error.status == 400:
                 # An unusable key is a 400 here, not a 401.
-                raise UpstreamError("unauthorized", "Google refused the credential (400).", status=400) from None
+                message = f"{error.message.rstrip('.')}: Google answers so to a credential that it refuses."
+                brief = "Google refused the credential (400)."
+                raise UpstreamError("unauthorized", message, brief=brief, status=400) from None
             raise
 
     def next_page(self, page: Any, url: str) -> str | None:

@@ -80,7 +80,9 @@ class LiteLLM(Enricher):
         if not isinstance(payload, dict) or "error" in payload:
             raise UpstreamError("wrong_shape", "The answer is not an object of models.")
         if payload and not any("litellm_provider" in mapping(row) for row in payload.values()):
-            raise UpstreamError("not_recognised", "This is not an answer of litellm.")
+            raise UpstreamError(
+                "not_recognised", "The answer is none of litellm: models by name, each with its litellm_provider."
+            )
         found: dict[str, Any] = {}
         for model_id, row in _rows(payload):
             found.setdefault(model_id, {**row, "id": model_id})

@@ -36,7 +36,9 @@ class ModelsDev(Enricher):
         if not isinstance(payload, dict) or "error" in payload:
             raise UpstreamError("wrong_shape", "The answer is not an object of providers.")
         if payload and not any("models" in mapping(part) for part in payload.values()):
-            raise UpstreamError("not_recognised", "This is not an answer of modelsdev.")
+            raise UpstreamError(
+                "not_recognised", "The answer is none of modelsdev: providers by name, each with its models."
+            )
         found: dict[str, Any] = {}
         for provider in (*FIRST_PARTY, "openrouter"):
             for name, record in mapping(mapping(payload.get(provider)).get("models")).items():

@@ -85,7 +85,8 @@ class Ollama(Adapter):
             mapping(client.get_json(self.url("/api/version"), credential_header=header)).get("version"), 40
         )
         if not version:
-            raise UpstreamError("not_recognised", "The server that answered is not Ollama.")
+            what = f"{self.url('/api/version')} names no version: the server that answered is not Ollama."
+            raise UpstreamError("not_recognised", what, brief="The server that answered is not Ollama.")
         listed = mapping(client.get_json(self.url("/api/tags"), credential_header=header)).get("models")
         return f"Connected to Ollama {version}: {count(len(listed) if isinstance(listed, list) else 0)} listed."
 

@@ -40,7 +40,7 @@ class OpenRouter(Adapter):
     def check_kind(self, records: list[Any], listing: str) -> None:
         super().check_kind(records, listing)
         if listing and _listing_of(records) not in (None, listing):
-            raise UpstreamError("not_recognised", f"This is not OpenRouter's list of {listing} models.")
+            raise UpstreamError("not_recognised", f"The answer is not OpenRouter's list of {listing} models.")
 
     def recognise(self, payload: Any) -> str | None:
         found = super().recognise(payload)
@@ -52,7 +52,7 @@ class OpenRouter(Adapter):
             return super().probe(client)
         answer = mapping(mapping(self.get(client, self.url("/key"), credential)).get("data"))
         if not answer:
-            raise UpstreamError("wrong_shape", "OpenRouter did not describe the key.")
+            raise UpstreamError("wrong_shape", f"{self.url('/key')} did not describe the key, as OpenRouter does.")
         left = answer.get("limit_remaining")
         known = isinstance(left, (int, float, Decimal)) and not isinstance(left, bool)
         return (

@@ -67,8 +67,8 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The path without the query, which may contain a secret, and not longer than a message should be."""
-        return urlsplit(self.url).path[:200]
+        """The path without the query, which may contain a secret."""
+        return urlsplit(self.url).path
 
     @property
     def origin(self) -> str:
@@ -89,13 +89,13 @@ def inspect_url(url: str, allowed_hosts: Sequence[str] = (), trusted_origins: Co
     target = parse_target(url)
     trusted = is_trusted(target, trusted_origins)
     if target.host.rstrip(".") in METADATA_NAMES:
-        raise blocked("This is the address of a cloud metadata service.")
+        raise _is_metadata(target)
     if not trusted and not _port_is_ordinary(target.port):
-        raise blocked(f"Port {target.port} is not one for web services.")
+        raise blocked(f"Port {target.port} of {target.host} is not one for web services.")
     if target.literal is not None:
         judge(target, [target.literal], allowed_hosts, trusted_origins)
     elif _is_loopback_name(target.host) and not trusted and not _host_is_allowed(target, allowed_hosts):
-        raise blocked("This host is inside the private network and is not on the deployment's list of allowed hosts.")
+        raise _is_private(target)
     return target
 
 
@@ -160,13 +160,11 @@ def judge(
     for address in addresses:
         forms = {address, *_embedded(address)}
         if forms & METADATA:
-            raise blocked("This is the address of a cloud metadata service.")
+            raise _is_metadata(target)
         if not any(_in(form, network) for form in forms for network in DENIED):
             continue
         if not named and not any(_in(address, network) for network in networks):
-            raise blocked(
-                "This host is inside the private network and is not on the deployment's list of allowed hosts."
-            )
+            raise _is_private(target)
 
 
 def resolve(target: Target, seconds: float) -> list[Address]:
@@ -187,9 +185,9 @@ def resolve(target: Target, seconds: float) -> list[Address]:
     try:
         found = answers.get(timeout=max(seconds, 0.001))
     except queue.Empty:
-        raise UpstreamError("timeout", f"The name {target.host} was not resolved in time.") from None
+        raise failed_call("timeout", target, f"The name {target.host} was not resolved in time") from None
     if not found:
-        raise UpstreamError("connect", f"The name {target.host} cannot be resolved.")
+        raise failed_call("connect", target, f"The name {target.host} cannot be resolved", ": is it spelled right?")
     return [ipaddress.ip_address(text.partition("%")[0]) for text in dict.fromkeys(found)]
 
 
@@ -202,8 +200,28 @@ def is_trusted(target: Target, trusted_origins: Collection[str]) -> bool:
     return any(target.origin == origin_of(trusted) for trusted in trusted_origins)
 
 
-def blocked(sentence: str) -> UpstreamError:
-    return UpstreamError("blocked_address", sentence)
+def blocked(sentence: str, brief: str = "") -> UpstreamError:
+    return UpstreamError("blocked_address", sentence, brief=brief)
+
+
+def _is_metadata(target: Target) -> UpstreamError:
+    brief = "This is the address of a cloud metadata service."
+    return blocked(f"{target.host} is the address of a cloud metadata service, which no setting opens.", brief)
+
+
+def _is_private(target: Target) -> UpstreamError:
+    host = target.origin.partition("://")[2]
+    return blocked(
+        f"{host} is inside the private network and is not on the deployment's list of allowed hosts: "
+        f"where it may be called, add {host} to the setting PROVIDER_ALLOWED_HOSTS.",
+        "This host is inside the private network and is not on the deployment's list of allowed hosts.",
+    )
+
+
+def failed_call(reason: str, target: Target, what: str, hint: str = "") -> UpstreamError:
+    """The error for a call that brought no answer; `what` begins its sentence, `hint` says what would be right."""
+    end = "" if hint.endswith("?") else "."
+    return UpstreamError(reason, f"{what} when asked for {target.origin}{target.path}{hint}{end}", brief=f"{what}.")
 
 
 def _port_is_ordinary(port: int) -> bool:

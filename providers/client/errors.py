@@ -36,6 +36,10 @@ class UpstreamError(Exception):
         """The same error with its sentences masked."""
         return _rebuild(self.reason, mask(self.message), mask(self.brief), self.retry_after, self.status)
 
+    def worded(self, message: str) -> UpstreamError:
+        """The same error in another sentence."""
+        return _rebuild(self.reason, message, self.brief, self.retry_after, self.status)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone and lose the reason between processes.
         return _rebuild, (self.reason, self.message, self.brief, self.retry_after, self.status)

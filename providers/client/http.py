@@ -9,8 +9,8 @@ import email.utils
 import http.client
 import json
 import random
+import re
 import socket
-import ssl
 import threading
 import time
 import zlib
@@ -31,6 +31,7 @@ from providers.client.addresses import (
     Address,
     Target,
     check_url,
+    failed_call,
     host_in,
     inspect_url,
     judge,
@@ -40,6 +41,7 @@ from providers.client.addresses import (
 )
 from providers.client.answers import MAX_VALUES, strict_loads
 from providers.client.errors import UpstreamError
+from providers.client.failures import refusal, too_large, too_slow, translated
 from providers.client.masking import masked, may_hold
 
 __all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
@@ -53,6 +55,8 @@ MAX_REDIRECTS = 3
 _HEADER_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) | {" "}
 
 
+# A path, say, of which this much is enough to know it by.
+_LONG = re.compile(r"(\S{250})\S+")
 # All of requests' own are OSErrors.
 _CLIENT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError, zlib.error)
 
@@ -137,12 +141,13 @@ class UpstreamClient:
             data = self._with_retries(target, call)
         except UpstreamError as error:
             # Its sentences name paths, and an upstream may have redirected to one that holds the credential.
-            raise error.masked(lambda text: masked(text, secret)) from None
+            # Cut to what a message should be after that, so that no part of it is left.
+            raise error.masked(lambda text: _LONG.sub(r"\1…", masked(text, secret))) from None
         self._fetched += len(data)
         if self._fetched > self.limits.all_bytes:
-            raise _too_large(target, self.limits.all_bytes)
+            raise too_large(target, self.limits.all_bytes)
         if not data.strip():
-            raise _refusal("empty", target, "with nothing")
+            raise refusal("empty", target, "with nothing")
         try:
             answer = strict_loads(data, max_values=self.limits.max_values)
         except UpstreamError as error:
@@ -185,7 +190,7 @@ class UpstreamClient:
         watch = _Watch(deadline)
         session = requests.Session()
         session.trust_env = False
-        adapter = _PinnedAdapter(addresses, self.limits, watch)
+        adapter = _PinnedAdapter(target, addresses, self.limits, watch)
         request = session.prepare_request(requests.Request(call.method, target.url, call.headers, data=call.body))
         try:
             with watch, session, closing(adapter):
@@ -201,16 +206,16 @@ class UpstreamClient:
                     data = b"".join(_body(response, self.limits.max_bytes, target))
                 if watch.expired:
                     # A body without a length looks complete when the watch has cut its connection.
-                    raise _too_slow(target)
+                    raise too_slow(target)
                 return data
         except UpstreamError as error:
             # The watch cutting the connection can look like an answer that ended early.
             if watch.expired and error.reason == "connect":
-                raise _too_slow(target) from None
+                raise too_slow(target) from None
             raise
         except _CLIENT_ERRORS as error:
             # Whatever the client library or a socket raises ends here, and its text (it may quote a URL) is dropped.
-            raise _translated(error, target, expired=watch.expired) from None
+            raise translated(error, target, expired=watch.expired) from None
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,8 @@ class _Watch:
 class _PinnedAdapter(HTTPAdapter):
     """Connects to the addresses that were judged, while Host, SNI and the certificate check use the name."""
 
-    def __init__(self, addresses: Sequence[Address], limits: Limits, watch: _Watch):
+    def __init__(self, target: Target, addresses: Sequence[Address], limits: Limits, watch: _Watch):
+        self._target = target
         self._addresses = addresses
         self._limits = limits
         self._watch = watch
@@ -311,18 +317,9 @@ class _PinnedAdapter(HTTPAdapter):
             else:
                 return sock
         if timed_out:
-            raise UpstreamError("timeout", "The connection was not accepted in time.")
-        raise UpstreamError("connect", "The connection was refused.")
-
-
-def _refusal(reason: str, target: Target, what: Any, then: str = "", **about: Any) -> UpstreamError:
-    """The error for an answer of no use, which names what was asked; `then` ends the sentence."""
-    return UpstreamError(
-        reason,
-        f"{target.host} answered {what} to {target.path}{then}.",
-        brief=f"{target.host} answered {what}{then}.",
-        **about,
-    )
+            hint = ": are host and port right, and does no firewall stand between?"
+            raise failed_call("timeout", self._target, "The connection was not accepted in time", hint)
+        raise failed_call("connect", self._target, "The connection was refused", ": does a server listen there?")
 
 
 def _check_status(target: Target, response: requests.Response, sent_credential: bool) -> None:
@@ -330,15 +327,15 @@ def _check_status(target: Target, response: requests.Response, sent_credential: 
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise _refusal("redirect", target, status, ", which is no list of models", status=status)
+        raise refusal("redirect", target, status, ", which is no list of models", status=status)
     wait = _retry_after(response.headers.get("Retry-After"))
     if status in (401, 403):
         why = ": it refused the credential" if sent_credential else ": it asks for a credential, and none was sent"
-        raise _refusal("unauthorized", target, status, why, status=status)
+        raise refusal("unauthorized", target, status, why, status=status)
     if status == 429:
         why = ": it asks for fewer requests"
-        raise _refusal("rate_limited", target, status, why, retry_after=wait, status=status)
-    raise _refusal("http_status", target, status, retry_after=wait, status=status)
+        raise refusal("rate_limited", target, status, why, retry_after=wait, status=status)
+    raise refusal("http_status", target, status, retry_after=wait, status=status)
 
 
 def _redirected(target: Target, response: requests.Response) -> Target:
@@ -348,17 +345,18 @@ def _redirected(target: Target, response: requests.Response) -> Target:
     """
     status, location = response.status_code, response.headers.get("Location", "")
     if not location:
-        raise _refusal("redirect", target, status, ", a redirect that does not say where to", status=status)
+        raise refusal("redirect", target, status, ", a redirect that does not say where to", status=status)
     try:
-        found = parse_target(urldefrag(urljoin(target.url, location)).url)
+        # Blanks stand there as they are, from servers that put a file's name into it.
+        found = parse_target(urldefrag(urljoin(target.url, location.strip().replace(" ", "%20"))).url)
     except (UpstreamError, ValueError):
         host = host_in(location)
         why = f", a redirect to an address that cannot be used{host and f', on {host}'}"
-        raise _refusal("redirect", target, status, why, status=status) from None
+        raise refusal("redirect", target, status, why, status=status) from None
     if found.origin == target.origin:
         return found
     why = f", a redirect to {found.origin}{found.path}; only redirects within {target.origin} are followed"
-    raise _refusal("redirect", target, status, why, status=status)
+    raise refusal("redirect", target, status, why, status=status)
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -381,7 +379,7 @@ def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterat
     """The decoded body in chunks, with never more than one chunk in memory beyond the cap."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-        raise UpstreamError("malformed", f"{target.host} answered in an encoding that was not asked for.")
+        raise refusal("malformed", target, "in an encoding that was not asked for", "; it may send gzip")
     inflate = None if encoding in ("", "identity") else zlib.decompressobj(zlib.MAX_WBITS | 32)
     received = size = 0
     while chunk := response.raw.read(_CHUNK, decode_content=False):
@@ -390,59 +388,23 @@ def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterat
             if inflate is None:
                 decoded, chunk = chunk, b""
             elif inflate.eof:
-                raise UpstreamError("malformed", f"The answer of {target.host} goes on after its compressed end.")
+                raise failed_call("malformed", target, f"The answer of {target.host} goes on after its compressed end")
             else:
                 decoded = inflate.decompress(chunk, _CHUNK)
                 chunk = inflate.unconsumed_tail or inflate.unused_data
             size += len(decoded)
             if max(size, received) > max_bytes:
-                raise _too_large(target, max_bytes)
+                raise too_large(target, max_bytes)
             yield decoded
     if inflate is not None:
         if size + len(tail := inflate.flush()) > max_bytes:
-            raise _too_large(target, max_bytes)
+            raise too_large(target, max_bytes)
         if not inflate.eof:
-            raise UpstreamError("connect", f"The answer of {target.host} ended early.")
+            raise failed_call("connect", target, f"The answer of {target.host} ended early")
         yield tail
-
-
-def _too_large(target: Target, most: int) -> UpstreamError:
-    return UpstreamError("too_large", f"{target.host} answered with more than {most} bytes.")
 
 
 def _worth_retrying(error: UpstreamError) -> bool:
     if error.status is not None:
         return error.status in _RETRIED_STATUSES
     return error.reason == "connect" or (error.reason == "timeout" and error.message.startswith("The connection"))
-
-
-def _too_slow(target: Target) -> UpstreamError:
-    return UpstreamError("timeout", f"{target.host} did not finish its answer in time.")
-
-
-def _translated(error: Exception, target: Target, *, expired: bool) -> UpstreamError:
-    if expired:
-        return _too_slow(target)
-    causes = list(_causes(error))
-    tls = (ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError, requests.exceptions.SSLError)
-    if any(isinstance(cause, tls) for cause in causes):
-        return UpstreamError("tls", f"No trusted TLS connection to {target.host} could be made.")
-    if any(isinstance(cause, (TimeoutError, requests.exceptions.Timeout)) for cause in causes):
-        return UpstreamError("timeout", f"{target.host} was silent for too long.")
-    if any(isinstance(cause, zlib.error) for cause in causes):
-        return UpstreamError("malformed", f"The answer of {target.host} is not validly compressed.")
-    return UpstreamError("connect", f"The connection to {target.host} broke off.")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything it wraps: libraries put the cause in `args` as often as in `__cause__`."""
-    todo: list[BaseException] = [error]
-    seen: set[int] = set()
-    while todo:
-        current = todo.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        linked = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
-        todo.extend(item for item in linked if isinstance(item, BaseException))

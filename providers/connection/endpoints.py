@@ -50,8 +50,7 @@ def hinted(error: UpstreamError, provider: Provider) -> UpstreamError:
     is_usual = path.endswith(usual) if usual else not path
     if not hint or is_usual or not (error.status == 404 or error.reason == "malformed"):
         return error
-    message = f"{error.message.rstrip('.')}; {hint}."
-    return UpstreamError(error.reason, message, brief=error.brief, retry_after=error.retry_after, status=error.status)
+    return error.worded(f"{error.message.rstrip('.')}; {hint}.")
 
 
 def needs_credential(provider: Provider) -> bool:

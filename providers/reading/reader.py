@@ -45,8 +45,7 @@ class Reader:
         try:
             return self.parse(payload, listing)
         except UpstreamError as error:
-            where = f"The answer to {self.adapter.listings[listing]}"
-            raise error.masked(lambda text: text.replace("The answer", where, 1)) from None
+            raise self._located(error, listing) from None
 
     def answer(self, listing: str) -> Any:
         """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""
@@ -62,7 +61,14 @@ class Reader:
         try:
             return self.adapter.probe(self.client, credential)
         except UpstreamError as error:
-            raise endpoints.hinted(error, self.provider) from None
+            raise self._located(endpoints.hinted(error, self.provider), self.listings[0]) from None
+
+    def _located(self, error: UpstreamError, listing: str) -> UpstreamError:
+        """The error of an answer that was read, with the host and the path that sent it."""
+        message = error.message
+        if message.startswith(("The answer is", "The answer lists", "The answer reports")):
+            message = message.replace("The answer", f"The answer of {self.adapter.place(listing)}", 1)
+        return error.worded(message)
 
     def _credential(self) -> str | None:
         if not self.adapter.base_url:

@@ -93,6 +93,26 @@ def test_a_vendors_own_address_is_left_out_of_the_round_without_a_key(make_provi
 
 
 @pytest.mark.parametrize(
+    ("kind", "path", "sent", "said"),
+    [
+        ("compatible", "/v1/models", {"data": []}, "The answer of 127.0.0.1 to /v1/models lists no models."),
+        ("openai", "/v1/models", {"data": [{"id": "m", "architecture": {}}]},
+         "The answer of 127.0.0.1 to /v1/models is none of openai: is that the kind of the provider?"),
+        ("google", "/v1/models", {"data": []},
+         "The answer of 127.0.0.1 to /v1/models is not an object with a list of models under models."),
+        ("ollama", "/v1/api/version", {}, "{}/v1/api/version names no version: the server that answered is not Ollama."),
+    ],
+)  # fmt: skip
+def test_an_answer_of_no_use_is_told_by_host_and_path(staff, upstream, kind, path, sent, said):
+    provider = added(staff, upstream, kind, base_url=f"{upstream.url}/v1")
+    upstream.serve(path, sent)
+    tested = staff.post(reverse("admin:providers_provider_test", args=[provider.pk]), follow=True)
+    assert [str(message) for message in tested.context["messages"]][
+        -1
+    ] == f"The test failed. {said.format(upstream.url)}"
+
+
+@pytest.mark.parametrize(
     ("kind", "base", "said"),
     [
         (

@@ -263,6 +263,61 @@ def test_a_message_names_the_path_that_was_asked_without_its_query(
     assert message_of(client, f"{upstream.url}/v1/models?key={SECRET}") == said
 
 
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        (upstreams.reset(), "The connection to 127.0.0.1 broke off when asked for {}: does that port speak HTTP, and not TLS?"),
+        (upstreams.silent(), "127.0.0.1 was silent for too long when asked for {}."),
+        (upstreams.drip(0.01), "127.0.0.1 did not finish its answer in time when asked for {}."),
+        (upstreams.gzipped({"data": "x" * 500}, cut=20), "The answer of 127.0.0.1 ended early when asked for {}."),
+        (upstreams.answer(200, b"plain", {"Content-Encoding": "gzip"}),
+         "The answer of 127.0.0.1 is not validly compressed when asked for {}."),
+        (upstreams.answer(200, b"plain", {"Content-Encoding": "br"}),
+         "127.0.0.1 answered in an encoding that was not asked for to /v1/models; it may send gzip."),
+        (upstreams.endless(), "127.0.0.1 answered with more than 100000 bytes to /v1/models."),
+    ],
+)  # fmt: skip
+def test_a_call_that_brings_no_answer_names_host_and_path(
+    upstream: Upstream, client: UpstreamClient, scenario: Any, said: str
+) -> None:
+    upstream.on("/v1/models", scenario)
+    asked = f"{upstream.url}/v1/models"
+    assert message_of(client, f"{asked}?key={SECRET}") == said.format(asked)
+
+
+def test_a_host_that_refuses_or_is_private_is_named_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"127.0.0.1:{listener.getsockname()[1]}"
+    asked = f"http://{nobody}/v1/models"
+    assert (
+        message_of(UpstreamClient([nobody], QUICK), asked)
+        == f"The connection was refused when asked for {asked}: does a server listen there?"
+    )
+    assert message_of(UpstreamClient(), asked).endswith(f"add {nobody} to the setting PROVIDER_ALLOWED_HOSTS.")
+    assert message_of(UpstreamClient(), "http://[::1]/x").startswith("[::1]:80 is inside the private network")
+
+
+def test_a_redirect_with_raw_blanks_is_followed(upstream: Upstream, client: UpstreamClient) -> None:
+    upstream.on("/x", upstreams.redirect(" /all models "))
+    upstream.serve("/all%20models", {"a": 1})
+    assert client.get_json(upstream.url + "/x") == {"a": 1}
+
+
+@pytest.mark.parametrize("path", [f"{'x' * 240}{SECRET}", f"sk%2dSECRET{SECRET[9:]}", f"%73%6B-SECRET{SECRET[9:]}"])
+def test_no_part_of_a_credential_in_a_path_that_is_redirected_to_is_left(upstream: Upstream, path: str) -> None:
+    upstream.on("/x", upstreams.redirect(f"/{path}"))
+    client = UpstreamClient([upstream.address], QUICK)
+    said = message_of(client, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
+    assert ("***" in said or "…" in said, SECRET[3:9] in said) == (True, False)
+
+
+def test_a_credential_as_a_host_that_is_redirected_to_is_masked(upstream: Upstream) -> None:
+    upstream.on("/x", upstreams.redirect(f"https://{SECRET}.example.com/y"))
+    client = UpstreamClient([upstream.address], QUICK)
+    said = message_of(client, upstream.url + "/x", credential_header=("Authorization", f"Bearer {SECRET}"))
+    assert ("https://***.example.com" in said, SECRET.lower() in said) == (True, False)
+
+
 def test_the_environment_is_not_asked_for_a_proxy_or_a_password(
     upstream: Upstream, client: UpstreamClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
