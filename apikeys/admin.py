@@ -24,7 +24,7 @@ from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
 from apikeys.policy_preview import match
 from catalog.access import rights
 from catalog.access.callers import caller_of
-from catalog.admin import previews, view_as
+from catalog.admin import inputs, previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
@@ -77,7 +77,7 @@ class Lines(forms.Field):
         return (initial or []) != self.to_python(data)
 
 
-class Until(forms.SplitDateTimeField):
+class Until(inputs.Moment):
     """A day and a time; a day alone is its end."""
 
     def compress(self, data_list: Any) -> Any:

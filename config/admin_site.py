@@ -12,15 +12,15 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest
 
-_SECRETS = frozenset({"password", "credential", "credential_hint", "lease_token", "session_key", "session_data"})
+_SECRETS = frozenset({"password", "credential", "hint", "lease_token", "session_key", "session_data"})
 
 
 def _is_secret(name: str) -> bool:
-    return name in _SECRETS or name.endswith("_hash")
+    return name in _SECRETS or name.endswith(("_hash", "_hint"))
 
 
 class NoSecretLookups:
-    """Refuses to filter a list by a secret or its hash: yes or no to one character after the other tells all of it."""
+    """Refuses to filter a list by a secret, its hash or its hint: yes or no to one character after another tells it."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         if any(_is_secret(name) for name in lookup.split("__")):

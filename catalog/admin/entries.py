@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import DateField, DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from catalog import extensions
 from catalog.access import audience, rights
-from catalog.admin import bulk, edit, grants, previews, view_as
+from catalog.admin import bulk, edit, grants, inputs, previews, view_as
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import RELEASE, EntryForm, OpenedForm, formfield_for, provenance
 from catalog.admin.filters import ENTRY_FILTERS
@@ -45,6 +45,10 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     save_on_top = True
+    formfield_overrides = {
+        DateField: {"form_class": inputs.Day},
+        DateTimeField: {"form_class": inputs.Moment},
+    }
 
     # The list.
 

@@ -18,6 +18,24 @@ UNKNOWN = "unknown"
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
 
 
+class PlainDigits(forms.Field):
+    """A date or a time in the digits 0 to 9: Python would take those of any script."""
+
+    def clean(self, value: Any) -> Any:
+        parts = value if isinstance(value, list | tuple) else [value]
+        if not all(str(part).isascii() for part in parts):
+            raise ValidationError("Write the digits 0 to 9, as in 2026-01-31.", code="invalid")
+        return super().clean(value)
+
+
+class Day(PlainDigits, forms.DateField):
+    pass
+
+
+class Moment(PlainDigits, forms.SplitDateTimeField):
+    pass
+
+
 class Tristate(forms.TypedChoiceField):
     """Unknown, yes or no."""
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from catalog import pricing
-from catalog.validation import model_ids
+from catalog.validation import model_ids, moments
 from catalog.validation.text import has_piled_marks
 from catalog.validation.values import fits_64_bits
 from providers.client.masking import MASK
@@ -157,7 +157,7 @@ def moment(value: Any) -> datetime | None:
         return None
     try:
         if isinstance(value, str):
-            found = datetime.fromisoformat(value)
+            found = datetime.fromisoformat(moments.calendar(value))
             found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
             if found.year <= 1:
                 return None

@@ -63,7 +63,17 @@ def test_a_key_may_end_today(ways, way):
 @pytest.mark.parametrize("way", ["api", "command", "admin"])
 @pytest.mark.parametrize(
     "text",
-    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "0001-01-01", "2020-01-01", "10000-01-01", "2098-02-30"],
+    [
+        "2098-W05",
+        "\u0662\u0660\u0669\u0668-12-31",
+        "2098-12-31T0\u0668:30",
+        "9999-12-31T23:59:59-12:00",
+        "0001-01-01T00:00:00+12:00",
+        "0001-01-01",
+        "2020-01-01",
+        "10000-01-01",
+        "2098-02-30",
+    ],
 )
 def test_a_moment_that_cannot_be_is_an_error_of_its_field(ways, way, text):
     assert ways[way](text)

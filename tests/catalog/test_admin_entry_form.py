@@ -190,6 +190,8 @@ def test_each_field_can_be_set_cleared_stored_empty_and_zero(model, open_form, s
         ({"tags": "x" * 65}, "tags"),
         ({"priority": "2147483648"}, "priority"),
         ({"retires_at": "2026-02-30"}, "retires_at"),
+        ({"retires_at": "\u0662\u0660\u0662\u0666-02-28"}, "retires_at"),
+        ({"released_at_1": "0\u0663:00"}, "released_at"),
     ],
     ids=lambda value: str(value)[:40],
 )  # fmt: skip

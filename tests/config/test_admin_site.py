@@ -24,12 +24,12 @@ PATHS = [(model, path) for model in admin.site._registry for path in secret_path
 
 def test_the_fields_that_hold_secrets_are_known():
     ends = {path.rpartition("__")[2] for _, path in PATHS}
-    assert ends >= {"password", "credential", "secret_hash", "previous_hash"}
+    assert ends >= {"password", "credential", "credential_hint", "secret_hash", "previous_hash", "hint"}
     assert len({model for model, _ in PATHS}) > 5
 
 
 @pytest.mark.parametrize("model", list(admin.site._registry), ids=lambda model: model._meta.label)
-def test_no_list_is_filtered_by_a_secret_or_its_hash(client, ops, model):
+def test_no_list_is_filtered_by_a_secret_its_hash_or_its_hint(client, ops, model):
     client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     assert client.get(address).status_code == 200
@@ -37,7 +37,13 @@ def test_no_list_is_filtered_by_a_secret_or_its_hash(client, ops, model):
     for path in [path for found, path in PATHS if found is model]:
         for lookup in (path, f"{path}__startswith", f"{path}__regex", f"{path}__in"):
             assert not shown.lookup_allowed(lookup, "x", None), lookup
-    for path in ("secret_hash__startswith", "credential__startswith", "password__startswith", "user__password__gt"):
+    for path in (
+        "hint__startswith",
+        "secret_hash__startswith",
+        "credential__startswith",
+        "password__startswith",
+        "user__password__gt",
+    ):
         assert client.get(address, {path: "a"}).status_code in (400, 302), path
 
 

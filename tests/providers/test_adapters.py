@@ -192,6 +192,12 @@ def test_an_unset_time_is_unknown_without_a_complaint(sent: Any) -> None:
     assert ("released_at" in found.facts, found.problems) == (False, ())
 
 
+@pytest.mark.parametrize("sent", ["2026-W05-1", "\u0662\u0660\u0662\u0666-01-31", "20260131T000000Z"])
+def test_a_time_that_is_no_date_of_the_calendar_is_reported(sent: str) -> None:
+    found = one(created=sent)
+    assert ("released_at" in found.facts, found.problems) == (False, ("created is not a time",))
+
+
 def test_the_end_of_the_century_is_no_retirement_and_half_dates_are_read() -> None:
     found = one(expiration_date="2098-12-31", knowledge_cutoff="2025-06")
     assert "retires_at" not in found.facts

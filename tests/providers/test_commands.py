@@ -269,6 +269,14 @@ def test_edit_model_says_what_it_released_and_not_that_nothing_changed(make_mode
         ("description", "is not FIELD=VALUE"),
         ("retires_at=tomorrow", "retires_at: "),
         ("released_at=9999-12-31T23:59:59-12:00", "released_at: "),
+        ("released_at=2026-W05", "released_at: Write a date as 2026-01-31"),
+        ("retires_at=2026-W05-1", "retires_at: Write a date as 2026-01-31"),
+        ("retires_at=20260131", "retires_at: Write a date as 2026-01-31"),
+        (
+            "knowledge_cutoff=\u0662\u0660\u0662\u0666-\u0660\u0661-\u0663\u0661",
+            "knowledge_cutoff: Write a date as 2026-01-31",
+        ),
+        ("released_at=2026-01-31T1\u0662:00:00Z", "released_at: Write a date as 2026-01-31"),
         ("released_at=0001-01-01T00:00:00+12:00", "released_at: "),
     ],
 )

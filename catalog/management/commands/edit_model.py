@@ -95,13 +95,12 @@ def _value(name: str, text: str) -> Any:
         if text.lower() not in _WORDS:
             raise ValidationError("Write true or false.")
         return _WORDS[text.lower()]
-    value = field.to_python(text)
-    if isinstance(field, models.DateTimeField):
-        try:
-            return moments.storable(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-    return value
+    try:
+        # A time is read as a date, too.
+        value = field.to_python(moments.calendar(text) if isinstance(field, models.DateField) else text)
+        return moments.storable(value) if isinstance(field, models.DateTimeField) else value
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
 
 
 def _tags(text: str) -> list[str]:
