@@ -104,7 +104,7 @@ class Reader:
         if model_id := claims.foreign_entry(self.provider):
             raise UpstreamError(
                 "slug_taken",
-                f"There was a model {model_id} before this provider: "
+                f"There is a model {model_id} that this provider has never listed: "
                 "delete this provider, and add it under a slug without models.",
             )
         answer = self.adapter.parse(payload, listing)

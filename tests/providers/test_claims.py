@@ -255,7 +255,7 @@ def test_a_provider_that_no_form_has_checked_is_refused_the_entries_that_were_th
     for _ in range(2):
         outcome = sync_feed(names("open", "other"), provider=host)
         assert (outcome.state, outcome.reason) == ("failed", "slug_taken")
-        assert outcome.message.startswith("There was a model acme/open before this provider: delete this provider")
+        assert outcome.message.startswith("There is a model acme/open that this provider has never listed: delete")
     assert AIModel.objects.values().get() == before
     assert sync_feed(feed([record("acme/open"), record("acme/n")])).counts["bad"] == 0
 
