@@ -137,6 +137,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apikeys.middleware.RateLimitHeadersMiddleware",
+    "config.api.compression.CompressionMiddleware",
     # Reads with a key are answered here, and pass nothing of what follows.
     "catalog.api.direct.DirectReadsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -82,6 +82,8 @@ class DirectReadsMiddleware:
                 made: Any = match.func
                 view = made.cls(**made.initkwargs)
                 view.action_map, view.action = made.actions, made.actions["get"]
+                for method, action in made.actions.items():
+                    setattr(view, method, getattr(view, action))
                 view.args, view.kwargs, view.format_kwarg = (), match.kwargs, None
                 return view.answer_directly(request)
         return self.get_response(request)

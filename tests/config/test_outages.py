@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.servers import Server, running
 
@@ -247,3 +248,9 @@ def _resident(server: Server) -> int:
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in [server.process.pid, *children]]
     return sum(map(int, pages)) * 4096
+
+
+def test_what_the_database_can_do_is_not_asked_where_a_lock_would_be_taken_for_a_no(db):
+    with CaptureQueriesContext(connection) as asked:
+        assert type(connection.features)(connection).supports_json_field
+    assert len(asked) == 0

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from typing import Any
 
-from django.db.backends.sqlite3 import base
+from django.db.backends.sqlite3 import base, features
 
 from config.databases import patience
 
@@ -20,7 +20,14 @@ class Cursor(base.SQLiteCursorWrapper):
             raise
 
 
+class Features(features.DatabaseFeatures):
+    # Every SQLite that Django takes has JSON. Django asks by a transaction that writes, and remembers a lock as a no.
+    supports_json_field = True
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    features_class = Features
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         connection = super().get_new_connection(conn_params)
         # Each request has a connection of its own.

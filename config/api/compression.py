@@ -1,0 +1,82 @@
+"""JSON answers that carry an ETag, compressed once for each content that the tag names, never once for each request."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+
+from cachetools import LRUCache
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+# Bytes below which an answer fits a packet as it is.
+LEAST = 1024
+# Level 6 takes a third of the time of 9, for 1 % more bytes.
+LEVEL = 6
+
+# By address, query and tag.
+_compressed: LRUCache[bytes, bytes] = LRUCache(32_000_000, lambda body: len(body) + 500)
+_lock = threading.Lock()
+# One coding of a list, with its weight (RFC 9110, 12.5.3).
+_CODING = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
+# What marks the tag of a compressed answer where it must differ from the plain one's: a strong tag names bytes.
+_MARK = '-gzip"'
+
+
+class CompressionMiddleware:
+    """Compresses with gzip for callers who accept it, and takes its own tags back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        holds_compressed = _MARK in request.META.get("HTTP_IF_NONE_MATCH", "")
+        for name in ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"):
+            if _MARK in request.META.get(name, ""):
+                request.META[name] = request.META[name].replace(_MARK, '"')
+        response = self.get_response(request)
+        tag = response.headers.get("ETag")
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        if tag is None or not (is_json or response.status_code == 304):
+            return response
+        patch_vary_headers(response, ("Accept-Encoding",))
+        if response.status_code == 304:
+            compresses = holds_compressed
+        else:
+            compresses = (
+                response.status_code == 200
+                and len(response.content) >= LEAST
+                and accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+            )
+            if compresses:
+                response.content = compressed(f"{request.get_full_path()} {tag}", response.content)
+                response.headers["Content-Encoding"] = "gzip"
+        if compresses and not tag.startswith("W/"):
+            response.headers["ETag"] = tag[:-1] + _MARK
+        return response
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header takes gzip. None at all takes it as well, but is no wish for it."""
+    weights = {}
+    for part in header.split(",")[:20]:
+        if coding := _CODING.fullmatch(part):
+            weights[coding[1].lower().removeprefix("x-")] = float(coding[2] or 1)
+    return weights.get("gzip", weights.get("*", 0)) > 0
+
+
+def compressed(name: str, body: bytes) -> bytes:
+    """The body under gzip; `name` says which content it is."""
+    key = sha256(name.encode()).digest()
+    with _lock:
+        found = _compressed.get(key)
+    if found is None:
+        # Without a time: the same content is the same bytes in every process.
+        found = gzip.compress(body, LEVEL, mtime=0)
+        if len(found) + 500 <= _compressed.maxsize:
+            with _lock:
+                _compressed[key] = found
+    return found
