@@ -26,6 +26,13 @@ from catalog.validation import moments
 
 MAX_OVERLAP = 7 * 86_400
 _PLAIN = ("name", "per_minute", "per_day", "expires_at", "is_active")
+# What a key does in its owner's name -> what staff may change of others with which permission, so that by a key that
+# they make for somebody they change nothing that they may not change themselves. Settings are part of the account.
+_NEEDED = {
+    Scope.PREFERENCES_WRITE: ("settings", "auth.change_user"),
+    Scope.CUSTOM_MODELS_WRITE: ("custom models", "catalog.change_custommodel"),
+    Scope.KEYS_WRITE: ("keys", "apikeys.change_apikey"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,10 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     with transaction.atomic():
         if actor.key is not None:
             _locked(actor)
-        _validate(key, actor, {"user", "scopes", "expires_at"})
+        differences = {"user": [None, user.pk], **_differences(None, key)}
+        _validate(key, actor, differences)
         key.save(force_insert=True)
-        history.audit(actor.author, key, "create", {"user": [None, user.pk], **_differences(None, key)})
+        history.audit(actor.author, key, "create", differences)
     return Issued(key, token.text)
 
 
@@ -105,7 +113,7 @@ def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Acto
     _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
     _assign(draft, values, policy)
     exclude = () if present else ("key_id", "hint", "secret_hash", "pepper_id")
-    changed = set(_differences(before, draft)) | (set() if present else {"user"})
+    changed = _differences(before, draft) | ({} if present else {"user": [None, key.user_id]})
     _validate(draft, actor, changed, exclude, allowed)
 
 
@@ -135,7 +143,7 @@ def change(
             _refuse_widening(before, row, present)
         differences = _differences(before, row)
         if differences:
-            _validate(row, actor, set(differences), allowed=allowed)
+            _validate(row, actor, differences, allowed=allowed)
             row.save()
             history.audit(actor.author, row, "change", differences)
     return row
@@ -235,14 +243,17 @@ def _policies(key: ApiKey) -> Conjunction:
     return Conjunction(tuple(KeyPolicy.of(link) for link in (key.made_with, key) if link is not None))
 
 
-def _beyond(key: ApiKey, actor: Actor, changed: set[str], allowed: Conjunction | None) -> dict[str, str]:
-    """What the change would give beyond the rights of the staff who make it, by field.
+def _beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Conjunction | None) -> dict[str, str]:
+    """What the change (field -> before and after) would give beyond the rights of the staff who make it, by field.
 
     `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
     Anyone who may change keys may switch any off: that takes away and gives nothing.
+
+    What is given now counts. What the owner is granted later their keys open too, also those that staff made: a key is
+    its owner's, as a password is that staff have set for them, and the owner may rotate or revoke it.
     """
     own = actor.rights
-    if own is None or not changed or (changed <= {"is_active", "switched_off_by_staff"} and not key.is_active):
+    if own is None or not changed or (changed.keys() <= {"is_active", "switched_off_by_staff"} and not key.is_active):
         return {}
     if problem := own.over_user(key.user):
         return {"user": problem}
@@ -250,14 +261,19 @@ def _beyond(key: ApiKey, actor: Actor, changed: set[str], allowed: Conjunction |
     before = replace(sight, policy=allowed) if allowed is not None else None
     if problem := own.sight_beyond(replace(sight, policy=_policies(key)), key.user, before, is_key=True):
         return {"patterns": f"{problem} Name models that you see too."}
-    writes = Scope.CUSTOM_MODELS_WRITE in key.scopes and {"user", "scopes"} & changed
-    if writes and key.user_id != own.user.pk and not own.user.has_perm("catalog.change_custommodel"):
-        return {"scopes": f"You may not change custom models of {key.user}, so no key that you make for them may."}
+    before_it, scopes = changed.get("scopes", (None, ()))
+    for scope, (what, permission) in _NEEDED.items() if key.user_id != own.user.pk else ():
+        if scope in scopes and scope not in (before_it or ()) and not own.user.has_perm(permission):
+            return {"scopes": f"You may not change {what} of {key.user}, so no key that you make for them may."}
     return {}
 
 
 def _validate(
-    key: ApiKey, actor: Actor, changed: set[str], exclude: Iterable[str] = (), allowed: Conjunction | None = None
+    key: ApiKey,
+    actor: Actor,
+    changed: Mapping[str, Any],
+    exclude: Iterable[str] = (),
+    allowed: Conjunction | None = None,
 ) -> None:
     errors: dict[str, Any] = dict(_beyond(key, actor, changed, allowed))
     if "scopes" in changed:

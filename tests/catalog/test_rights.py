@@ -542,6 +542,43 @@ def test_a_key_made_for_another_does_not_open_what_they_keep_to_themselves(
         assert ApiKey.objects.count() == before
 
 
+@pytest.mark.parametrize(
+    ("scope", "permission"),
+    [
+        ("preferences:write", "change_user"),
+        ("custom_models:write", "change_custommodel"),
+        ("keys:write", "change_apikey"),
+    ],
+)
+@pytest.mark.parametrize("may", [False, True])
+def test_a_key_made_for_another_writes_only_what_its_maker_may_change(
+    world, desk, clerk, alice, scope, permission, may
+):
+    actor = clerk(ApiKey)
+    held = Permission.objects.get(codename=permission)
+    (actor.user_permissions.add if may else actor.user_permissions.remove)(held)
+    sent = {"user": alice.pk, "name": "k", "mode": "allow_list", "patterns": "acme/open", "is_active": "on"}
+    answer = desk(actor).post(page(ApiKey, "add"), sent | {"scopes": ["models:read", scope]})
+    assert ("mdx_" in answer.content.decode()) is may
+    assert may or "so no key that you make for them may" in str(answer.context["adminform"].form.errors["scopes"])
+    mine = desk(actor).post(page(ApiKey, "add"), sent | {"user": actor.pk, "scopes": ["models:read", scope]})
+    assert "mdx_" in mine.content.decode()
+
+
+def test_what_an_owner_is_granted_later_a_key_that_staff_made_opens_until_the_owner_ends_it(
+    world, desk, clerk, alice, api
+):
+    """The decision: a key is its owner's, with what they have at each moment. Its maker gave no more than they had."""
+    sent = {"user": alice.pk, "name": "k", "mode": "allow_list", "patterns": "acme/*", "is_active": "on"}
+    shown = desk(clerk(ApiKey)).post(page(ApiKey, "add"), sent | {"scopes": ["models:read"]}).context
+    key = api.with_key(shown["token"])
+    assert key.get("/api/models/acme/secret").status_code == 404
+    AccessGrant.objects.create(model=AIModel.objects.get(model_id="acme/secret"), principal_type="user", user=alice)
+    assert key.get("/api/models/acme/secret").status_code == 200
+    assert api.as_(alice).delete(f"/api/keys/{shown['key'].key_id}").status_code == 204
+    assert key.get("/api/models/acme/secret").status_code == 401
+
+
 @pytest.mark.parametrize("left_out", ["delegated", "base_model", "name"])
 def test_a_form_that_hides_what_it_was_opened_with_is_damaged(world, desk, clerk, ops, left_out):
     actor = clerk(CustomModel)
