@@ -273,10 +273,11 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
             user = get_user_model().objects.filter(pk=int(chosen_user)).first()
         if user is None:
             return JsonResponse({"told": "Choose the user to see what the policy comes to."})
-        if told := rights.of(request).to_enter(user):
+        asking = rights.of(request)
+        if told := asking.to_enter(user):
             return JsonResponse({"told": told})
         patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
-        return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns).told})
+        return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns, asking).told})
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         issuing.erase(obj, actor_of(request))

@@ -8,6 +8,7 @@ from typing import Any
 
 from apikeys.policy import KeyPolicy, problems_of, too_many
 from catalog.access.callers import caller_of
+from catalog.access.rights import Rights
 from catalog.db import lookups
 from catalog.models import AIModel
 
@@ -20,23 +21,31 @@ class Match:
     allowed: int
     nothing: list[str]
     problems: list[str]
+    # Whether that is all; else it is of the models that who asks may look at.
+    whole: bool
 
     @property
     def told(self) -> str:
         """In words."""
         parts = [f"Allows {self.allowed} of the {self.visible} models that this user sees now."]
+        if not self.whole:
+            parts.append("Models that you may not look at are not counted.")
         if self.nothing:
             parts.append(f"Matches nothing: {', '.join(self.nothing)}.")
         return " ".join([*parts, *self.problems])
 
 
-def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
-    """Two queries for the models and one for the user's rights, however many patterns there are."""
+def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights) -> Match:
+    """Two queries for the models and one for each person's rights, however many patterns there are.
+
+    Ids and counts are of the models that who asks may look at: patterns could otherwise guess the user's own ones.
+    """
     viewer = caller_of(user).viewer
-    ids = list(AIModel.objects.visible_to(viewer).values_list("model_id", flat=True))
+    shown = asking.to_look_at(AIModel.objects.all())
+    ids = list(shown.visible_to(viewer).values_list("model_id", flat=True))
     # Asked of the rule, as an alias and a custom model are denied with what they stand for or upon.
     within = replace(viewer, policy=KeyPolicy(mode, tuple(patterns)))
-    allowed = 0 if too_many(patterns) else AIModel.objects.visible_to(within).count()
+    allowed = 0 if too_many(patterns) else shown.visible_to(within).count()
     present = set(ids)
     nothing = [
         pattern
@@ -45,4 +54,5 @@ def match(user: Any, mode: str, patterns: Sequence[str]) -> Match:
     ]
     problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
     problems += [problem] if (problem := too_many(patterns)) else []
-    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems)
+    whole = set(asking.kinds_shown) == set(AIModel.Kind.values)
+    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole)

@@ -119,6 +119,20 @@ class Rights:
         """Whether this person sees a model, be it hidden or inactive, and so may decide who else does."""
         return self.is_superuser or AIModel.objects.filter(pk=model.pk).visible_to(self.sight).exists()
 
+    @cached_property
+    def kinds_shown(self) -> list[str]:
+        """The kinds of models of which the admin shows this person each one."""
+        names = {AIModel.Kind.CATALOG: "aimodel", AIModel.Kind.CUSTOM: "custommodel"}
+        may = self.user.has_perm
+        return [kind for kind, name in names.items() if may(f"catalog.view_{name}") or may(f"catalog.change_{name}")]
+
+    def to_look_at(self, models: AIModelQuerySet) -> AIModelQuerySet:
+        """Those of these models of which this person may learn: what they see themselves or in the admin."""
+        if set(self.kinds_shown) == set(AIModel.Kind.values):
+            return models
+        seen = AIModel.objects.visible_to(self.sight).values("pk")
+        return models.filter(Q(kind__in=self.kinds_shown) | Q(pk__in=seen))
+
     def to_give_write(self, models: AIModelQuerySet) -> str:
         """Why this person may not let others write to these custom models, which shows them what is behind them."""
         if self.is_superuser or self.user.has_perm("catalog.change_custommodel"):

@@ -221,6 +221,20 @@ def test_a_policy_is_told_while_it_is_written(
     assert told in answer.json()["told"]
 
 
+@pytest.mark.parametrize("also", [(), ("view_custommodel",)])
+@pytest.mark.parametrize("pattern", ["private", "priv*"])
+def test_a_policy_tells_nothing_of_models_that_who_asks_may_not_look_at(
+    client, make_user, alice, make_model, also, pattern
+):
+    make_model("private", owner=alice, base_model=make_model("acme/one"))
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=("add_apikey", *also)))
+    client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
+    told = client.post(MATCHES, {"user": alice.pk, "mode": "allow_list", "patterns": pattern}).json()["told"]
+    count = "of the 2 models" if also else "of the 1 models"
+    assert (count in told, f"Matches nothing: {pattern}." in told) == (True, not also)
+
+
 @pytest.mark.parametrize("user", ["", "x", "9" * 30, "²", "0"])
 def test_without_a_user_nothing_is_told_of_the_catalog(staff, make_model, user):
     make_model("acme/one")
