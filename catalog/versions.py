@@ -5,28 +5,32 @@ number that they read before making it, so a number may be too old for what is c
 once) but never too new. A process that is behind reads in the journal which models have changed, and reads only those.
 
 Numbers never repeat. A database that was restored, or that lost its last writes in a failover, goes back to an earlier
-number; the next one is ahead of the clock's reading then, and so of every number that was given before.
+number; the next one is the clock's reading, and so ahead of every number that was given before. Where the number is
+ahead of the clock, which was set back or is another machine's, the clock says nothing of what was given: the next one
+is then a random distance away.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from django.db import connections, models, transaction
-from django.db.models import F, Subquery
-from django.db.models.functions import Greatest
+from django.db.models import BigIntegerField, Case, F, Subquery, Value, When
 
 from catalog.db.fields import StoredJSON
 
 _ONLY_ROW = 1
 # More changed models than this are not named: processes then read all of them.
 MOST_NAMED = 500
-# How long the journal reaches back, in the microseconds that version numbers are.
-_REACH = 3_600_000_000
+# How many versions the journal reaches back, at least.
+_REACH = 4_096
+# How far a number goes at most that cannot follow the clock: so far that two of the same number differ.
+_FAR = 2**32
 
 
 def first() -> int:
@@ -34,9 +38,14 @@ def first() -> int:
     return time.time_ns() // 1000
 
 
-def after(field: str) -> Greatest:
-    """The number that follows the one in `field`: more than that, and not behind the clock."""
-    return Greatest(F(field) + 1, first())
+def after(column: str) -> Case:
+    """The number that follows the one in `column`: more than that, and not behind the clock."""
+    now = first()
+    return Case(
+        When(**{f"{column}__lt": now}, then=Value(now)),
+        default=F(column) + 1 + secrets.randbelow(_FAR),
+        output_field=BigIntegerField(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,9 @@ class _Raised:
 
     entry: int
     changed: Changed
+    # The list that it is noted in. Django makes another one with each savepoint that is rolled back, also of one that
+    # was made by hand, of which it does not know that this was noted within.
+    noted_in: list[Any] = field(compare=False, repr=False)
 
     def __call__(self) -> None:
         """Nothing is left to do on commit."""
@@ -79,10 +91,16 @@ def _raised_in(connection: Any) -> Iterator[_Raised]:
     blocks = connection.atomic_blocks
     in_test = any(getattr(block, "_from_testcase", False) for block in blocks)
     is_real = any(not getattr(block, "_from_testcase", False) for block in blocks)
-    for savepoints, mark, *_ in connection.run_on_commit if is_real else ():
+    noted_in = connection.run_on_commit
+    for savepoints, mark, *_ in noted_in if is_real else ():
         # None stands for a block without a savepoint of its own.
         within = set(savepoints) - {None}
-        if isinstance(mark, _Raised) and within <= set(connection.savepoint_ids) and (within or not in_test):
+        if (
+            isinstance(mark, _Raised)
+            and mark.noted_in is noted_in
+            and within <= set(connection.savepoint_ids)
+            and (within or not in_test)
+        ):
             yield mark
 
 
@@ -116,8 +134,8 @@ class CatalogVersionManager(models.Manager["CatalogVersion"]):
             entry.set(changed)
             entry.save(force_insert=True)
             if entry.pk % 256 == 0:
-                CatalogChange.objects.filter(version__lt=first() - _REACH).delete()
-        transaction.on_commit(_Raised(entry.pk, changed), using=self.db)
+                CatalogChange.objects.filter(pk__lt=entry.pk - _REACH).delete()
+        transaction.on_commit(_Raised(entry.pk, changed, connection.run_on_commit), using=self.db)
 
     def _raise(self) -> None:
         if not self.filter(pk=_ONLY_ROW).update(previous=F("number"), number=after("number")):

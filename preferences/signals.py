@@ -18,10 +18,11 @@ def raise_version_of_preferences(sender: Any, instance: Profile | ModelPreferenc
     touch(instance.user_id)
 
 
+@receiver(post_delete, sender=Profile)
 @receiver(post_delete, sender=ModelPreference)
-def raise_version_after_deletion(sender: Any, instance: ModelPreference, origin: Any, **_: Any) -> None:
-    # One that goes with its model or its user needs no word of its own.
-    if isinstance(origin, ModelPreference) or getattr(origin, "model", None) is ModelPreference:
+def raise_version_after_deletion(sender: Any, instance: Profile | ModelPreference, origin: Any, **_: Any) -> None:
+    # One that goes with its model or its user needs no word of its own. A profile is made anew, for the number's sake.
+    if isinstance(origin, sender) or getattr(origin, "model", None) is sender:
         touch(instance.user_id)
 
 

@@ -320,6 +320,8 @@ class AIModel(models.Model):
 
     class Meta:
         verbose_name = "AI model"
+        # So that `user.custom_models.add()`, which is an update, is one of the queryset above.
+        base_manager_name = "objects"
         ordering = ("-priority", "model_id")
         permissions = (("view_as", "Can see the lists of another user or key"),)
         constraints = (
