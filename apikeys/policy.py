@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_PATTERNS = 1000
 MAX_STARS = 8
-# Each is a condition of its own in a statement, and SQLite nests no more than 1,000.
+# Each is tried on each id, in the process and on the database.
 MAX_WILD = 200
 
 
@@ -36,7 +37,7 @@ class KeyPolicy:
         if isinstance(key.patterns, Unreadable) or not all(isinstance(pattern, str) for pattern in key.patterns):
             # Written past every check: no list that can be followed, so nothing is allowed.
             return cls("unreadable")
-        return cls(key.mode, tuple(key.patterns))
+        return _policy(key.mode, tuple(key.patterns))
 
     @cached_property
     def _exact(self) -> frozenset[str]:
@@ -46,8 +47,12 @@ class KeyPolicy:
     def _wild(self) -> tuple[str, ...]:
         return tuple(pattern for pattern in self.patterns if "*" in pattern)
 
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        return re.compile(lookups.expression(self._wild))
+
     def names(self, model_id: str) -> bool:
-        return model_id in self._exact or any(lookups.matches(pattern, model_id) for pattern in self._wild)
+        return model_id in self._exact or (bool(self._wild) and self._expression.match(model_id) is not None)
 
     def allows(self, model_id: str) -> bool:
         if self.mode == "all":
@@ -85,13 +90,19 @@ class KeyPolicy:
         if self.mode not in ("allow_list", "deny_list"):
             return NOTHING
         named = Q(**{f"{field}__among": sorted(self._exact)})
-        for pattern in self._wild:
-            named |= Q(**{f"{field}__matches": pattern})
+        if self._wild:
+            named |= Q(**{f"{field}__matches": self._wild})
         return named if self.mode == "allow_list" else ~named
 
     def sparing(self, field: str) -> Q:
         """`spares` as a filter on the field that holds the id."""
         return EVERYTHING if self.mode == "allow_list" else self.condition(field)
+
+
+@lru_cache(maxsize=128)
+def _policy(mode: str, patterns: tuple[str, ...]) -> KeyPolicy:
+    """The same policy for the same list, with what was made of it for the requests before."""
+    return KeyPolicy(mode, patterns)
 
 
 @dataclass(frozen=True, slots=True)
