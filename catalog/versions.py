@@ -143,6 +143,10 @@ class CatalogVersionManager(models.Manager["CatalogVersion"]):
             if not made:
                 self._raise()
 
+    def hold(self) -> None:
+        """Waits for the transactions that change the catalog, and lets no other one commit before the caller's."""
+        list(self.filter(pk=_ONLY_ROW).select_for_update().values_list("pk"))
+
     def current(self) -> int:
         """The number now; 0 for a catalog that was never written."""
         return self.filter(pk=_ONLY_ROW).values_list("number", flat=True).first() or 0

@@ -80,7 +80,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         field: Any = self.opts.pk if from_field is None else self.opts.get_field(from_field)
         try:
             key = field.to_python(object_id)
-            found = self.get_queryset(request).select_for_update().get(**{field.name: key})
+            found = self.get_queryset(request).select_for_update(no_key=True).get(**{field.name: key})
         except (self.model.DoesNotExist, ValidationError, ValueError):
             return None
         edit.of(request).stored = changes.copy_of(found)

@@ -80,7 +80,7 @@ def _base(viewer: Viewer, model_id: str) -> AIModel:
 def _lock(*models: AIModel | None) -> None:
     """Locks the rows in the order of their keys, so that two changes never wait for each other."""
     keys = sorted({model.pk for model in models if model is not None})
-    list(AIModel.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+    list(AIModel.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
 
 
 def create(viewer: Viewer, author: Author, sent: Mapping[str, Any]) -> AIModel:

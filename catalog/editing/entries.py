@@ -16,7 +16,7 @@ from django.utils import timezone
 from catalog import flags
 from catalog.editing.history import Author, change_row, differs, from_json
 from catalog.fields import SYNCED_FIELDS
-from catalog.models import AIModel, FieldChange, Tag
+from catalog.models import AIModel, CatalogVersion, FieldChange, Tag
 
 
 class NotAsShown(Exception):
@@ -25,7 +25,17 @@ class NotAsShown(Exception):
 
 def lock(key: int) -> AIModel:
     """The row, locked until the transaction ends. Raises AIModel.DoesNotExist."""
-    return AIModel.objects.select_for_update().get(pk=key)
+    # No key: a model that is being built on this one, which names its key, need not wait.
+    return AIModel.objects.select_for_update(no_key=True).get(pk=key)
+
+
+def _settle_base(row: AIModel) -> None:
+    """Lets one transaction at a time build a model on another, and reads the base as the ones before have left it.
+
+    Of two that build their models on each other's, each would find nothing wrong with the chain that it reads.
+    """
+    CatalogVersion.objects.hold()
+    row.base_model = AIModel.objects.filter(pk=row.base_model_id).first()
 
 
 def copy_of(row: AIModel) -> AIModel:
@@ -64,6 +74,8 @@ def edit_locked(
     history = [change_row(author, row.model_id, n, getattr(row, n), values[n], model=row) for n in changed]
     for name in changed:
         setattr(row, name, values[name])
+    if "base_model" in changed and row.base_model is not None:
+        _settle_base(row)
     written = [*changed, *_set_availability(row, changed)]
     history += [
         change_row(author, row.model_id, name, not row.is_available, row.is_available, model=row)
@@ -128,6 +140,8 @@ def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = (
     if row.requires_feature_flag:
         flags.require(row.requires_feature_flag)
     with transaction.atomic():
+        if row.base_model is not None:
+            _settle_base(row)
         if row.kind == AIModel.Kind.CATALOG:
             blank = AIModel(model_id=row.model_id)
             row.pinned_fields = sorted(

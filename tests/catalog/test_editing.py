@@ -1,11 +1,15 @@
 """catalog/editing/entries.py and bulk.py: changes of AI models by hand, with their pins and their history."""
 
+import threading
+from contextlib import suppress
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from catalog.editing.entries import edit, release
 from catalog.editing.history import Author
-from catalog.models import CatalogVersion, FieldChange
+from catalog.models import AIModel, CatalogVersion, FieldChange
 
 pytestmark = pytest.mark.django_db
 
@@ -44,3 +48,39 @@ def test_released_fields_take_what_upstream_says_and_the_others_stay_pinned(make
     assert (model.context_length, model.pinned_fields, model.family) == (1000, ["family"], "ours")
     with pytest.raises(ValidationError, match="Not pinned"):
         release(model, ["context_length"], Author.person(ops))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", ["api", "admin"])
+def test_of_two_models_that_are_built_on_each_other_at_once_one_is_refused(api, make_model, alice, monkeypatch, by):
+    base = make_model("acme/base")
+    models = [make_model(name, owner=alice, base_model=base) for name in ("one", "two")]
+    check, both_checked, outcomes = AIModel._check_chain, threading.Barrier(2), []
+
+    def slowly(model):
+        check(model)
+        with suppress(threading.BrokenBarrierError):
+            both_checked.wait(0.2)
+
+    def build(model, other, caller):
+        try:
+            if by == "api":
+                answer = caller.patch(f"/api/models/custom/{model.model_id}", {"base_model_id": other.model_id})
+                outcomes.append("base_model_id" in answer.json().get("errors", {}) or answer.status_code)
+            else:
+                edit(model, {"base_model": other}, Author.person(alice))
+                outcomes.append(200)
+        except ValidationError as refusal:
+            outcomes.append("base_model" in refusal.message_dict)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(AIModel, "_check_chain", slowly)
+    pairs = [(*models, api.as_(alice)), (*reversed(models), api.as_(alice))]
+    threads = [threading.Thread(target=build, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == [True, 200]
+    assert AIModel.objects.filter(base_model=base).count() == 1
