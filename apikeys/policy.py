@@ -79,7 +79,9 @@ class KeyPolicy:
             return False
         if self.mode == "deny_list":
             return all(self.names(pattern) for pattern in other.patterns)
-        # Whether two patterns with stars have no id in common is not worked out; nor what an alias will stand for.
+        # Whether two patterns with stars have no id in common is not worked out; nor what an alias will stand for. An
+        # id that is none may become one of what is denied: then it is staff or a source who let this id, which the key
+        # had all along, mean that. An allow list has what its ids mean, and no answer names what they stand for.
         plain = not self._wild and not any(exact.startswith(model_ids.ALIAS_MARK) for exact in self._exact)
         return self.mode == "allow_list" and plain and all(other.allows(exact) for exact in self._exact)
 

@@ -59,7 +59,8 @@ DECIDED_FIELDS: tuple[str, ...] = (
 _OF_EACH_MODEL = frozenset({"name", "description", "extras", "released_at"})
 
 # What a custom model has from its base model. `alias_of` too, so that it is judged with what its base model stands for,
-# unless staff delegated it.
+# unless staff delegated it. Also a delegated one, whose readers need not see the base model: what it can do, holds and
+# costs, and its family, are facts of what staff gave them to use. Only the id of the base model is not told.
 INHERITED_FIELDS: tuple[str, ...] = (
     *(field for field in SYNCED_FIELDS if field not in _OF_EACH_MODEL),
     "pricing",

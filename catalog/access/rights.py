@@ -168,9 +168,13 @@ class Rights:
 
     def over_group(self, group: Group) -> str:
         """Why this person may not change or delete a group."""
-        if self.is_superuser or group.pk not in self._groups_beyond:
+        if self.is_superuser:
             return ""
-        return f"The group {group} gives permissions or sight that you do not have: only who has them changes it."
+        if group.pk in self._groups_beyond:
+            return f"The group {group} gives permissions or sight that you do not have: only who has them changes it."
+        # What it gives is taken from its members with it, and who then has less could be changed. Superusers lose none.
+        staff = group.user_set.filter(is_staff=True, is_superuser=False).exclude(pk=self.user.pk)
+        return next((told for user in staff if (told := self.over_user(user))), "")
 
     def over_flag(self, name: str) -> str:
         """Why this person may not say who holds the flag of this name."""

@@ -29,13 +29,13 @@ def lock(key: int) -> AIModel:
     return AIModel.objects.select_for_update(no_key=True).get(pk=key)
 
 
-def _settle_base(row: AIModel) -> None:
+def _settle_base(row: AIModel, base: AIModel) -> None:
     """Lets one transaction at a time build a model on another, and reads the base as the ones before have left it.
 
     Of two that build their models on each other's, each would find nothing wrong with the chain that it reads.
     """
     CatalogVersion.objects.hold()
-    row.base_model = AIModel.objects.filter(pk=row.base_model_id).first()
+    row.base_model = AIModel.objects.filter(pk=base.pk).first()
 
 
 def copy_of(row: AIModel) -> AIModel:
@@ -75,7 +75,7 @@ def edit_locked(
     for name in changed:
         setattr(row, name, values[name])
     if "base_model" in changed and row.base_model is not None:
-        _settle_base(row)
+        _settle_base(row, row.base_model)
     written = [*changed, *_set_availability(row, changed)]
     history += [
         change_row(author, row.model_id, name, not row.is_available, row.is_available, model=row)
@@ -141,7 +141,7 @@ def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = (
         flags.require(row.requires_feature_flag)
     with transaction.atomic():
         if row.base_model is not None:
-            _settle_base(row)
+            _settle_base(row, row.base_model)
         if row.kind == AIModel.Kind.CATALOG:
             blank = AIModel(model_id=row.model_id)
             row.pinned_fields = sorted(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apikeys import keys, tokens
 from apikeys.models import ApiKey
 from catalog.editing.history import Author
-from catalog.models import AuditEntry
+from catalog.models import AIModel, AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -342,6 +342,25 @@ def test_a_key_narrows_itself_and_never_widens(api, alice, make_key, sent, statu
     after = ApiKey.objects.values().get(pk=issued.key.pk)
     same = {name: value for name, value in before.items() if name != "last_used_at"}
     assert (same == {name: value for name, value in after.items() if name != "last_used_at"}) == (status != 200)
+
+
+def test_an_id_that_a_key_narrowed_itself_to_keeps_its_sight_as_an_alias_and_names_no_target(
+    api, alice, make_key, make_model
+):
+    """The decision: an allow list has what its ids mean. A key that is made with the one that denies has less."""
+    x, _ = make_model("acme/x"), make_model("acme/y")
+    issued = make_key(alice, deny=["acme/y"], scopes=["models:read", "keys:write"])
+    key = api.with_key(issued.token)
+    made = api.with_key(key.post(KEYS, {"name": "made", "allowed_models": ["acme/x"]}).json()["key"])
+    AIModel.objects.filter(pk=x.pk).update(alias_of="acme/y")
+    assert [caller.get("/api/models/acme/x").status_code for caller in (key, made)] == [404, 404]
+    AIModel.objects.filter(pk=x.pk).update(alias_of="")
+    narrowed = {"mode": "allow_list", "allowed_models": ["acme/x"]}
+    assert key.patch(at(issued.key), narrowed).status_code == 200
+    AIModel.objects.filter(pk=x.pk).update(alias_of="acme/y")
+    shown = key.get("/api/models/acme/x")
+    assert (shown.status_code, "acme/y" in shown.content.decode()) == (200, False)
+    assert key.get("/api/models/acme/y").status_code == 404
 
 
 def test_a_key_that_lost_its_right_meanwhile_changes_nothing(alice, make_key):

@@ -324,6 +324,19 @@ def test_of_writers_at_once_one_wins(api, make, alice):
 # Sharing.
 
 
+def test_a_delegated_model_tells_its_facts_and_never_its_base(api, make_model, alice, bob):
+    """The decision: family and context are facts of what staff delegated; who reads it may use it."""
+    hidden = make_model("acme/hidden", name="Unheard", family="heard", context_length=8192, granted_to=alice)
+    make_model("helper", owner=alice, base_model=hidden, delegated=True, granted_to=bob)
+    reader = api.as_(bob)
+    shown = reader.get("/api/models/helper").json()
+    assert (shown["family"], shown["context_length"]) == ("heard", 8192)
+    for path in ("/api/models", "/api/models/list", "/api/models/helper", "/v1/models", "/v1/models/helper"):
+        text = reader.get(path).content.decode()
+        assert ("helper" in text, "acme/hidden" in text, "Unheard" in text) == (True, False, False), path
+    assert reader.get("/api/models/list?query=hidden").json()["total"] == 0
+
+
 def test_sharing_replaces_all_grants_and_keeps_those_that_stay(make, mine, bob):
     group = Group.objects.create(name="research")
     to_bob, to_group = to(bob), to(group)

@@ -367,6 +367,23 @@ def test_who_has_as_much_or_more_is_looked_at_and_not_changed(world, desk, clerk
     assert User.objects.filter(pk=user.pk).exists()
 
 
+@pytest.mark.parametrize("answer", ["change", "delete", "delete_selected"])
+@pytest.mark.parametrize("more", [False, True])
+def test_nobody_takes_rights_by_way_of_a_group_from_staff_with_as_much_or_more(
+    world, desk, clerk, make_user, answer, more
+):
+    actor, desks = clerk(User, Group), Group.objects.create(name="desks")
+    desks.permissions.set(permissions(User, Group))
+    make_user("peer", is_staff=True, groups=["desks", "chiefs"] if more else ["desks"])
+    sent = {"action": answer, "_selected_action": desks.pk, "post": "yes"}
+    address = page(Group, "changelist") if answer == "delete_selected" else page(Group, answer, desks.pk)
+    desk(actor).post(address, {"name": "desks", "permissions": []} | sent)
+    assert desks.permissions.count() == len(permissions(User, Group))
+    User.objects.get(username="peer").groups.remove(desks)
+    desk(actor).post(address, {"name": "desks", "permissions": []} | sent)
+    assert not desks.permissions.exists()
+
+
 def test_a_permission_that_staff_lack_is_no_choice_of_theirs(world, desk, clerk, alice):
     actor = clerk(User)
     more = Permission.objects.get(codename="add_group")
