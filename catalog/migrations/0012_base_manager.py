@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0010_journal"),
+        ("catalog", "0011_names_and_prices"),
     ]
 
     operations = [
