@@ -310,6 +310,8 @@ class AIModel(models.Model):
     rich_source = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    # When a sync last changed it: one that changes nothing of an entry writes nothing. When a source was last read
+    # stands with the source.
     last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What catalog/derived.py keeps, for lists.
     search_text = models.TextField(editable=False, default="", help_text="Folded: what a search looks through.")

@@ -20,7 +20,6 @@ from providers.sync.diff import Accepted, Comparison
 from providers.sync.guards import waiting_in
 from providers.sync.merge import Merger
 from providers.sync.plan import Plan, plan_offers
-from providers.sync.run import touch
 from providers.sync.write import write
 
 
@@ -104,7 +103,6 @@ def apply_held(
             provider.save(update_fields=["last_success_at"])
         row.save(update_fields=["held", "counts", "decision", "decided_by", "decided_at", "confirmed"])
         audit(who, row, "apply held run", {name: [None, number] for name, number in done.items() if number})
-    touch(provider, list(row.sizes), now)
     run.refresh_from_db()
     return done
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 from django.utils import timezone
 
 from catalog.editing.history import Author, audit
-from catalog.models import AIModel
 from providers.client.http import UpstreamError
 from providers.connection import credentials
 from providers.connection.credentials import CredentialError
@@ -105,7 +104,6 @@ def sync(
             return _fail(lease, run, provider, read)
         report(f"{provider.slug}: comparing")
         planned, outcome = _plan_and_write(lease, run, read, who, allow_shrink=allow_shrink)
-        touch(provider, planned.applied, run.ended_at)
         if path is None:
             _store_copies(provider, [parsed for parsed in read.parsed_listings if parsed.listing in planned.applied])
         return outcome
@@ -270,17 +268,3 @@ def _store_copies(provider: Provider, parsed_listings: list[ParsedListing]) -> N
                 cache.store(provider, parsed.listing, lists.items_of(parsed))
             except DatabaseError:
                 log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)
-
-
-def touch(provider: Provider, listings: Collection[str], now: Any) -> None:
-    """Notes when the listed models were last seen. No answer of the catalog changes with it, so it bumps no version."""
-    seen = AIModel._base_manager.filter(
-        pk__in=provider.offers.filter(listing__in=listings, is_listed=True).values("model_id")
-    )
-    try:
-        with transaction.atomic():
-            # In the order of their keys, as every writer of many entries locks them.
-            list(seen.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-            seen.update(last_synced_at=now)
-    except OperationalError:
-        log.warning("sync of %s: the time of the last sync was not noted", provider.slug)

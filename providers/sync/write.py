@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from catalog.db.bulk import BATCH, update_rows
 from catalog.editing.history import change_row
 from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
@@ -30,8 +32,9 @@ def write(plan: Plan, provider: Provider | None = None) -> None:
         return
     keys = _create_entries(plan.new_entries, provider)
     if plan.changed_entries:
-        rows = [replaced(row, **values) for row, values in plan.changed_entries]
-        AIModel.objects.bulk_update(rows, {name for _, values in plan.changed_entries for name in values})
+        rows = [replaced(row, **values, last_synced_at=timezone.now()) for row, values in plan.changed_entries]
+        written = {name for _, values in plan.changed_entries for name in values}
+        AIModel.objects.bulk_update(rows, written | {"last_synced_at"})
     ProviderModel.objects.bulk_create([_linked(offer, plan, keys) for offer in plan.new_offers], BATCH)
     changed = [_linked(offer, plan, keys) for offer in plan.changed_offers]
     update_rows(ProviderModel, changed, WRITTEN_OFFER_FIELDS)
@@ -52,7 +55,8 @@ def _create_entries(entries: Mapping[str, Mapping[str, Any]], provider: Provider
         return {}
     groups = list(provider.new_models_groups.order_by("pk")) if provider else []
     rows = AIModel.objects.bulk_create(
-        AIModel(model_id=model_id, restricted=bool(groups), **values) for model_id, values in entries.items()
+        AIModel(model_id=model_id, restricted=bool(groups), last_synced_at=timezone.now(), **values)
+        for model_id, values in entries.items()
     )
     AccessGrant.objects.bulk_create(
         AccessGrant(model=row, principal_type=AccessGrant.Principal.GROUP, group=group)
