@@ -95,15 +95,18 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
     url = text(name)
     if not url:
         return {"ENGINE": "config.databases.sqlite3", "NAME": str(default_file)}
+    return database_of(url) or refuse(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH.")
+
+
+def database_of(url: str) -> dict[str, Any] | None:
+    """Django's connection settings for a postgresql:// or sqlite:/// URL; None where it is neither."""
     try:
         found = dict(environ.Env.db_url_config(url))
     except Exception:
         # Whatever the parser raises may quote the URL, and with it the password.
-        found = {}
+        return None
     engine = ENGINES.get(found.get("ENGINE", ""))
-    if engine is None or not found.get("NAME"):
-        refuse(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH.")
-    return found | {"ENGINE": engine}
+    return found | {"ENGINE": engine} if engine and found.get("NAME") else None
 
 
 def secret(name: str, check: Callable[[str], str | None], generate: Callable[[], str], data_dir: Path | None) -> str:

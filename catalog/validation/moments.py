@@ -39,3 +39,8 @@ def until(text: str) -> datetime:
     except ValueError:
         return storable(datetime.fromisoformat(calendar(text)))
     return end_of(day)
+
+
+def since(text: str) -> datetime:
+    """The begin that an ISO 8601 text names: a bare date is the begin of that day, UTC. Raises ValueError."""
+    return storable(datetime.fromisoformat(calendar(text)))

@@ -30,6 +30,7 @@ PARTLY_FAILED = ("partly failed; what was read before still stands", "bad")
 class Source:
     """A provider that is synced: when it was last read whole, and what came of its last run."""
 
+    slug: str
     name: str
     last_success_at: datetime | None
     run_at: datetime | None
@@ -57,6 +58,7 @@ def sources() -> list[Source]:
     )
     return [
         Source(
+            provider.slug,
             provider.name,
             provider.last_success_at,
             provider.run_ended or provider.run_started,

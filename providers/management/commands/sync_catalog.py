@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 import signal
 import sys
 import threading
@@ -19,6 +17,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
+from config.api.durations import duration
 from providers.connection import credentials, endpoints
 from providers.management.tables import cell, table
 from providers.models import Provider, SyncRun
@@ -28,23 +27,11 @@ from providers.sync.plan import Change
 from providers.sync.run import Outcome
 
 OK, FAILED, HELD, RUNNING = 0, 1, 3, 75
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 # A wait of centuries is more than the clock of a process takes.
-LONGEST = timedelta(days=365)
+EVERY = duration(timedelta(days=365))
 _COUNTS = ("added", "updated", "retired", "returned", "unchanged", "bad", "held")
 # Changes of a dry run, and problems, that are shown; --json has them all.
 _SHOWN = 200
-
-
-def duration(text: str) -> timedelta:
-    """`90s`, `15m`, `1h`, `1d`."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 1h or 1d.")
-    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if length > LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is too long: at most {LONGEST.days}d.")
-    return length
 
 
 class Command(BaseCommand):
@@ -61,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--allow-shrink", action="store_true", help="Retire what is gone, even if that is suspiciously much."
         )
-        parser.add_argument("--every", metavar="DURATION", type=duration, help="Go on for ever: 15m, 1h, 1d.")
+        parser.add_argument("--every", metavar="DURATION", type=EVERY, help="Go on for ever: 15m, 1h, 1d.")
         parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
