@@ -274,7 +274,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         if user is None:
             return JsonResponse({"told": "Choose the user to see what the policy comes to."})
         asking = rights.of(request)
-        if told := asking.to_enter(user):
+        if told := asking.to_ask_about(user):
             return JsonResponse({"told": told})
         patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
         return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns, asking).told})

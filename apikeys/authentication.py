@@ -174,10 +174,15 @@ def policy_of(key: ApiKey) -> Policy:
     return Conjunction((KeyPolicy.of(key.made_with), own)) if key.made_with else own
 
 
+def _known(key: ApiKey) -> frozenset[str]:
+    """The scopes of one key. What no check would have let in is none."""
+    return frozenset(scope for scope in Scope.values if isinstance(key.scopes, list) and scope in key.scopes)
+
+
 def scopes_of(key: ApiKey) -> frozenset[str]:
     """A key made with another stays within that one's scopes, and makes none itself."""
-    own = frozenset(key.scopes) & frozenset(Scope.values)
-    return (own & frozenset(key.made_with.scopes)) - {Scope.KEYS_WRITE} if key.made_with else own
+    own = _known(key)
+    return (own & _known(key.made_with)) - {Scope.KEYS_WRITE} if key.made_with else own
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

@@ -23,6 +23,8 @@ MAX_PATTERNS = 1000
 MAX_STARS = 8
 # Each is tried on each id, in the process and on the database.
 MAX_WILD = 200
+# Characters that stand between two stars, in the whole list: each may be looked for at every place of each id.
+MAX_SOUGHT = 400
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,15 @@ def too_many(patterns: Sequence[object]) -> str | None:
         return f"A list has at most {MAX_PATTERNS} entries."
     if sum("*" in str(pattern) for pattern in patterns) > MAX_WILD:
         return f"At most {MAX_WILD} entries of a list may have a star."
+    if sum(map(_sought, patterns)) > MAX_SOUGHT:
+        return f"At most {MAX_SOUGHT} characters of a list may stand between two stars of their entry, in all."
     return None
+
+
+def _sought(pattern: object) -> int:
+    """The characters between the first star and the last, stars included."""
+    text = lookups.collapsed(str(pattern))
+    return max(0, text.rfind("*") - text.find("*"))
 
 
 def _refuse_problems(name: str, patterns: Sequence[object]) -> None:

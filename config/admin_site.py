@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -42,6 +42,13 @@ class Site(AdminSite):
             return view(request, *args, **kwargs)
 
         return super().admin_view(update_wrapper(bounded, view), cacheable)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        """Refuses a relation that has no field to find its rows by, as Django does one that is none."""
+        try:
+            return super().autocomplete_view(request)
+        except FieldDoesNotExist as error:
+            raise PermissionDenied from error
 
     def register(
         self,

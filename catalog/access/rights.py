@@ -95,14 +95,21 @@ class Rights:
         if self.is_superuser or user.pk == self.user.pk:
             return ""
         if user.pk not in self._enter:
-            self._enter[user.pk] = self.over_user(user) or self.sight_beyond(sight_of(user), user)
+            self._enter[user.pk] = self.over_user(user) or self.sight_beyond(sight_of(user), user, is_key=True)
         return self._enter[user.pk]
+
+    def to_ask_about(self, user: Any) -> str:
+        """Why this person may not ask what a user sees of the models that this person may look at."""
+        if self.is_superuser or user.pk == self.user.pk:
+            return ""
+        return self.over_user(user) or self.sight_beyond(sight_of(user), user)
 
     def sight_beyond(self, after: Viewer, owner: Any, before: Viewer | None = None, is_key: bool = False) -> str:
         """Why this person may not let `after` look, who is `owner` or a key of theirs; `before` is what it saw already.
 
-        Custom models that the owner made count for a key, whose text this person learns, unless they may view all
-        custom models; the owner sees them anyhow. Models are not named: who asks does not see them.
+        `is_key`: it is a key or a password, which lets this person look as the owner does. Then custom models that the
+        owner made count, too, unless they may view all custom models; the owner sees them anyhow. Models are not named:
+        who asks does not see them.
         """
         if self.is_superuser:
             return ""

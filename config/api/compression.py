@@ -40,7 +40,7 @@ class CompressionMiddleware:
         response = self.get_response(request)
         tag = response.headers.get("ETag")
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        if tag is None or not (is_json or response.status_code == 304):
+        if tag is None or response.streaming or not (is_json or response.status_code == 304):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
         if response.status_code == 304:

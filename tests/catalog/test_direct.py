@@ -163,3 +163,9 @@ def test_a_stored_item_goes_with_its_model(api, alice, make_key, make_model):
     assert caller.get("/api/models/acme/one").json()["name"] == "Another"
     model.delete()
     assert caller.get("/api/models/acme/one").status_code == 404
+
+
+@pytest.mark.parametrize("scopes", [[[1]], {"a": 1}, "models:read", 5, [None]])
+def test_scopes_that_no_check_let_in_are_none(api, alice, make_key, scopes):
+    caller = api.with_key(make_key(alice, scopes=scopes).token)
+    assert [caller.get(path).status_code for path in ("/v1/models", "/api/settings")] == [403, 403]

@@ -257,8 +257,9 @@ def _asking(user):
     return type("Request", (), {"user": user, "GET": {}, "POST": {}})()
 
 
-def test_no_password_page_opens_an_account_with_more(world, desk, clerk):
+def test_no_password_page_opens_an_account_with_more(world, desk, clerk, make_user):
     actor = clerk(User)
+    make_user("carol")
     before = Having()
     new = {"password1": "another long password", "password2": "another long password", "usable_password": "true"}
     answers = {
@@ -266,7 +267,14 @@ def test_no_password_page_opens_an_account_with_more(world, desk, clerk):
         for user in User.objects.exclude(pk=actor.pk)
     }
     Having().refuse_more(before, before.has[actor.pk])
-    assert answers == {"ops": 403, "chief": 403, "bob": 403, "gone": 403, "alice": 302}
+    assert answers == {"ops": 403, "chief": 403, "bob": 403, "gone": 403, "alice": 403, "carol": 302}
+
+
+def test_an_account_with_models_of_its_own_is_entered_by_who_may_view_them(world, desk, clerk, alice):
+    """With a password one looks as its owner does, so at what they have kept to themselves too."""
+    new = {"password1": "another long password", "password2": "another long password", "usable_password": "true"}
+    address = f"/admin/auth/user/{alice.pk}/password/"
+    assert desk(clerk(User, CustomModel)).post(address, new).status_code == 302
 
 
 # What a new row needs besides.

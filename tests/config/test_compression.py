@@ -3,9 +3,10 @@
 import gzip
 
 import pytest
+from django.http import StreamingHttpResponse
 
 from config.api import compression
-from config.api.compression import accepts_gzip
+from config.api.compression import CompressionMiddleware, accepts_gzip
 
 ACCEPTED = {"Accept-Encoding": "br, gzip"}
 ROUTES = [
@@ -97,3 +98,11 @@ def test_what_is_small_or_refused_is_sent_as_it_is(api, alice, make_key, make_mo
 )
 def test_what_accept_encoding_says(header, accepted):
     assert accepts_gzip(header) is accepted
+
+
+def test_a_file_that_is_streamed_passes_as_it_is(rf):
+    streamed = StreamingHttpResponse([b"{}"], content_type="application/json", headers={"ETag": '"file"'})
+    assert (
+        CompressionMiddleware(lambda request: streamed)(rf.get("/static/staticfiles.json", headers=ACCEPTED))
+        is streamed
+    )
