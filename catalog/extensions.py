@@ -37,5 +37,8 @@ offers_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]]
 # -> (slug, name) of each provider.
 provider_names: Callable[[], list[tuple[str, str]]]
 
+# A user id -> the models that matter to them, of those that the app knows of.
+interests: list[Callable[[int], Any]] = []
+
 # The id of a sync run -> the address of its page in the admin.
 address_of_run: Callable[[int], str]

@@ -5,6 +5,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from catalog.api.views.changes import ChangesViewSet
 from catalog.api.views.custom_models import CustomModelViewSet
 from catalog.api.views.detail import ModelViewSet
 from catalog.api.views.explain import ExplanationViewSet
@@ -36,5 +37,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ModelImageViewSet.as_view({"get": "retrieve"}),
         name="custom-model-image",
     ),
+    path("api/changes", ChangesViewSet.as_view({"get": "list"}), name="changes"),
     path("api/models/<path:model_id>", ModelViewSet.as_view({"get": "retrieve"}), name="model"),
 ]

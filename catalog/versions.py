@@ -158,6 +158,8 @@ class CatalogVersion(models.Model):
     number = models.BigIntegerField()
     # The number before this one.
     previous = models.BigIntegerField(default=0, db_default=0)
+    # That of the last change of a field that was deleted from history: what is asked for from before it is not whole.
+    pruned = models.BigIntegerField(default=0, db_default=0)
 
     objects = CatalogVersionManager()
 

@@ -11,4 +11,5 @@ class PreferencesConfig(AppConfig):
 
         extensions.own_switches = for_catalog.own_switches
         extensions.caller_columns = for_catalog.caller_columns
+        extensions.interests.append(for_catalog.chosen_models)
         extensions.default_marks = for_catalog.default_marks

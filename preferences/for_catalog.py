@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 
 from catalog.access.viewers import Viewer
+from catalog.models import AIModel
 from preferences.models import DefaultModel, ModelPreference, Profile
 
 
 def own_switches(user_id: int) -> QuerySet[ModelPreference]:
     """The user's own switches of models."""
     return ModelPreference.objects.filter(user=user_id)
+
+
+def chosen_models(user_id: int) -> QuerySet[AIModel]:
+    """What the user has switched on, and their default model."""
+    switched_on = own_switches(user_id).filter(is_enabled=True).values("model")
+    default = Profile.objects.filter(user=user_id, default_model__isnull=False).values("default_model")
+    return AIModel.objects.filter(Q(pk__in=switched_on) | Q(pk__in=default))
 
 
 def caller_columns(user: str) -> dict[str, Any]:

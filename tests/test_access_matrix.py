@@ -66,6 +66,7 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("PATCH", "api/settings", "", {"theme": "dark"}, SIGNED_IN),
     ("GET", "api/models/list", "", None, SIGNED_IN),
     ("GET", "api/models/tags", "", None, EVERYBODY),
+    ("GET", "api/changes", "", None, EVERYBODY),
     ("GET", "api/models/access", "api/models/access?model_id=acme/large", None, SIGNED_IN_OPEN),
     ("GET", "api/models/access", "api/models/access?model_id=acme/secret", None, EXPLAINED_TO_STAFF),
     ("GET", "api/models/<path:model_id>", "api/models/acme/large", None, OPEN_MODEL),

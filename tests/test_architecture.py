@@ -22,8 +22,8 @@ FILES = [(app, path) for app in ALLOWED for path in sorted((ROOT / app).rglob("*
 WINGS = {
     "catalog": (
         "validation", "extensions", "db", "capabilities", "formatting", "pricing", "fields", "versions", "derived",
-        "access.viewers", "access.rules", "models", "flags", "signals", "access", "editing", "api.serializers.answers",
-        "dialects.openai", "dialects.cli", "api", "dialects", "urls", "admin", "templatetags", "management", "apps",
+        "access.viewers", "access.rules", "models", "flags", "signals", "access", "changes", "editing",
+        "api.serializers.answers", "dialects.openai", "dialects.cli", "api", "dialects", "urls", "admin", "templatetags", "management", "apps",
     ),
     "providers": (
         "models", "signals", "client", "adapters", "connection", "reading", "reports", "lists", "sync", "offers", "for_catalog",

@@ -57,6 +57,33 @@ EXPLANATION: dict[str, Any] = {
         },
     ],
 }
+CHANGES: dict[str, Any] = {
+    "items": [
+        {
+            "cursor": "1767225600000000-41",
+            "at": "2026-01-01T00:00:00Z",
+            "model_id": "acme/large",
+            "kind": "changed",
+            "field": "pricing",
+            "old": {"prompt": "0.0000025"},
+            "new": {"prompt": "0.000002"},
+            "source": "sync",
+            "provider": "openrouter",
+        },
+        {
+            "cursor": "1767225600000000-42",
+            "at": "2026-01-01T00:00:00Z",
+            "model_id": "acme/new",
+            "kind": "added",
+            "field": None,
+            "old": None,
+            "new": None,
+            "source": "sync",
+            "provider": "openrouter",
+        },
+    ],
+    "next": "1767225600000000-42",
+}
 
 
 def answered(name: str, value: Any, status: int = 200) -> OpenApiExample:

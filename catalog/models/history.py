@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.models.ai_models import AIModel
+from catalog.versions import CatalogVersion
+
+
+class FieldChangeManager(models.Manager["FieldChange"]):
+    def bulk_create(self, objs: Iterable[FieldChange], *args: Any, **options: Any) -> list[FieldChange]:
+        """Writes the rows under the version of the catalog that the caller's transaction makes."""
+        with transaction.atomic():
+            # Its row stays locked until the transaction is over, so versions are committed in their order.
+            CatalogVersion.objects.bump([])
+            rows, version = list(objs), CatalogVersion.objects.current()
+            for row in rows:
+                row.version = version
+            return super().bulk_create(rows, *args, **options)
 
 
 class FieldChange(models.Model):
@@ -33,6 +49,10 @@ class FieldChange(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor = models.CharField(max_length=255, blank=True, help_text="Who it was, in words that outlive the account.")
     run_id = models.BigIntegerField(null=True, help_text="The sync run that made it.")
+    # With the row's key, the order in which changes were committed; 0: from before that was noted.
+    version = models.BigIntegerField(default=0, db_default=0, editable=False)
+
+    objects = FieldChangeManager()
 
     class Meta:
         verbose_name = "change of a field"
@@ -43,6 +63,7 @@ class FieldChange(models.Model):
             models.Index(fields=("subject", "offered_by", "field", "-id"), name="fieldchange_subject"),
             models.Index(fields=("run_id", "id"), name="fieldchange_run"),
             models.Index(fields=("-changed_at",), name="fieldchange_when"),
+            models.Index(fields=("version", "id"), name="fieldchange_order"),
         )
 
     def __str__(self) -> str:

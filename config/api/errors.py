@@ -83,6 +83,7 @@ REFUSALS = {
     406: Refusal("not_acceptable"),
     408: Refusal("request_timeout"),
     409: Refusal("conflict", example="The key was rotated meanwhile. Read it again."),
+    410: Refusal("gone", "What was asked for is no longer kept."),
     412: Refusal("precondition_failed", "It has been changed since you read it. Read it again."),
     413: Refusal("request_too_large", "The body is larger than this server takes."),
     414: Refusal("uri_too_long"),

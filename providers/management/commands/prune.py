@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 
-from catalog.models import AuditEntry, FieldChange, SentForm
+from catalog.models import AuditEntry, CatalogVersion, FieldChange, SentForm
 from config.api.durations import duration
 from providers.models import SyncRun
 
@@ -34,16 +34,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        old = {
+        changes = old_changes(now - options["audit"])
+        old: dict[str, QuerySet[Any]] = {
             "sync runs": old_runs(now - options["runs"]),
             "audit entries": AuditEntry.objects.filter(at__lt=now - options["audit"]),
-            "changes of fields": old_changes(now - options["audit"]),
+            "changes of fields": changes,
             # Sent again after this long, a form of the admin is no longer a second click.
             "sent forms": SentForm.objects.filter(at__lt=now - timedelta(days=30)),
         }
+        if not options["dry_run"]:
+            _note_history_is_cut(changes)
         for name, rows in old.items():
             count = rows.count() if options["dry_run"] else _delete(rows)
             self.stdout.write(f"{name}: {count} {'would be deleted' if options['dry_run'] else 'deleted'}")
+
+
+def _note_history_is_cut(rows: QuerySet[FieldChange]) -> None:
+    """Before the rows go: whoever asks for changes from before the last of them is told that they are not all here."""
+    last = rows.aggregate(last=Max("version"))["last"]
+    if last is not None:
+        CatalogVersion.objects.filter(pruned__lt=last).update(pruned=last)
 
 
 def old_runs(before: datetime) -> QuerySet[SyncRun]:

@@ -1,13 +1,16 @@
-"""Which keys lose sight of models by a change."""
+"""What API keys add to the catalog: which of them lose sight of models by a change, and what they name."""
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apikeys.authentication import policy_of
 from apikeys.models import ApiKey
 from catalog.access.audience import Audience
+from catalog.access.rules import NOTHING
 from catalog.access.viewers import Policy
+from catalog.models import AIModel
 
 
 def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
@@ -42,3 +45,11 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
 def _reaches(policy: Policy, audience: Audience, model: int) -> bool:
     """Whether the policy allows the model's ids, and does not deny what an alias stands for."""
     return all(map(policy.allows, audience.ids[model])) and all(map(policy.spares, audience.targets.get(model, ())))
+
+
+def named_models(user_id: int) -> QuerySet[AIModel]:
+    """What the allow lists of the user's keys name."""
+    named = NOTHING
+    for key in ApiKey.objects.unrevoked().filter(user=user_id, is_active=True, mode="allow_list").order_by("pk"):
+        named |= policy_of(key).condition("model_id")
+    return AIModel.objects.filter(named)

@@ -1,0 +1,129 @@
+"""/api/changes"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import viewsets
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from catalog import changes
+from catalog.api.base import CallerMixin
+from catalog.api.direct import DirectMixin
+from catalog.api.examples import CHANGES, answered
+from catalog.api.permissions import HasScope, SignedInOrPublic
+from catalog.api.serializers.changes import ChangeSerializer, ChangesSerializer
+from catalog.changes import Cursor
+from catalog.models import FieldChange
+from catalog.validation import moments
+from config.api.conditional import ConditionalMixin, etag
+
+MOST, USUAL = 500, 100
+_CHANGE = ChangeSerializer()
+
+
+class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet):
+    """What changed of the models that the caller sees now."""
+
+    permission_classes = (SignedInOrPublic, HasScope)
+    refusals = {changes.Gone: 410}
+    query_parameters = frozenset({"since", "limit", "model_id", "kind", "field", "provider", "from", "to", "mine"})
+
+    @extend_schema(
+        operation_id="changes_list",
+        summary="What changed, in the order in which it was committed",
+        description="Complete and resumable: send `next` of an answer as `since` of the following call, also when "
+        "`items` is empty. Without `since` it begins with the oldest change that is kept. A cursor from before what is "
+        "kept is 410: begin anew. Only changes of models that the caller sees now.",
+        tags=["models"],
+        parameters=[
+            OpenApiParameter("since", str, description="A cursor: `next` of an answer before."),
+            OpenApiParameter("limit", int, description=f"Up to {MOST}; {USUAL} where it is left out."),
+            OpenApiParameter("model_id", str),
+            OpenApiParameter("kind", str, enum=changes.KINDS),
+            OpenApiParameter("field", str, description="The name of a field, such as pricing."),
+            OpenApiParameter("provider", str, description="The slug of the provider whose sync made the change."),
+            OpenApiParameter("from", OpenApiTypes.DATETIME, description="ISO 8601; a bare date is its begin, UTC."),
+            OpenApiParameter("to", OpenApiTypes.DATETIME, description="ISO 8601; a bare date is its end, UTC."),
+            OpenApiParameter(
+                "mine",
+                bool,
+                description="Only models that the caller has switched on, set as default, named or built on.",
+            ),
+        ],
+        examples=[answered("A price and a new model", CHANGES)],
+        responses={200: ChangesSerializer, 410: None},
+    )
+    def list(self, request: Request) -> HttpResponse:
+        sent = request.query_params
+        limit, since = self._limit(sent.get("limit")), self._cursor(sent.get("since"))
+        found = self._filtered(changes.after(changes.shown_to(self.viewer), since))
+
+        def page() -> bytes:
+            rows = list(found[:limit])
+            values = changes.values_for(rows, self.viewer)
+            items = [_CHANGE.to_representation(row) | values(row) for row in rows]
+            last = Cursor.of(rows[-1]) if rows else since or Cursor()
+            return orjson.dumps({"items": items, "next": str(last)})
+
+        return self.conditional(etag(self.caller.fingerprint), page)
+
+    def _filtered(self, rows: QuerySet[FieldChange]) -> QuerySet[FieldChange]:
+        """Raises ValidationError."""
+        sent = self.request.query_params
+        if (model_id := sent.get("model_id")) is not None:
+            rows = rows.filter(model__model_id=model_id)
+        if (kind := sent.get("kind")) is not None:
+            if kind not in changes.KINDS:
+                raise ValidationError({"kind": [f"One of {', '.join(changes.KINDS)}."]})
+            rows = rows.filter(changes.of_kind(kind))
+        if (field := sent.get("field")) is not None:
+            if field not in changes.FIELDS:
+                raise ValidationError({"field": [f"There are no changes of such a field; one of {_FIELDS}."]})
+            rows = rows.filter(field=field)
+        if (provider := sent.get("provider")) is not None:
+            rows = rows.filter(changes.by_provider(provider))
+        if (begin := self._moment("from", moments.since)) is not None:
+            rows = rows.filter(changed_at__gte=begin)
+        if (end := self._moment("to", moments.until)) is not None:
+            rows = rows.filter(changed_at__lte=end)
+        return self._own(rows, sent.get("mine"))
+
+    def _own(self, rows: QuerySet[FieldChange], mine: str | None) -> QuerySet[FieldChange]:
+        if mine in (None, "false"):
+            return rows
+        if mine != "true":
+            raise ValidationError({"mine": ["true or false."]})
+        if self.viewer.user_id is None:
+            raise ValidationError({"mine": ["Sign in, or send an API key: without, nothing is yours."]})
+        return rows.filter(changes.of_interest_to(self.viewer.user_id))
+
+    def _limit(self, text: str | None) -> int:
+        if text is None:
+            return USUAL
+        if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):
+            raise ValidationError({"limit": [f"A whole number from 1 to {MOST}."]})
+        return int(text)
+
+    def _cursor(self, text: str | None) -> Cursor | None:
+        try:
+            return None if text is None else Cursor.read(text)
+        except ValueError as error:
+            raise ValidationError({"since": [str(error)]}) from error
+
+    def _moment(self, name: str, read: Any) -> datetime | None:
+        text = self.request.query_params.get(name)
+        try:
+            return None if text is None else read(text)
+        except ValueError as error:
+            raise ValidationError({name: [str(error)]}) from error
+
+
+_FIELDS = ", ".join(sorted(changes.FIELDS))

@@ -1,0 +1,143 @@
+"""What changed for readers, in the order in which it was committed, so that whoever asks again misses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from catalog import extensions
+from catalog.access.viewers import Viewer
+from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
+from catalog.models import AIModel, CatalogVersion, FieldChange
+
+# What no reader gets, and who may see a model: it is in their sight or not.
+_NOT_SHOWN = {
+    "notes",
+    "restricted",
+    "requires_feature_flag",
+    "always_available",
+    "enabled_by_default",
+    "extras",
+    "task",
+}
+# With these a model comes into sight, or back into it; where they are the other way, nobody sees that it went.
+_SWITCHES = {"is_available": True, "active": True, "hidden": False}
+FIELDS = frozenset(
+    {"created", "is_available", "pricing", "tags", "base_model", *SYNCED_FIELDS, *DECIDED_FIELDS} - _NOT_SHOWN
+)
+# Fields that name another model.
+_NAMING = frozenset({"alias_of", "successor", "base_model"})
+KINDS = ("added", "retired", "returned", "changed")
+
+
+class Gone(Exception):
+    """History does not reach back to the cursor."""
+
+    code = "cursor_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Changes from so long ago are no longer kept. Read the catalog anew, and begin without `since`."
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """The place of a change in the order of commits."""
+
+    version: int = 0
+    key: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.key}"
+
+    @classmethod
+    def of(cls, change: FieldChange) -> Cursor:
+        return cls(change.version, change.pk)
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """Raises ValueError."""
+        version, dash, key = text.partition("-")
+        if not dash or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in (version, key)):
+            raise ValueError("This is no cursor: send `next` of an answer before, or nothing to begin.")
+        return cls(int(version), int(key))
+
+
+def shown_to(viewer: Viewer) -> QuerySet[FieldChange]:
+    """The changes of what the viewer sees now, in order."""
+    visible = AIModel.objects.visible_to(viewer).values("pk")
+    changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=FIELDS)
+    return changes.select_related("model").order_by("version", "pk")
+
+
+def after(changes: QuerySet[FieldChange], cursor: Cursor | None) -> QuerySet[FieldChange]:
+    """Raises Gone."""
+    if cursor is None:
+        return changes
+    pruned = CatalogVersion.objects.values_list("pruned", flat=True).first() or 0
+    if cursor.version < pruned:
+        raise Gone
+    return changes.filter(Q(version__gt=cursor.version) | Q(version=cursor.version, pk__gt=cursor.key))
+
+
+def of_kind(kind: str) -> Q:
+    """The changes of one of KINDS, as `kind_of` tells them."""
+    came = reduce(or_, (Q(field=field, new=value) for field, value in _SWITCHES.items()))
+    went = reduce(or_, (Q(field=field, new=not value) for field, value in _SWITCHES.items()))
+    return {
+        "added": Q(field="created"),
+        "returned": came,
+        "retired": went,
+        "changed": ~Q(field__in=("created", *_SWITCHES)),
+    }[kind]
+
+
+def kind_of(change: FieldChange) -> str:
+    """`added`, `retired`, `returned` or `changed`."""
+    if change.field == "created":
+        return "added"
+    if change.field in _SWITCHES:
+        return "returned" if change.new is _SWITCHES[change.field] else "retired"
+    return "changed"
+
+
+def provider_of(change: FieldChange) -> str | None:
+    """The slug of the provider whose sync made the change, which the name of its author begins with."""
+    return change.actor.partition(",")[0] if change.source == FieldChange.Source.SYNC else None
+
+
+def by_provider(slug: str) -> Q:
+    """The changes that syncs of this provider made."""
+    by_name = Q(actor=slug) | Q(actor__startswith=f"{slug},")
+    return Q(source=FieldChange.Source.SYNC) & by_name
+
+
+def of_interest_to(user_id: int) -> Q:
+    """Of changes: those of models that this user has switched on, set as default, named in a key or built upon."""
+    mine: Any = [interest(user_id) for interest in extensions.interests]
+    mine.append(AIModel.objects.filter(custom_models__owner=user_id))
+    return reduce(or_, (Q(model__in=models.values("pk")) for models in mine))
+
+
+def values_for(changes: list[FieldChange], viewer: Viewer) -> Callable[[FieldChange], dict[str, Any]]:
+    """What gives a change's `old` and `new` to this viewer: ids of models out of their sight are unknown."""
+    named = {value for change in changes if change.field in _NAMING for value in (change.old, change.new) if value}
+    seen: set[Any] = set()
+    if named:
+        seen = set(AIModel.objects.visible_to(viewer).filter(model_id__in=named).values_list("model_id", flat=True))
+
+    def values(change: FieldChange) -> dict[str, Any]:
+        if change.field == "created":
+            return {"old": None, "new": None}
+        if change.field in _NAMING:
+            old, new = (value if not value or value in seen else None for value in (change.old, change.new))
+            return {"old": old, "new": new}
+        return {"old": change.old, "new": change.new}
+
+    return values
