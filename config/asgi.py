@@ -174,7 +174,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         await body.add_to(environ, receive)
         answer = await answered(environ)
     except Refused as refused:
-        request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", "")))
+        request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")))
         logger.warning("Refused with %d: %s", refused.status, refused)
         answer = refused.answer(environ["PATH_INFO"])
     finally:

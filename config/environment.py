@@ -33,8 +33,19 @@ def refuse(sentence: str) -> NoReturn:
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable without the blanks around it; the default where it is unset or blank."""
-    return os.environ.get(name, "").strip() or default
+    """The variable without the blanks around it, or what stands in the file that NAME_FILE names; else the default."""
+    return os.environ.get(name, "").strip() or _from_file(name) or default
+
+
+def _from_file(name: str) -> str:
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        refuse(f"the file that {name}_FILE names cannot be read ({reason}).")
 
 
 def flag(name: str, default: bool) -> bool:

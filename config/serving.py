@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import os
 import resource
+import shutil
 import socket
+import tempfile
 from contextlib import suppress
 from importlib import import_module
 
@@ -37,6 +41,8 @@ GRACE = 20
 def main() -> None:
     """Serves until it is told to stop. Raises SystemExit, with a sentence, where it cannot start."""
     address = free_address()
+    if settings.METRICS_TOKEN:
+        share_metrics()
     share_memory_arenas()
     # Loaded once, before there are workers: what stops the start then stops the server, and the workers share memory.
     import_module(APPLICATION.partition(":")[0])
@@ -58,6 +64,13 @@ def main() -> None:
         workers_kill_timeout=GRACE,
     )
     server.serve()
+
+
+def share_metrics() -> None:
+    """A folder in which the workers count together. It is read by prometheus-client when that is imported."""
+    folder = tempfile.mkdtemp(prefix="modeldex-metrics-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def share_memory_arenas() -> None:

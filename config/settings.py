@@ -5,6 +5,7 @@ MODELDEX_ENV=development or DEBUG=true is development. Anything else is producti
 weak or malformed stops the start.
 """
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -126,6 +127,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Outermost, so that every answer has a request id, a refusal of the middleware below it included.
     "config.api.request_id.RequestIdMiddleware",
+    "config.metrics.MetricsMiddleware",
     # Around all that may refuse, so that a browser shows its page a refusal too, and before anything asks for a key.
     "corsheaders.middleware.CorsMiddleware",
     "config.client_ip.ForwardedMiddleware",
@@ -349,6 +351,15 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
+# The bearer token for /metrics; without one there is no such address.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    env.refuse("METRICS_TOKEN must have at least 16 characters.")
+METRICS_COLLECTORS = ["catalog.api.metrics.gauges", "providers.metrics.gauges"]
+# What runs here: the version of the project, and which build of it where the deployment says so.
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+BUILD = env.text("BUILD")
+
 # Logs: a line a record, on standard output. manage.py moves them to standard error, because what a command prints is
 # its result.
 
@@ -358,6 +369,9 @@ if _log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
 _log_stream = env.text("LOG_STREAM", "stdout")
 if _log_stream not in ("stdout", "stderr"):
     env.refuse("LOG_STREAM must be stdout or stderr.")
+_log_format = env.text("LOG_FORMAT", "line")
+if _log_format not in ("line", "json"):
+    env.refuse("LOG_FORMAT must be line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -366,9 +380,10 @@ LOGGING = {
             "()": "config.api.logging.OneLineFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
         },
+        "json": {"()": "config.api.logging.JSONFormatter"},
     },
     "handlers": {
-        "stream": {"class": "logging.StreamHandler", "stream": f"ext://sys.{_log_stream}", "formatter": "line"},
+        "stream": {"class": "logging.StreamHandler", "stream": f"ext://sys.{_log_stream}", "formatter": _log_format},
     },
     "root": {"handlers": ["stream"], "level": _log_level},
     "loggers": {

@@ -7,6 +7,7 @@ from config.accounts import SignIn, SignOut
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
+from config.metrics import metrics
 
 urlpatterns = [
     path("", include("preferences.urls")),
@@ -15,6 +16,7 @@ urlpatterns = [
     path("", include("catalog.urls")),
     path("", include("apikeys.urls")),
     path("healthz", HealthViewSet.as_view({"get": "process"}), name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("readyz", HealthViewSet.as_view({"get": "ready"}), name="readyz"),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SwaggerView.as_view(), name="docs"),

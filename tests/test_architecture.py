@@ -26,7 +26,7 @@ WINGS = {
         "api.serializers.answers", "dialects.openai", "dialects.cli", "api", "dialects", "urls", "admin", "templatetags", "management", "apps",
     ),
     "providers": (
-        "models", "signals", "client", "adapters", "connection", "reading", "reports", "lists", "sync", "offers", "for_catalog",
+        "models", "signals", "client", "adapters", "connection", "reading", "reports", "metrics", "lists", "sync", "offers", "for_catalog",
         "defaults", "checks", "views", "urls", "templatetags", "admin", "management", "apps",
     ),
 }  # fmt: skip

@@ -78,6 +78,7 @@ class DirectReadsMiddleware:
         if request.method == "GET" and "HTTP_AUTHORIZATION" in request.META:
             match = _match(request.path_info)
             if match is not None:
+                request.resolver_match = match
                 # What as_view() makes and sets for each request.
                 made: Any = match.func
                 view = made.cls(**made.initkwargs)

@@ -24,6 +24,7 @@ from catalog.access import rules
 from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
 from catalog.api import rebuild
+from catalog.api.metrics import REBUILD_SECONDS
 from catalog.api.rebuild import Step
 from catalog.api.serializers.items import CatalogItemSerializer
 from catalog.capabilities import CHAT
@@ -281,9 +282,11 @@ class Snapshot:
             # One thread reads; those that wait take what it has read.
             with self._loading:
                 if self.rendered is rendered:
-                    later = None if _in_transaction() else rendered.at(caller.catalog_version)
+                    with REBUILD_SECONDS.labels("changes").time():
+                        later = None if _in_transaction() else rendered.at(caller.catalog_version)
                     if later is None:
-                        return self._read_all(caller)
+                        with REBUILD_SECONDS.labels("whole").time():
+                            return self._read_all(caller)
                     self.rendered = later
                 rendered = self.rendered
         if rendered.version != caller.catalog_version:

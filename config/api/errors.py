@@ -258,6 +258,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     # A refusal may say which parameter of the request it is about, as OpenAI's clients show it.
     param = getattr(translated, "param", None)
     answer.data = envelope(request.path_info, answer.status_code, message, code, errors, param)
+    # For the metrics.
+    answer.refusal = code or REFUSALS.get(answer.status_code, _UNKNOWN).code  # type: ignore[attr-defined]
     answer["Cache-Control"] = "no-store"
     if database.trouble(exc):
         _silence(answer)

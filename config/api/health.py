@@ -1,5 +1,6 @@
 """Whether the process runs, and whether it can serve."""
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -14,6 +15,8 @@ from config.databases import patience
 
 class HealthSerializer(serializers.Serializer):
     status = serializers.CharField()
+    version = serializers.CharField()
+    build = serializers.CharField(required=False, help_text="Where the deployment names it, in BUILD.")
 
 
 class ReadinessSerializer(serializers.Serializer):
@@ -33,10 +36,12 @@ class HealthViewSet(viewsets.ViewSet):
         tags=["operations"],
         auth=[],
         responses=HealthSerializer,
-        examples=[OpenApiExample("It runs", {"status": "ok"})],
+        examples=[OpenApiExample("It runs", {"status": "ok", "version": "1.2.3", "build": "3f2a1c9"})],
     )
     def process(self, request: Request) -> Response:
-        return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+        build = {"build": settings.BUILD} if settings.BUILD else {}
+        answer = {"status": "ok", "version": settings.VERSION} | build
+        return Response(answer, headers={"Cache-Control": "no-store"})
 
     @extend_schema(
         operation_id="readiness",

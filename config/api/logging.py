@@ -3,7 +3,10 @@
 import logging
 import re
 from contextvars import ContextVar
+from typing import Any
 from urllib.parse import unquote
+
+from pythonjsonlogger import json
 
 # The id of the request being answered, set by the request id middleware.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
@@ -64,6 +67,28 @@ class OneLineFormatter(logging.Formatter):
         if not hasattr(record, "request_id"):
             record.request_id = current_request_id.get()
         return escaped(masked(super().format(record)))
+
+
+class JSONFormatter(json.JsonFormatter):
+    """Formats a record as one line of JSON without credentials."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{levelname}{name}{request_id}{message}",
+            style="{",
+            timestamp="time",
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            # Of Django's own extras, the request and its time are no words.
+            reserved_attrs=[*json.RESERVED_ATTRS, "request", "server_time"],
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not hasattr(record, "request_id"):
+            record.request_id = current_request_id.get()
+        return super().format(record)
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {name: masked(value) if isinstance(value, str) else value for name, value in log_data.items()}
 
 
 def masked(text: str) -> str:

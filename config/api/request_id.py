@@ -18,9 +18,16 @@ current = current_request_id
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def of(sent: str) -> str:
-    """The id of a request that came with `sent` in its header: that, where it is plain, else a new one."""
-    return sent if _PLAIN.fullmatch(sent) else uuid.uuid4().hex
+# Of a trace that the request belongs to, the id (W3C Trace Context).
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+
+def of(sent: str, traceparent: str = "") -> str:
+    """The id of a request that came with `sent` in its header: that, where it is plain; else its trace's, or new."""
+    if _PLAIN.fullmatch(sent):
+        return sent
+    trace = _TRACE.fullmatch(traceparent[:100])
+    return trace[1] if trace else uuid.uuid4().hex
 
 
 class RequestIdMiddleware:
@@ -28,7 +35,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = current.set(of(request.headers.get(HEADER, "")))
+        token = current.set(of(request.headers.get(HEADER, ""), request.META.get("HTTP_TRACEPARENT", "")))
         try:
             response = self.get_response(request)
             response[HEADER] = current.get()

@@ -34,6 +34,7 @@ class Source:
     name: str
     last_success_at: datetime | None
     run_at: datetime | None
+    state: str | None
     words: str
     tone: str
 
@@ -62,6 +63,7 @@ def sources() -> list[Source]:
             provider.name,
             provider.last_success_at,
             provider.run_ended or provider.run_started,
+            provider.run_state,
             *_words(provider.run_state, provider.run_reason),
         )
         for provider in providers

@@ -153,3 +153,43 @@ def test_postgresql_gets_a_pool_in_each_process(python, production):
     code = "from config.settings import DATABASES as d; d = d['default']; print(d['PASSWORD'], d['OPTIONS']['pool'])"
     done = python(environment, "-c", code)
     assert done.stdout == "p@ss {'min_size': 1, 'max_size': 7, 'timeout': 2, 'reconnect_timeout': 2}\n", done.stderr
+
+
+def test_a_setting_may_stand_in_a_file(python, production, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(production["SECRET_KEY"] + "\n")
+    rest = {name: value for name, value in production.items() if name != "SECRET_KEY"}
+    show = "from config import settings; print(settings.SECRET_KEY)"
+    told = python(rest | {"SECRET_KEY_FILE": str(secret)}, "-c", show)
+    assert told.stdout.strip() == production["SECRET_KEY"]
+    told = python(rest | {"SECRET_KEY_FILE": str(tmp_path / "none")}, "-c", show)
+    assert "SECRET_KEY_FILE names cannot be read (No such file or directory)" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_the_version_and_the_build_are_told(api, settings):
+    settings.BUILD = "3f2a1c9"
+    assert api.get("/healthz").json() == {"status": "ok", "version": settings.VERSION, "build": "3f2a1c9"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "id_"),
+    [
+        (
+            {"HTTP_TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+            "0af7651916cd43dd8448eb211c80319c",
+        ),
+        (
+            {
+                "HTTP_X_REQUEST_ID": "mine",
+                "HTTP_TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            },
+            "mine",
+        ),
+        ({"HTTP_TRACEPARENT": "00-" + "0" * 32 + "-b7ad6b7169203331-01"}, None),
+        ({"HTTP_TRACEPARENT": "a" * 60_000}, None),
+    ],
+)
+def test_a_trace_gives_the_request_its_id(api, sent, id_):
+    told = api.get("/healthz", **sent).headers["X-Request-Id"]
+    assert told == id_ if id_ else len(told) == 32
