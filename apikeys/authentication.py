@@ -1,4 +1,4 @@
-"""`Authorization: Bearer <api key>`, and nothing else: no other header, cookie or parameter carries a key."""
+"""`Authorization: Bearer <api key>`, or the header of the protocol that is spoken: no cookie or parameter is a key."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from catalog.access import callers
 from catalog.access.callers import Caller
 from catalog.access.viewers import Policy
 from catalog.db.prepared import CompiledQuery
+from config.api import protocols
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class ApiKeyAuthentication(BaseAuthentication):
     """Refuses a credential that is present but unusable, also where anonymous callers are welcome."""
 
     def authenticate(self, request: Request) -> tuple[Any, Credential] | None:
-        if "HTTP_AUTHORIZATION" not in request.META:
+        token = _token_of(request)
+        if token is None:
             return None
-        credential = _counted(request._request, identified(_token_of(request)))
+        credential = _counted(request._request, identified(token))
         return credential.user, credential
 
     def authenticate_header(self, request: Request) -> str:
@@ -64,12 +66,16 @@ _read: LRUCache[str, tuple[Any, Credential]] = LRUCache(1_000)
 _lock = threading.Lock()
 
 
-def credential_of(request: HttpRequest) -> Credential:
-    """The credential of a request that reads. It is shared by the requests of this process: nothing of it may change.
+def credential_of(request: HttpRequest) -> Credential | None:
+    """The credential of a request that reads; None where it brings none.
+
+    It is shared by the requests of this process: nothing of it may change.
 
     The key's row is read each time. Only what follows from an equal row is taken as it was. Raises DRF's exceptions.
     """
     token = _token_of(request)
+    if token is None:
+        return None
     values = _values(token)
     row = _OPENED.row(*values)
     if row is None:
@@ -89,9 +95,18 @@ def token_in(header: str) -> tokens.Token | None:
     return tokens.parse(rest.strip(" \t")) if scheme.lower() == "bearer" else None
 
 
-def _token_of(request: Any) -> tokens.Token:
-    token = token_in(request.META["HTTP_AUTHORIZATION"])
-    if token is None:
+def _token_of(request: Any) -> tokens.Token | None:
+    """The key that a request brings; None: none at all. Raises AuthenticationFailed for what is no key, and for two."""
+    found = []
+    if "HTTP_AUTHORIZATION" in request.META:
+        found.append(token_in(request.META["HTTP_AUTHORIZATION"]))
+    brought = protocols.brings_key(request.path_info, request.META)
+    if brought is not None:
+        found.append(tokens.parse(brought.strip(" \t")))
+    if not found:
+        return None
+    token = found[0]
+    if token is None or any(other != token for other in found):
         raise refused()
     return token
 

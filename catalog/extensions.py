@@ -23,8 +23,8 @@ default_marks: Callable[[Any], dict[str, Any]]
 # The public id of an API key -> the caller that a request with it is, or None where no such key is in use.
 caller_of_key: Callable[[str], Any]
 
-# A request with an `Authorization` header -> the credential in it as DRF's `request.auth`, for one read: `caller`,
-# `scopes` and `user`, of which nothing may be changed. Raises DRF's exceptions where it is not usable.
+# A request -> the key that it brings as DRF's `request.auth`, for one read: `caller`, `scopes` and `user`, of which
+# nothing may be changed; None where it brings none. Raises DRF's exceptions where it is not usable.
 credential_of: Callable[[Any], Any]
 
 # Two audiences, before and after a change -> (owner, key) of each API key that loses sight of a model.

@@ -11,13 +11,10 @@ from catalog.api.views.detail import ModelViewSet
 from catalog.api.views.explain import ExplanationViewSet
 from catalog.api.views.images import ModelImageViewSet
 from catalog.api.views.list import ModelListViewSet, TagViewSet
-from catalog.dialects.views import OpenAIModelViewSet
+from catalog.dialects import registry
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("v1/models", OpenAIModelViewSet.as_view({"get": "list"}), name="openai-models"),
-    # As one client asks; in the OpenAPI document it stands once.
-    path("v1/models/", OpenAIModelViewSet.as_view({"get": "list"}, schema=None), name="openai-models-slash"),
-    path("v1/models/<path:model_id>", OpenAIModelViewSet.as_view({"get": "retrieve"}), name="openai-model"),
+    *registry.routes,
     path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),
     path("api/models/tags", TagViewSet.as_view({"get": "list"}), name="model-tags"),
     path("api/models/access", ExplanationViewSet.as_view({"get": "list"}), name="model-access"),

@@ -84,9 +84,9 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
 
-    def answer(self, path: str) -> Answer:
-        """In the envelope of the address."""
-        body = orjson.dumps(errors.envelope(path, self.status, str(self)))
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """In the envelope of what was asked."""
+        body = orjson.dumps(errors.envelope(environ["PATH_INFO"], environ, self.status, str(self)))
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -176,7 +176,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     except Refused as refused:
         request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")))
         logger.warning("Refused with %d: %s", refused.status, refused)
-        answer = refused.answer(environ["PATH_INFO"])
+        answer = refused.answer(environ)
     finally:
         body.drop()
     await deliver(answer, environ["REQUEST_METHOD"] == "HEAD", send)

@@ -56,6 +56,8 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 CORS_ALLOW_HEADERS = (
     "authorization", "content-type", "if-none-match", "if-match", "x-request-id",
+    # What clients of other dialects bring.
+    "anthropic-version", "x-api-key", "x-goog-api-key",
     # What OpenAI's JavaScript client sends with each call.
     "openai-organization", "openai-project", "x-stainless-arch", "x-stainless-helper-method", "x-stainless-lang",
     "x-stainless-os", "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime",

@@ -10,6 +10,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from config.api import protocols
 from config.api.errors import REFUSALS
 
 METHODS = {"get", "put", "post", "patch", "delete"}
@@ -88,7 +89,9 @@ def test_an_operation_says_how_it_refuses(path, operation, document):
     if "{" in path:
         wanted.add("404")
     assert wanted <= set(operation["responses"])
-    envelope = "OpenAIRefusal" if path.startswith("/v1") else "Error"
+    spoken = {protocol.root: protocol.name for protocol in protocols.registered() if not protocol.header}
+    root = path.split("/")[1]
+    envelope = f"{spoken[root]}Refusal" if root in spoken else "Error"
     for status in wanted:
         answer = resolved(operation["responses"][status], document)
         assert answer["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{envelope}"}

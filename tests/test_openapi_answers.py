@@ -209,6 +209,23 @@ def test_an_answer_is_what_the_document_says(world, name, ask):
         assert faults(ask.body, operation["requestBody"]["content"]["application/json"]["schema"]) == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "of", "chosen", "query", "headers"),
+    [
+        ("openai_models_list", "", "anthropic", "?limit=3", {"anthropic-version": "2023-06-01"}),
+        ("openai_models_retrieve", "acme/large", "anthropic", "", {"anthropic-version": "2023-06-01"}),
+        ("openai_models_list", "", "codex", "?client_version=0.171.0", {}),
+    ],
+)
+def test_what_a_header_or_parameter_chooses_is_what_the_document_says(world, name, of, chosen, query, headers):
+    _, path, operation = OPERATIONS[name]
+    schema = operation["responses"]["200"]["x-dialects"][chosen]
+    answer = world("alice").get(path.replace("{model_id}", of) + query, headers=headers)
+    assert answer.status_code == 200
+    assert faults(answer.json(), schema) == []
+
+
 @pytest.mark.parametrize("content", list(_contents()))
 def test_an_example_is_what_its_schema_says(content):
     examples = [example["value"] for example in content.get("examples", {}).values()]

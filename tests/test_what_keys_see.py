@@ -24,6 +24,7 @@ from waffle import get_waffle_flag_model
 
 from apikeys import tokens
 from apikeys.models import ApiKey
+from catalog.dialects.registry import DIALECTS
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference, Profile
 from providers.lists import cache, lists
@@ -292,6 +293,7 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
 
     rows = caller.get("/v1/models").json()["data"]
     assert {row["id"] for row in rows} == expected(lambda m: oracle.usable(m) and m.supported_in_api)
+    check_dialects(world, caller, expected(lambda m: oracle.usable(m) and m.supported_in_api))
     both = caller.get("/api/models").json()
     assert {row["id"] for row in both["catalog"]} == expected(oracle.visible)
     assert {row["id"] for row in both["models"]} == expected(oracle.usable)
@@ -312,6 +314,22 @@ def check_lists(world: World, caller: Any, oracle: Oracle) -> None:
     check_names(world, page["items"], oracle)
     found = caller.get("/api/models/list", {"page_size": 200, "query": "4"}).json()
     assert {row["id"] for row in found["items"]} == expected(lambda m: oracle.found(m) and "4" in searched(m))
+
+
+def texts(body: Any) -> set[str]:
+    """Every text in an answer."""
+    if isinstance(body, dict | list):
+        return set().union(*map(texts, body.values() if isinstance(body, dict) else body))
+    return {body} if isinstance(body, str) else set()
+
+
+def check_dialects(world: World, caller: Any, usable: set[str]) -> None:
+    """Whatever a dialect calls its fields, the ids among its texts are those of `/v1/models`: all, and no other."""
+    for dialect in DIALECTS:
+        answer = caller.get(dialect.address, headers=dict(dialect.headers))
+        found = {text.removeprefix("models/") for text in texts(answer.json())}
+        assert (answer.status_code, found & names(world.models)) == (200, usable), dialect.name
+        world.examples += len(world.models)
 
 
 def levels(model: AIModel) -> int:

@@ -20,8 +20,8 @@ from django.urls import reverse
 
 from catalog.access import rules
 from catalog.access.callers import Caller, caller_of
-from catalog.api.rendering import openai_list
 from catalog.api.snapshot import VisibleCatalog, snapshot
+from catalog.dialects.registry import DIALECTS
 from catalog.models import AIModel
 from catalog.validation.text import fold
 
@@ -56,7 +56,7 @@ subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone":
 permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> a function that makes its answer for a caller, byte for byte. Apps above add theirs.
-dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {"/v1/models": openai_list}
+dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {one.address: one.whole for one in DIALECTS}
 
 
 def subject_of(request: HttpRequest) -> Subject | None:

@@ -45,11 +45,14 @@ class DirectMixin:
 
     request: Any
 
-    def answer_directly(self, request: HttpRequest) -> HttpResponse:
+    def answer_directly(self, request: HttpRequest) -> HttpResponse | None:
+        """None where the request brings no key."""
         view: Any = self
         self.request = direct = DirectRequest(request)
         try:
             direct.auth = extensions.credential_of(request)
+            if direct.auth is None:
+                return None
             direct.user = direct.auth.user
             view.check_permissions(direct)
             view.refuse_unknown(direct)
@@ -75,7 +78,7 @@ class DirectReadsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method == "GET" and "HTTP_AUTHORIZATION" in request.META:
+        if request.method == "GET":
             match = _match(request.path_info)
             if match is not None:
                 request.resolver_match = match
@@ -86,7 +89,7 @@ class DirectReadsMiddleware:
                 for method, action in made.actions.items():
                     setattr(view, method, getattr(view, action))
                 view.args, view.kwargs, view.format_kwarg = (), match.kwargs, None
-                return view.answer_directly(request)
+                return view.answer_directly(request) or self.get_response(request)
         return self.get_response(request)
 
 

@@ -72,12 +72,6 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         return body
 
 
-def openai_list(view: VisibleCatalog) -> bytes:
-    """`/v1/models`: what is usable and for the API."""
-    rows = [rendered_model.openai for _, rendered_model in view.having(USABLE) if rendered_model.openai is not None]
-    return b'{"object":"list","data":[' + b",".join(rows) + b"]}"
-
-
 def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
     target = view.target_of(rendered_model)
     return rendered_model.item + b',"alias_of":' + orjson.dumps(target) if target else rendered_model.item

@@ -60,6 +60,8 @@ class RenderedModel:
     # The id of what it stands for, which not everyone who sees it may know; "" where it is no alias.
     alias_of: str = ""
     priority: int = 0
+    # Dialect -> its row of the model, made when it is first asked for; b"" where it has none.
+    rows: dict[str, bytes] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, model: AIModel) -> RenderedModel:

@@ -1,6 +1,6 @@
 """An AI model as OpenAI's clients read it, with what other clients of that dialect look for beside it.
 
-What is refused under /v1 is worded in config/api/errors.py.
+Refusals under /v1 have OpenAI's envelope, unless a header chooses another protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +11,57 @@ from rest_framework import serializers
 
 from catalog.api.serializers.answers import AnswerSerializer, UnixSeconds
 from catalog.capabilities import CAPABILITIES
+from config.api.protocols import Protocol, Refused
+
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+# OpenAI's words for codes of ours.
+_CODES = {
+    "not_authenticated": "invalid_api_key",
+    "authentication_failed": "invalid_api_key",
+    "permission_denied": "insufficient_permissions",
+}
+_TEXT = {"type": "string"}
+
+
+def envelope(refused: Refused) -> dict[str, Any]:
+    error = {
+        "message": refused.message,
+        "type": _TYPES.get(refused.status, "invalid_request_error"),
+        "param": refused.param or next(iter(refused.errors or ()), None),
+        "code": _CODES.get(refused.code, refused.code) if refused.status in (401, 403) else refused.code,
+    }
+    return {"error": error}
+
+
+PROTOCOL = Protocol(
+    "OpenAI",
+    "v1",
+    envelope,
+    {
+        "OpenAIRefusal": {
+            "type": "object",
+            "description": "Every refusal under `/v1`, unless a header chooses another dialect.",
+            "properties": {"error": {"$ref": "#/components/schemas/OpenAIError"}},
+            "required": ["error"],
+        },
+        "OpenAIError": {
+            "type": "object",
+            "properties": {
+                "message": _TEXT | {"description": "What was wrong, for people."},
+                "type": _TEXT,
+                "param": {"type": ["string", "null"], "description": "What the refusal is about."},
+                "code": _TEXT | {"description": "Stable, for programs."},
+            },
+            "required": ["message", "type", "param", "code"],
+        },
+    },
+)
 
 # Of a custom model, which no author made.
 OWNED_BY_A_USER = "user"

@@ -1,29 +1,27 @@
-"""/v1/models: the catalog in OpenAI's dialect."""
+"""/v1/models: the catalog in OpenAI's dialect, and in those of two other clients that ask at the same address."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpResponse
+from django.urls import path
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import viewsets
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from catalog.api.direct import DirectMixin
-from catalog.api.rendering import SHAPE, RenderingMixin, named, openai_list
-from catalog.dialects.openai import OpenAIModelListSerializer, OpenAIModelSerializer
+from catalog.api.rendering import SHAPE
+from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects import anthropic, codex
+from catalog.dialects.base import Dialect, DialectViewSet, ModelNotFound, required_of, usable
+from catalog.dialects.openai import PROTOCOL, OpenAIModelListSerializer, OpenAIModelSerializer
+from config.api import protocols
 from config.api.conditional import etag
 
 
-class ModelNotFound(NotFound):
-    """Unknown, out of the caller's sight, or not for them to use: nobody learns which."""
-
-    default_code = "model_not_found"
-    param = "model"
-
-    def __init__(self, model_id: str) -> None:
-        super().__init__(f"The model '{named(model_id)}' does not exist or you do not have access to it.")
+def openai_list(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
+    """What is usable and for the API."""
+    rows = [rendered_model.openai or b"" for rendered_model in usable(view, required)]
+    return b'{"object":"list","data":[' + b",".join(rows) + b"]}"
 
 
 _ITEM: dict[str, Any] = {
@@ -66,27 +64,51 @@ _ITEM: dict[str, Any] = {
 }
 
 
-@extend_schema(tags=["openai"])
-class OpenAIModelViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
-    """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
+_PARAMETERS = [
+    OpenApiParameter(
+        "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
+    ),
+    OpenApiParameter("client_version", str, description="Sent by Codex: the answer is a `CodexCatalog`."),
+    OpenApiParameter(
+        "anthropic-version", str, OpenApiParameter.HEADER, description="With any value Anthropic's dialect is spoken."
+    ),
+    OpenApiParameter("limit", int, description="Anthropic's: models a page, 1 to 1000, by default 20."),
+    OpenApiParameter("after_id", str, description="Anthropic's: the page that follows this model."),
+    OpenApiParameter("before_id", str, description="Anthropic's: the page before this model."),
+    OpenApiParameter("lifecycle", str, many=True, description="Anthropic's: `active`, `deprecated`, `retired`."),
+]
 
-    query_parameters = None
+
+@extend_schema(tags=["openai"])
+class OpenAIModelViewSet(DialectViewSet):
+    """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
 
     @extend_schema(
         operation_id="openai_models_list",
         summary="The models that the caller may use",
-        description="Usable models that are supported in the API, the highest priority first, then by id.",
+        description="Usable models that are supported in the API, the highest priority first, then by id. With the "
+        "header `anthropic-version` it is Anthropic's list, the newest first, by pages, with Anthropic's errors; "
+        "with `client_version` it is what Codex reads.",
+        parameters=_PARAMETERS,
         examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
         responses={
             200: OpenAIModelListSerializer,
+            (200, "application/json; dialect=anthropic"): anthropic.PageSerializer,
+            (200, "application/json; dialect=codex"): codex.CatalogSerializer,
         },
     )
     def list(self, request: Request) -> HttpResponse:
-        return self.rendered_answer("v1", openai_list)
+        if self.speaks_anthropic():
+            return anthropic.page(self)
+        if "client_version" in request.query_params:
+            return self.rendered_answer("codex", codex.catalog)
+        required = required_of(request)
+        return self.rendered_answer("-".join(("v1", *required)), lambda view: openai_list(view, required))
 
     @extend_schema(
         operation_id="openai_models_retrieve",
         summary="One model that the caller may use",
+        description="With the header `anthropic-version`, as an item of Anthropic's list.",
         parameters=[
             OpenApiParameter(
                 "model_id", str, OpenApiParameter.PATH, description="May hold slashes, raw or as %2F, and colons."
@@ -95,9 +117,12 @@ class OpenAIModelViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
         examples=[OpenApiExample("One model", _ITEM, status_codes=["200"])],
         responses={
             200: OpenAIModelSerializer,
+            (200, "application/json; dialect=anthropic"): anthropic.ModelSerializer,
         },
     )
     def retrieve(self, request: Request, model_id: str) -> HttpResponse:
+        if self.speaks_anthropic():
+            return self.one_of("anthropic-one", anthropic.ROWS, model_id)
         # Before any 304: what the caller may not use has no tag of its own.
         view = self.visible_catalog()
         rendered_model = view.usable(model_id)
@@ -105,3 +130,20 @@ class OpenAIModelViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
         if body is None:
             raise ModelNotFound(model_id)
         return self.conditional(etag(SHAPE, "v1-one", view.caller.fingerprint), lambda: body)
+
+    def speaks_anthropic(self) -> bool:
+        return protocols.of(self.request.path_info, self.request.META) is anthropic.PROTOCOL
+
+
+DIALECT = Dialect(
+    "openai",
+    "/v1/models",
+    openai_list,
+    (
+        path("v1/models", OpenAIModelViewSet.as_view({"get": "list"}), name="openai-models"),
+        # As one client asks; in the OpenAPI document it stands once.
+        path("v1/models/", OpenAIModelViewSet.as_view({"get": "list"}, schema=None), name="openai-models-slash"),
+        path("v1/models/<path:model_id>", OpenAIModelViewSet.as_view({"get": "retrieve"}), name="openai-model"),
+    ),
+    PROTOCOL,
+)

@@ -1,10 +1,9 @@
-"""The shape of every error: one envelope under `/v1` (OpenAI's), one everywhere else under `/api`, pages for people."""
+"""The shape of every error: the envelope of the protocol that is spoken, ours under `/api`, pages for people."""
 
 import logging
-import posixpath
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -28,7 +27,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from config.api import database, request_id
+from config.api import database, protocols, request_id
 from config.api.renderers import JSONRenderer
 
 logger = logging.getLogger("modeldex.errors")
@@ -49,9 +48,6 @@ class Refusal(NamedTuple):
     message: str = ""
     # What the OpenAPI document shows instead, where that says more.
     example: str = ""
-    # Under /v1 clients know OpenAI's words.
-    openai_code: str = ""
-    openai_type: str = "invalid_request_error"
 
 
 REFUSALS = {
@@ -63,21 +59,16 @@ REFUSALS = {
     401: Refusal(
         "not_authenticated",
         example="The API key is not valid.",
-        openai_code="invalid_api_key",
-        openai_type="authentication_error",
     ),
     403: Refusal(
         "permission_denied",
         "You may not do this.",
         example="The key needs the scope models:read.",
-        openai_code="insufficient_permissions",
-        openai_type="permission_error",
     ),
     404: Refusal(
         "not_found",
         "No such address.",
         example="There is no such entry, or you may not see it.",
-        openai_code="model_not_found",
     ),
     405: Refusal("method_not_allowed"),
     406: Refusal("not_acceptable"),
@@ -91,72 +82,61 @@ REFUSALS = {
     429: Refusal(
         "rate_limit_exceeded",
         example="This key may make no more than 20 requests a minute. Expected available in 9 seconds.",
-        openai_type="rate_limit_error",
     ),
     431: Refusal("headers_too_large"),
     500: Refusal(
         "server_error",
         "Something went wrong on this server. The request id finds it in the log.",
-        openai_type="server_error",
     ),
-    503: Refusal("unavailable", database.GONE, openai_type="server_error"),
+    503: Refusal("unavailable", database.GONE),
 }
 
 # Seconds between two lines of the log on one outage.
 _QUIET = 60.0
 _last_logged = -_QUIET
-# What the addresses begin with that are answered in JSON.
-_JSON_ROOTS = frozenset({"v1", "api", "healthz", "readyz"})
-# Codes that OpenAI has words of its own for.
-_OUR_WORDS = ("not_authenticated", "authentication_failed", "permission_denied")
+# What the addresses begin with that are answered in JSON, besides those of protocols.
+_JSON_ROOTS = frozenset({"api", "healthz", "readyz"})
 _UNKNOWN = Refusal("error")
 # Codes of DRF that the table says better.
 _DRF_WORDS = ("error", "throttled", "parse_error", "authentication_failed")
 
 
-def _first_words(path: str) -> set[str]:
-    """The first part of the address as sent and as meant: `//v1/models`, `/./v1`, `/V1/models` are a program's, too."""
-    return {next((part.lower() for part in form.split("/") if part), "") for form in (path, posixpath.normpath(path))}
-
-
-def is_openai(path: str) -> bool:
-    """Whether a refusal at this address has OpenAI's envelope."""
-    return "v1" in _first_words(path)
-
-
 def is_api(request: HttpRequest) -> bool:
     """Whether the caller is answered in JSON."""
-    return not _first_words(request.path_info).isdisjoint(_JSON_ROOTS)
+    return not protocols.first_words(request.path_info).isdisjoint(_JSON_ROOTS | protocols.roots())
 
 
 def envelope(
     path: str,
+    headers: Mapping[str, Any],
     status: int,
     message: str = "",
     code: str = "",
     errors: dict[str, list[str]] | None = None,
     param: str | None = None,
 ) -> dict[str, Any]:
-    """The body of a refusal at this address. Where no code or message is given, those of the table."""
+    """The body of a refusal of a request to this address, with these headers (named as in `request.META`).
+
+    Where no code or message is given, those of the table.
+    """
     known = REFUSALS.get(status, _UNKNOWN)
     code, message = code or known.code, message or known.message
-    if is_openai(path):
-        if status in (401, 403) and code in _OUR_WORDS:
-            code = known.openai_code
-        param = param or (next(iter(errors)) if errors else None)
-        return {"error": {"message": message, "type": known.openai_type, "param": param, "code": code}}
+    refused = protocols.Refused(status, code, message, request_id.current.get(), errors, param)
+    protocol = protocols.of(path, headers)
+    if protocol is not None:
+        return protocol.envelope(refused)
     sent: dict[str, Any] = {
         "code": code,
         "error": HTTPStatus(status).phrase,
         "message": message,
-        "request_id": request_id.current.get(),
+        "request_id": refused.request_id,
     }
     return sent | {"errors": errors} if errors else sent
 
 
 def response(request: HttpRequest, status: int, message: str = "", code: str = "") -> HttpResponse:
     """The envelope as an answer of its own, for refusals outside of DRF."""
-    content = orjson.dumps(envelope(request.path_info, status, message, code))
+    content = orjson.dumps(envelope(request.path_info, request.META, status, message, code))
     return HttpResponse(content, status=status, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -257,7 +237,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         message = str(translated.detail)
     # A refusal may say which parameter of the request it is about, as OpenAI's clients show it.
     param = getattr(translated, "param", None)
-    answer.data = envelope(request.path_info, answer.status_code, message, code, errors, param)
+    answer.data = envelope(request.path_info, request.META, answer.status_code, message, code, errors, param)
     # For the metrics.
     answer.refusal = code or REFUSALS.get(answer.status_code, _UNKNOWN).code  # type: ignore[attr-defined]
     answer["Cache-Control"] = "no-store"

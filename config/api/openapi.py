@@ -7,7 +7,9 @@ those that its address does not show, each by its status alone.
 from http import HTTPStatus
 from typing import Any
 
+from config.api import protocols
 from config.api.errors import REFUSALS
+from config.api.protocols import Protocol, Refused
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -17,6 +19,7 @@ TAGS = (
     ("settings", "The caller's default model, theme and rule for new models."),
     ("provider lists", "What one upstream offers now, or offered last."),
     ("openai", "The dialect that OpenAI clients speak. Errors have OpenAI's envelope."),
+    ("dialects", "The same catalog in the words of other clients, with their envelopes of errors."),
     ("keys", "API keys: their policies, scopes and limits."),
     ("operations", "For load balancers and tools."),
 )
@@ -37,11 +40,11 @@ HEADERS: dict[str, Any] = {
     "RateLimitReset": {"description": "Seconds until it ends.", "schema": _WHOLE, "example": 9},
     "WWWAuthenticate": {"description": "The scheme that would be accepted.", "schema": _TEXT, "example": "Bearer"},
 }
-# What refusals answer: `Error`, and under /v1 `OpenAIRefusal`.
+# What refusals answer: `Error`, and where a client's protocol is spoken its own, which each protocol describes.
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Error": {
         "type": "object",
-        "description": "Every refusal outside of `/v1`.",
+        "description": "Every refusal but those of clients' protocols, which have their own.",
         "properties": {
             "code": _TEXT | {"description": "Stable, for programs."},
             "error": _TEXT | {"description": "The name of the status."},
@@ -54,22 +57,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             },
         },
         "required": ["code", "error", "message", "request_id"],
-    },
-    "OpenAIRefusal": {
-        "type": "object",
-        "description": "Every refusal under `/v1`.",
-        "properties": {"error": {"$ref": "#/components/schemas/OpenAIError"}},
-        "required": ["error"],
-    },
-    "OpenAIError": {
-        "type": "object",
-        "properties": {
-            "message": _TEXT | {"description": "What was wrong, for people."},
-            "type": _TEXT,
-            "param": {"type": ["string", "null"], "description": "What the refusal is about."},
-            "code": _TEXT | {"description": "Stable, for programs."},
-        },
-        "required": ["message", "type", "param", "code"],
     },
 }
 _HEADERS_OF = {
@@ -87,32 +74,41 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """The hook."""
     components = result.setdefault("components", {})
     components["headers"] = HEADERS
-    components["schemas"] = dict(sorted({**components["schemas"], **SCHEMAS}.items()))
+    components["schemas"] = dict(sorted({**components["schemas"], **_schemas()}.items()))
     responses: dict[str, Any] = components.setdefault("responses", {})
     used: set[str] = set()
     for path, item in result["paths"].items():
-        dialect = "OpenAI" if path == "/v1" or path.startswith("/v1/") else ""
+        protocol = protocols.of(path, {})
         for method in METHODS:
             if method in item:
-                _complete(path, item[method], dialect, responses)
+                _complete(path, item[method], protocol, responses)
                 used |= set(item[method].get("tags", ()))
     result["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
     return result
 
 
-def _complete(path: str, operation: dict[str, Any], dialect: str, responses: dict[str, Any]) -> None:
+def _schemas() -> dict[str, Any]:
+    spoken = protocols.registered()
+    return SCHEMAS | {name: schema for protocol in spoken for name, schema in protocol.schemas.items()}
+
+
+def _complete(path: str, operation: dict[str, Any], protocol: Protocol | None, responses: dict[str, Any]) -> None:
     answers: dict[str, Any] = operation["responses"]
+    dialect = protocol.name if protocol else ""
     # What a view declares with a status alone, as `409: None`, is described here; what it describes itself stays.
     declared = {int(status) for status, answer in answers.items() if int(status) >= 400 and "content" not in answer}
     for status in {*_expected(path, operation), *declared}:
         if status in declared or str(status) not in answers:
             name = f"{dialect}{HTTPStatus(status).phrase.title().replace(' ', '')}"
-            responses[name] = _answer(status, dialect)
+            responses[name] = _answer(status, protocol)
             answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
     name = f"{dialect}Refusal"
-    responses[name] = _answer(None, dialect)
+    responses[name] = _answer(None, protocol)
     answers["default"] = {"$ref": f"#/components/responses/{name}"}
     for code, answer in answers.items():
+        # What a header or parameter chooses in place of the answer: OpenAPI has no words for that.
+        for media in [media for media in answer.get("content", {}) if "; dialect=" in media]:
+            answer.setdefault("x-dialects", {})[media.partition("=")[2]] = answer["content"].pop(media)["schema"]
         if "$ref" not in answer:
             more = _HEADERS_OF.get(int(code), {}) if code.isdigit() else {}
             answer["headers"] = _headers(more) | answer.get("headers", {})
@@ -140,14 +136,14 @@ def _headers(more: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _answer(status: int | None, dialect: str) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{'OpenAIRefusal' if dialect else 'Error'}"}}
+def _answer(status: int | None, protocol: Protocol | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": protocol.schema if protocol else {"$ref": "#/components/schemas/Error"}}
     if status is None:
         description = "Any other refusal, such as 405 and 406, in the same envelope."
     else:
         phrase = HTTPStatus(status).phrase
         description = phrase
-        content["examples"] = {phrase.replace(" ", ""): {"value": _example(status, dialect)}}
+        content["examples"] = {phrase.replace(" ", ""): {"value": _example(status, protocol)}}
     return {
         "description": description,
         "headers": _headers(_HEADERS_OF.get(status, {}) if status else {}),
@@ -155,12 +151,13 @@ def _answer(status: int | None, dialect: str) -> dict[str, Any]:
     }
 
 
-def _example(status: int, dialect: str) -> dict[str, Any]:
+def _example(status: int, protocol: Protocol | None) -> dict[str, Any]:
     refusal = REFUSALS[status]
     message = refusal.example or refusal.message
-    if dialect:
-        error = {"message": message, "type": refusal.openai_type, "param": "model" if status == 404 else None}
-        return {"error": error | {"code": refusal.openai_code or refusal.code}}
+    if protocol:
+        # Under these addresses what is not found is a model.
+        code, param = ("model_not_found", "model") if status == 404 else (refusal.code, None)
+        return protocol.envelope(Refused(status, code, message, _EXAMPLE_ID, None, param))
     example = {"code": refusal.code, "error": HTTPStatus(status).phrase, "message": message, "request_id": _EXAMPLE_ID}
     if status == 400:
         name, _, text = message.partition(": ")

@@ -13,13 +13,14 @@ MAX_PAGE_SIZE = 200
 PAGE_SIZE = 30
 
 
-def _whole(request: Request, name: str, default: int, most: int) -> int:
+def whole_number(request: Request, name: str, default: int, most: int, least: int = 1) -> int:
+    """What the query says under this name, `default` where it says nothing. Raises ValidationError."""
     sent = request.query_params.getlist(name)
     if not sent:
         return default
     text = sent[0]
-    if len(sent) > 1 or not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most):
-        raise ValidationError({name: [f"A whole number from 1 to {most}, once."]})
+    if len(sent) > 1 or not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
+        raise ValidationError({name: [f"A whole number from {least} to {most}, once."]})
     return int(text)
 
 
@@ -29,8 +30,8 @@ class NumberedPages(BasePagination):
     def read(self, request: Request) -> None:
         """Takes the page's number and size from the query. Raises ValidationError."""
         self.request = request
-        self.page = _whole(request, "page", 1, MAX_PAGE)
-        self.page_size = _whole(request, "page_size", PAGE_SIZE, MAX_PAGE_SIZE)
+        self.page = whole_number(request, "page", 1, MAX_PAGE)
+        self.page_size = whole_number(request, "page_size", PAGE_SIZE, MAX_PAGE_SIZE)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.read(request)

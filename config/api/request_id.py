@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.log import log_response
 
+from config.api import protocols
 from config.api.logging import current_request_id
 
 HEADER = "X-Request-Id"
@@ -39,6 +40,9 @@ class RequestIdMiddleware:
         try:
             response = self.get_response(request)
             response[HEADER] = current.get()
+            protocol = protocols.of(request.path_info, request.META)
+            if protocol and protocol.id_header:
+                response[protocol.id_header] = current.get()
             if response.status_code >= 400:
                 # Django would log it once more, but outside of here, where the line would name no id.
                 log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)

@@ -7,6 +7,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 # What says that a value is unknown; 0 and false are known.
@@ -28,6 +29,18 @@ class WhereTrue(serializers.BooleanField):
 
     def to_representation(self, value: Any) -> Any:
         return True if value else None
+
+
+class Always(serializers.Field):
+    """The same in each answer, whatever it is of."""
+
+    def __init__(self, value: Any, **options: Any) -> None:
+        super().__init__(source="*", **options)
+        self.value = value
+        set_override(self, "field", {"const": value})
+
+    def to_representation(self, instance: Any) -> Any:
+        return self.value
 
 
 class AnswerSerializer(serializers.Serializer):

@@ -1,0 +1,189 @@
+"""What the dialects share: the facts of a model, its row in one dialect, cursors, and the views' common part."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+from django.urls import URLPattern
+from django.utils.cache import patch_vary_headers
+from rest_framework import viewsets
+from rest_framework.exceptions import NotFound, ValidationError
+
+from catalog.access.digests import keyed
+from catalog.api.direct import DirectMixin
+from catalog.api.rendering import SHAPE, RenderingMixin, named
+from catalog.api.serializers.answers import AnswerSerializer
+from catalog.api.snapshot import USABLE, RenderedModel, VisibleCatalog, snapshot
+from catalog.db.unreadable import render_or_report
+from catalog.dialects.openai import OpenAIModelSerializer
+from catalog.pricing import Tariff
+from config.api import protocols
+from config.api.conditional import etag
+from config.api.protocols import Protocol
+
+REQUIRABLE = ("pricing", "context_length")
+_ABSENT = [name for name, field in OpenAIModelSerializer().fields.items() if not field.required]
+
+
+class Facts(SimpleNamespace):
+    """What one model's row is made of: the fields of OpenAI's row and of its metadata; None is unknown.
+
+    They are read back from that row: a dialect can show no more than `/v1/models` does, and nothing is stored twice.
+    """
+
+    @classmethod
+    def of(cls, row: bytes) -> Facts:
+        shown = orjson.loads(row)
+        return cls(**{**dict.fromkeys(_ABSENT), **shown.pop("metadata"), **shown})
+
+    @property
+    def tariff(self) -> Tariff:
+        return Tariff(self.pricing or {})
+
+    def price(self, kind: str) -> str | None:
+        """The stored decimal text, USD for one; None where unknown."""
+        return self.tariff.stored[kind] if kind in self.tariff.known else None
+
+    def number(self, kind: str) -> Decimal | None:
+        """The same as a number."""
+        return self.tariff.known.get(kind)
+
+    def knows(self, *words: str) -> bool:
+        """Whether all of these, of REQUIRABLE, are known: of prices those of prompt and completion."""
+        return ("pricing" not in words or len(self.tariff.by_token) == 2) and (
+            "context_length" not in words or self.context_length is not None
+        )
+
+    def can(self, *words: str) -> bool:
+        return not {*words}.isdisjoint(self.capabilities)
+
+
+def required_of(request: Any) -> tuple[str, ...]:
+    """What `?require=` leaves rows out for. Raises ValidationError."""
+    sent = request.query_params.getlist("require")
+    words = {word for text in sent for word in text.split(",")}
+    if not words <= {*REQUIRABLE}:
+        raise ValidationError({"require": [f"Of {' and '.join(REQUIRABLE)}, with a comma between."]})
+    return tuple(sorted(words))
+
+
+def usable(view: VisibleCatalog, required: tuple[str, ...] = ()) -> Iterator[RenderedModel]:
+    """The models of `/v1/models` for this viewer, in rank order, of which all that is required is known."""
+    for _, rendered_model in view.having(USABLE):
+        if rendered_model.openai is not None and (not required or Facts.of(rendered_model.openai).knows(*required)):
+            yield rendered_model
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one dialect. Each is a function of the facts of its model alone, and made once."""
+
+    name: str
+    serializer: AnswerSerializer
+    # The capabilities that the clients' format has a word for; none: it has for all.
+    only: tuple[str, ...] = ()
+
+    def of(self, rendered_model: RenderedModel) -> bytes:
+        """b"" where the dialect does not show the model."""
+        row = rendered_model.rows.get(self.name)
+        if row is None:
+            row = render_or_report(rendered_model.model_id, self._made, rendered_model) or b""
+            rendered_model.rows[self.name] = row
+        return row
+
+    def _made(self, rendered_model: RenderedModel) -> bytes:
+        if rendered_model.openai is None:
+            return b""
+        facts = Facts.of(rendered_model.openai)
+        if self.only and not facts.can(*self.only):
+            return b""
+        return orjson.dumps(self.serializer.to_representation(facts))
+
+    def usable(self, view: VisibleCatalog, required: tuple[str, ...] = ()) -> list[bytes]:
+        return [row for rendered_model in usable(view, required) if (row := self.of(rendered_model))]
+
+    def one(self, view: VisibleCatalog, model_id: str) -> bytes:
+        """Raises ModelNotFound."""
+        rendered_model = view.usable(model_id)
+        row = self.of(rendered_model) if rendered_model is not None else b""
+        if not row:
+            raise ModelNotFound(model_id)
+        return row
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way to read the catalog. What it needs of the rest of the product is here, and its line in the registry."""
+
+    name: str
+    # The address of its list, and the headers that it takes besides the key.
+    address: str
+    # The whole list for a viewer, as the address answers it.
+    whole: Callable[[VisibleCatalog], bytes]
+    routes: tuple[URLPattern, ...] = ()
+    protocol: Protocol | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class ModelNotFound(NotFound):
+    """Unknown, out of the caller's sight, or not for them to use: nobody learns which."""
+
+    default_code = "model_not_found"
+    param = "model"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"The model '{named(model_id)}' does not exist or you do not have access to it.")
+
+
+class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
+    """Reads for clients of one protocol. Their own query parameters are ignored."""
+
+    query_parameters = None
+
+    def finish(self, response: Any) -> None:
+        super().finish(response)
+        patch_vary_headers(response, protocols.headers_at(self.request.path_info))
+
+    def one_of(self, name: str, rows: Rows, model_id: str, make: Callable[[bytes], bytes] = bytes) -> HttpResponse:
+        """One model. Raises ModelNotFound, also where the caller has a tag."""
+        view = self.visible_catalog()
+        row = rows.one(view, model_id)
+        response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), lambda: make(row))
+        return response
+
+    def part_of(self, name: str, part: Any, make: Callable[[], bytes]) -> HttpResponse:
+        """A part of a list: a page, or the rows that fit a condition. What is asked of it is part of its tag."""
+        tag = etag(SHAPE, name, keyed("part", repr(part).encode()), self.caller.fingerprint)
+        response: HttpResponse = self.conditional(tag, make)
+        return response
+
+
+class Ordered:
+    """The rows of a viewer in one order, for cursors that are ids."""
+
+    def __init__(self, view: VisibleCatalog, name: str, choose: Callable[[VisibleCatalog], list[int]]) -> None:
+        """`choose` gives the models' keys, once for each viewer and version."""
+        self.view = view
+        stored = snapshot.stored(name, view.caller.fingerprint, lambda: array("q", choose(view)).tobytes())
+        self.keys = array("q")
+        self.keys.frombytes(stored)
+
+    def place(self, parameter: str, model_id: str) -> int:
+        """Where the model of this id stands. Raises ValidationError where it is none of these."""
+        try:
+            return self.keys.index(self.view.rendered.pk_of[model_id])
+        except (KeyError, ValueError):
+            raise ValidationError({parameter: [f"There is no model '{named(model_id)}' in this list."]}) from None
+
+    def slice(self, rows: Rows, start: int, end: int) -> list[bytes]:
+        return [rows.of(self.view.rendered.by_pk[pk]) for pk in self.keys[start:end]]
+
+    def id_at(self, place: int) -> str:
+        return self.view.rendered.by_pk[self.keys[place]].model_id

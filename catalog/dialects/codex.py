@@ -1,0 +1,84 @@
+"""What Codex reads: /v1/models with `client_version`. One field that it does not know empties its whole list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from catalog.api.serializers.answers import Always, AnswerSerializer
+from catalog.api.snapshot import VisibleCatalog
+from catalog.capabilities import CHAT
+from catalog.dialects.base import Dialect, Facts, Rows
+
+# The words that every version of it knows; another one loses the list.
+MODALITIES = ("text", "image")
+VERBOSITIES = ("low", "medium", "high")
+
+
+@extend_schema_serializer(component_name="CodexReasoningLevel")
+class LevelSerializer(AnswerSerializer):
+    effort = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+
+    def get_effort(self, level: dict[str, str]) -> str:
+        return level["effort"]
+
+    def get_description(self, level: dict[str, str]) -> str:
+        return level["description"]
+
+
+@extend_schema_serializer(component_name="CodexModel")
+class ModelSerializer(AnswerSerializer):
+    """A model as Codex reads it; what is unknown and not required is absent."""
+
+    slug = serializers.CharField(source="id")
+    display_name = serializers.CharField(source="name")
+    description = serializers.CharField(required=False)
+    supported_reasoning_levels = LevelSerializer(many=True)
+    default_reasoning_level = serializers.CharField(required=False)
+    shell_type = Always("shell_command")
+    visibility = Always("list")
+    supported_in_api = serializers.BooleanField()
+    priority = serializers.IntegerField(help_text="Lower first: the opposite of the catalog's.")
+    support_verbosity = serializers.BooleanField()
+    default_verbosity = serializers.CharField(required=False)
+    # It wants one; nobody tells us how much of a tool's output a model should be given.
+    truncation_policy = Always({"mode": "tokens", "limit": 10_000})
+    experimental_supported_tools = Always([])
+    base_instructions = Always("")
+    context_window = serializers.IntegerField(required=False)
+    input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
+    supports_parallel_tool_calls = serializers.BooleanField(required=False)
+
+    def get_priority(self, facts: Facts) -> int:
+        return -int(facts.priority)
+
+    def get_support_verbosity(self, facts: Facts) -> bool:
+        return bool(facts.support_verbosity)
+
+    def get_default_verbosity(self, facts: Facts) -> str | None:
+        return facts.default_verbosity if facts.default_verbosity in VERBOSITIES else None
+
+    def get_default_reasoning_level(self, facts: Facts) -> Any:
+        efforts = [level["effort"] for level in facts.supported_reasoning_levels]
+        return facts.default_reasoning_level if facts.default_reasoning_level in efforts else None
+
+    def get_input_modalities(self, facts: Facts) -> list[str]:
+        return [word for word in facts.input_modalities if word in MODALITIES]
+
+
+@extend_schema_serializer(component_name="CodexCatalog")
+class CatalogSerializer(serializers.Serializer):
+    models = ModelSerializer(many=True)
+
+
+ROWS = Rows("codex", ModelSerializer(), only=(CHAT,))
+
+
+def catalog(view: VisibleCatalog) -> bytes:
+    return b'{"models":[' + b",".join(ROWS.usable(view)) + b"]}"
+
+
+DIALECT = Dialect("codex", "/v1/models?client_version=0.171.0", catalog)
