@@ -117,7 +117,8 @@ def page(view: DialectViewSet) -> HttpResponse:
     after, before = query.get("after_id"), query.get("before_id")
     if after is not None and before is not None:
         raise ValidationError({"before_id": ["Either this or after_id."]})
-    rows = _ordered(view.visible_catalog(), wanted)
+    catalog = view.visible_catalog()
+    rows = _ordered(catalog, wanted)
     if before is not None:
         end = rows.place("before_id", before)
         start = max(0, end - limit)
@@ -126,9 +127,8 @@ def page(view: DialectViewSet) -> HttpResponse:
         start = 0 if after is None else rows.place("after_id", after) + 1
         end = min(start + limit, len(rows.keys))
         has_more = end < len(rows.keys)
-    return view.part_of(
-        "anthropic", (limit, after, before, sorted(wanted)), lambda: _joined(rows, start, end, has_more)
-    )
+    asked = (limit, after, before, sorted(wanted))
+    return view.part_of(catalog, "anthropic", asked, lambda: _joined(rows, start, end, has_more))
 
 
 def _ordered(catalog: VisibleCatalog, wanted: frozenset[str]) -> Ordered:

@@ -13,6 +13,7 @@ import orjson
 from django.http import HttpResponse
 from django.urls import URLPattern
 from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 
@@ -132,6 +133,25 @@ class Dialect:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def answered(body: Any) -> list[OpenApiExample]:
+    """The example of an answer, for the OpenAPI document."""
+    return [OpenApiExample("One model", body, response_only=True, status_codes=["200"])]
+
+
+def error_schema(name: str, properties: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """For a protocol whose refusals are `{"error": {...}}` with these properties."""
+    error = {"type": "object", "properties": properties, "required": [*properties]}
+    described = f"Every refusal in the dialect of {name}."
+    return {
+        f"{name}Refusal": {
+            "type": "object",
+            "description": described,
+            "properties": {"error": error},
+            "required": ["error"],
+        }
+    }
+
+
 class ModelNotFound(NotFound):
     """Unknown, out of the caller's sight, or not for them to use: nobody learns which."""
 
@@ -158,9 +178,9 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
         response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), lambda: make(row))
         return response
 
-    def part_of(self, name: str, part: Any, make: Callable[[], bytes]) -> HttpResponse:
-        """A part of a list: a page, or the rows that fit a condition. What is asked of it is part of its tag."""
-        tag = etag(SHAPE, name, keyed("part", repr(part).encode()), self.caller.fingerprint)
+    def part_of(self, view: VisibleCatalog, name: str, part: Any, make: Callable[[], bytes]) -> HttpResponse:
+        """A part of a list, such as a page. What is asked of it is part of its tag."""
+        tag = etag(SHAPE, name, keyed("part", repr(part).encode()), view.caller.fingerprint)
         response: HttpResponse = self.conditional(tag, make)
         return response
 

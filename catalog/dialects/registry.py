@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from catalog.dialects import anthropic, codex, views
+from catalog.dialects import anthropic, codex, gateway, google, litellm, ollama, openrouter, views
 from config.api import protocols
 
 DIALECTS = (
     views.DIALECT,
     anthropic.DIALECT,
     codex.DIALECT,
+    litellm.DIALECT,
+    openrouter.DIALECT,
+    google.DIALECT,
+    gateway.DIALECT,
+    ollama.DIALECT,
 )
 
 routes = [route for dialect in DIALECTS for route in dialect.routes]

@@ -1,0 +1,145 @@
+"""What clients of LiteLLM's proxy read beside `/v1/models`: /v1/model/info. Refusals have OpenAI's envelope."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.http import HttpResponse
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
+from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, required_of
+
+# LiteLLM's words for tasks, where they are not ours.
+_MODES = {"embeddings": "embedding", "speech": "audio_speech", "transcription": "audio_transcription"}
+_TASKS = (
+    "chat", "completion", "embeddings", "image_generation", "video_generation", "speech", "transcription",
+    "moderation", "rerank", "realtime",
+)  # fmt: skip
+
+
+@extend_schema_serializer(component_name="LiteLLMParams")
+class ParamsSerializer(AnswerSerializer):
+    model = serializers.CharField(source="id")
+
+
+@extend_schema_serializer(component_name="LiteLLMModelInfo")
+class InfoSerializer(AnswerSerializer):
+    """What is unknown is absent; a price is never 0 for that."""
+
+    id = serializers.CharField()
+    mode = serializers.CharField(required=False, help_text="Such as `chat` or `embedding`.")
+    litellm_provider = serializers.CharField(source="owned_by", help_text="The model's author.")
+    max_tokens = serializers.IntegerField(source="max_output_tokens", required=False)
+    max_input_tokens = serializers.IntegerField(source="context_length", required=False)
+    max_output_tokens = serializers.IntegerField(required=False)
+    input_cost_per_token = serializers.FloatField(required=False, help_text="USD.")
+    output_cost_per_token = serializers.FloatField(required=False, help_text="USD.")
+    cache_read_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
+    cache_creation_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
+    supports_vision = WhereTrue()
+    supports_function_calling = WhereTrue()
+    supports_reasoning = WhereTrue()
+    supports_response_schema = WhereTrue()
+    supports_prompt_caching = WhereTrue()
+    deprecation_date = serializers.DateField(source="shutdown_date", required=False)
+
+    def get_mode(self, facts: Facts) -> str | None:
+        task = next((word for word in facts.capabilities if word in _TASKS), None)
+        return _MODES.get(task, task) if task else None
+
+    def get_input_cost_per_token(self, facts: Facts) -> Decimal | None:
+        return facts.number("prompt")
+
+    def get_output_cost_per_token(self, facts: Facts) -> Decimal | None:
+        return facts.number("completion")
+
+    def get_cache_read_input_token_cost(self, facts: Facts) -> Decimal | None:
+        return facts.number("input_cache_read")
+
+    def get_cache_creation_input_token_cost(self, facts: Facts) -> Decimal | None:
+        return facts.number("input_cache_write")
+
+    def get_supports_vision(self, facts: Facts) -> bool:
+        return facts.can("vision")
+
+    def get_supports_function_calling(self, facts: Facts) -> bool:
+        return facts.can("tools")
+
+    def get_supports_reasoning(self, facts: Facts) -> bool:
+        return facts.can("reasoning")
+
+    def get_supports_response_schema(self, facts: Facts) -> bool:
+        return facts.can("structured_output")
+
+    def get_supports_prompt_caching(self, facts: Facts) -> bool:
+        return facts.number("input_cache_read") is not None
+
+
+@extend_schema_serializer(component_name="LiteLLMModel")
+class ModelSerializer(AnswerSerializer):
+    """A model as clients of LiteLLM's proxy read it."""
+
+    model_name = serializers.CharField(source="id")
+    litellm_params = ParamsSerializer(source="*")
+    model_info = InfoSerializer(source="*")
+
+
+@extend_schema_serializer(component_name="LiteLLMModelList")
+class ListSerializer(serializers.Serializer):
+    data = ModelSerializer(many=True)  # type: ignore[assignment]  # LiteLLM's name, and one of a property of DRF's.
+
+
+ROWS = Rows("litellm", ModelSerializer())
+
+_EXAMPLE = {
+    "model_name": "acme/large",
+    "litellm_params": {"model": "acme/large"},
+    "model_info": {
+        "id": "acme/large",
+        "mode": "chat",
+        "litellm_provider": "acme",
+        "max_tokens": 16384,
+        "max_input_tokens": 128000,
+        "max_output_tokens": 16384,
+        "input_cost_per_token": 0.0000025,
+        "output_cost_per_token": 0.00001,
+        "supports_vision": True,
+    },
+}
+
+
+def model_info(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
+    return b'{"data":[' + b",".join(ROWS.usable(view, required)) + b"]}"
+
+
+@extend_schema(tags=["dialects"])
+class ModelInfoViewSet(DialectViewSet):
+    """The models of `/v1/models` with limits and prices as numbers."""
+
+    @extend_schema(
+        operation_id="litellm_model_info",
+        summary="The models that the caller may use, as LiteLLM's proxy describes them",
+        parameters=[
+            OpenApiParameter(
+                "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
+            )
+        ],
+        examples=answered({"data": [_EXAMPLE]}),
+        responses={200: ListSerializer},
+    )
+    def list(self, request: Request) -> HttpResponse:
+        required = required_of(request)
+        return self.rendered_answer("-".join(("litellm", *required)), lambda view: model_info(view, required))
+
+
+DIALECT = Dialect(
+    "litellm",
+    "/v1/model/info",
+    model_info,
+    (path("v1/model/info", ModelInfoViewSet.as_view({"get": "list"}), name="litellm-model-info"),),
+)

@@ -1,0 +1,245 @@
+"""OpenRouter's dialect, under /openrouter/api/v1. Its SDK refuses a page for one field of the wrong kind."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from django.http import HttpResponse
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from catalog.api.serializers.answers import Always, AnswerSerializer
+from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
+from catalog.pricing import CONDITIONS
+from config.api.pagination import whole_number
+from config.api.protocols import Protocol, Refused
+
+ROOT = "openrouter/api/v1"
+MOST = 1_000_000
+# OpenRouter's word for a price that nobody can name.
+UNKNOWN = "-1"
+
+
+def envelope(refused: Refused) -> dict[str, Any]:
+    return {"error": {"code": refused.status, "message": refused.message}}
+
+
+PROTOCOL = Protocol(
+    "OpenRouter",
+    "openrouter",
+    envelope,
+    error_schema("OpenRouter", {"code": {"type": "integer"}, "message": {"type": "string"}}),
+)
+
+
+@extend_schema_serializer(component_name="OpenRouterArchitecture")
+class ArchitectureSerializer(AnswerSerializer):
+    modality = serializers.CharField(allow_null=True)
+    input_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    output_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
+    tokenizer = serializers.CharField(required=False)
+    instruct_type = serializers.CharField(required=False)
+
+    def get_modality(self, facts: Facts) -> Any:
+        return (facts.architecture or {}).get("modality")
+
+    def get_tokenizer(self, facts: Facts) -> Any:
+        return (facts.architecture or {}).get("tokenizer")
+
+    def get_instruct_type(self, facts: Facts) -> Any:
+        return (facts.architecture or {}).get("instruct_type")
+
+
+@extend_schema_serializer(component_name="OpenRouterTopProvider")
+class TopProviderSerializer(AnswerSerializer):
+    context_length = serializers.IntegerField(allow_null=True)
+    max_completion_tokens = serializers.IntegerField(source="max_output_tokens", allow_null=True)
+    is_moderated = serializers.BooleanField(help_text="False where it is unknown.")
+
+    def get_is_moderated(self, facts: Facts) -> bool:
+        return bool((facts.top_provider or {}).get("is_moderated"))
+
+
+@extend_schema_serializer(component_name="OpenRouterLinks")
+class LinksSerializer(AnswerSerializer):
+    details = serializers.CharField()
+
+    def get_details(self, facts: Facts) -> str:
+        return f"/{ROOT}/model/{quote(facts.id)}"
+
+
+@extend_schema_serializer(component_name="OpenRouterModel")
+class ModelSerializer(AnswerSerializer):
+    """A model as OpenRouter's clients read it."""
+
+    id = serializers.CharField()
+    canonical_slug = serializers.CharField(source="id")
+    name = serializers.CharField()
+    created = serializers.IntegerField()
+    description = serializers.CharField(allow_blank=True)
+    context_length = serializers.IntegerField(allow_null=True)
+    architecture = ArchitectureSerializer(source="*")
+    pricing = serializers.DictField(help_text='USD as decimal text, per token where not said otherwise; "-1": unknown.')
+    top_provider = TopProviderSerializer(source="*")
+    supported_parameters = serializers.ListField(child=serializers.CharField())
+    supported_voices = Always(None)
+    default_parameters = Always(None)
+    per_request_limits = Always(None)
+    links = LinksSerializer(source="*")
+    expiration_date = serializers.DateField(source="shutdown_date", allow_null=True)
+
+    def get_pricing(self, facts: Facts) -> dict[str, Any]:
+        tariff = facts.tariff
+        shown = {kind: price for kind, price in tariff.stored.items() if kind in tariff.known}
+        # One window or threshold of the wrong kind would lose the page.
+        overrides = [entry for entry in tariff.stored.get("overrides", ()) if _is_well_formed(entry)]
+        beside = {"overrides": overrides} if overrides else {}
+        return {"prompt": UNKNOWN, "completion": UNKNOWN, **shown, **beside}
+
+    def get_supported_parameters(self, facts: Facts) -> list[str]:
+        return facts.supported_parameters or []
+
+
+def _is_well_formed(entry: dict[str, Any]) -> bool:
+    days = entry.get("utc_days", [])
+    numbers = [entry[name] for name in CONDITIONS if name in entry and name != "utc_days"]
+    return isinstance(days, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+
+
+@extend_schema_serializer(component_name="OpenRouterListLinks")
+class ListLinksSerializer(serializers.Serializer):
+    next = serializers.CharField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="OpenRouterModelList")
+class ListSerializer(serializers.Serializer):
+    data = ModelSerializer(many=True)  # type: ignore[assignment]  # OpenRouter's name, and one of a property of DRF's.
+    links = ListLinksSerializer()
+    total_count = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="OpenRouterOneModel")
+class OneSerializer(serializers.Serializer):
+    data = ModelSerializer()  # type: ignore[assignment]
+
+
+@extend_schema_serializer(component_name="OpenRouterCounted")
+class CountedSerializer(serializers.Serializer):
+    count = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="OpenRouterCount")
+class CountSerializer(serializers.Serializer):
+    data = CountedSerializer()  # type: ignore[assignment]
+
+
+ROWS = Rows("openrouter", ModelSerializer())
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "acme/large",
+    "canonical_slug": "acme/large",
+    "name": "Large",
+    "created": 1767225600,
+    "description": "",
+    "context_length": 128000,
+    "architecture": {
+        "modality": "text+image->text",
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["text"],
+    },
+    "pricing": {"prompt": "0.0000025", "completion": "-1"},
+    "top_provider": {"context_length": 128000, "max_completion_tokens": 16384, "is_moderated": False},
+    "supported_parameters": ["temperature"],
+    "supported_voices": None,
+    "default_parameters": None,
+    "per_request_limits": None,
+    "links": {"details": "/openrouter/api/v1/model/acme/large"},
+    "expiration_date": None,
+}
+_PAGE = answered({"data": [_EXAMPLE], "links": {"next": None}, "total_count": 1})
+_PARAMETERS = [
+    OpenApiParameter("offset", int, description="Models to leave out at the beginning."),
+    OpenApiParameter("limit", int, description="Models to answer at most; all where it is not sent."),
+]
+
+
+def models(view: VisibleCatalog, offset: int = 0, limit: int = MOST) -> bytes:
+    rows = ROWS.usable(view)
+    part = b",".join(rows[offset : offset + limit])
+    # Its SDK goes on by itself, by `offset`, while a page has as many rows as were asked for.
+    return b'{"data":[' + part + b'],"links":{"next":null},"total_count":' + orjson.dumps(len(rows)) + b"}"
+
+
+def count(view: VisibleCatalog) -> bytes:
+    return orjson.dumps({"data": {"count": len(ROWS.usable(view))}})
+
+
+@extend_schema(tags=["dialects"])
+class OpenRouterViewSet(DialectViewSet):
+    """The models of `/v1/models` for OpenRouter's clients."""
+
+    @extend_schema(
+        operation_id="openrouter_models_list",
+        summary="The models that the caller may use, for OpenRouter's clients",
+        description="In the order of `/v1/models`; by `offset` and `limit` where these are sent.",
+        parameters=_PARAMETERS,
+        examples=_PAGE,
+        responses={200: ListSerializer},
+    )
+    def list(self, request: Request) -> HttpResponse:
+        offset = whole_number(request, "offset", 0, MOST, least=0)
+        limit = whole_number(request, "limit", MOST, MOST)
+        if (offset, limit) == (0, MOST):
+            return self.rendered_answer("openrouter", models)
+        view = self.visible_catalog()
+        return self.part_of(view, "openrouter", (offset, limit), lambda: models(view, offset, limit))
+
+    @extend_schema(
+        operation_id="openrouter_models_user",
+        summary="The same list: it is always the caller's own",
+        parameters=_PARAMETERS,
+        examples=_PAGE,
+        responses={200: ListSerializer},
+    )
+    def user(self, request: Request) -> HttpResponse:
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="openrouter_models_count",
+        summary="How many models the caller may use",
+        examples=answered({"data": {"count": 1}}),
+        responses={200: CountSerializer},
+    )
+    def count(self, request: Request) -> HttpResponse:
+        return self.rendered_answer("openrouter-count", count)
+
+    @extend_schema(
+        operation_id="openrouter_models_retrieve",
+        summary="One model that the caller may use, for OpenRouter's clients",
+        parameters=[
+            OpenApiParameter("model_id", str, OpenApiParameter.PATH, description="May hold slashes and colons.")
+        ],
+        examples=answered({"data": _EXAMPLE}),
+        responses={200: OneSerializer},
+    )
+    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
+        return self.one_of("openrouter-one", ROWS, model_id, lambda row: b'{"data":' + row + b"}")
+
+
+DIALECT = Dialect(
+    "openrouter",
+    f"/{ROOT}/models",
+    models,
+    (
+        path(f"{ROOT}/models", OpenRouterViewSet.as_view({"get": "list"}), name="openrouter-models"),
+        path(f"{ROOT}/models/user", OpenRouterViewSet.as_view({"get": "user"}), name="openrouter-models-user"),
+        path(f"{ROOT}/models/count", OpenRouterViewSet.as_view({"get": "count"}), name="openrouter-models-count"),
+        path(f"{ROOT}/model/<path:model_id>", OpenRouterViewSet.as_view({"get": "retrieve"}), name="openrouter-model"),
+    ),
+    PROTOCOL,
+)
