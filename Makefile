@@ -61,13 +61,12 @@ lint: $(DEV)
 ACCEPTANCE := .acceptance
 acceptance: $(DEV)
 	mkdir -p $(ACCEPTANCE)
-	test -d $(ACCEPTANCE)/python || $(PYTHON) -m venv $(ACCEPTANCE)/python
-	test -d $(ACCEPTANCE)/python2 || $(PYTHON) -m venv $(ACCEPTANCE)/python2
-	test -d $(ACCEPTANCE)/python3 || $(PYTHON) -m venv $(ACCEPTANCE)/python3
-	$(ACCEPTANCE)/python/bin/pip install --quiet --disable-pip-version-check -r tests/acceptance/requirements.txt
-	$(ACCEPTANCE)/python2/bin/pip install --quiet --disable-pip-version-check -r tests/acceptance/requirements-2.txt
-	$(ACCEPTANCE)/python3/bin/pip install --quiet --disable-pip-version-check -r tests/acceptance/requirements-3.txt
-	cp tests/acceptance/package.json tests/acceptance/openai_client.mjs $(ACCEPTANCE)/
+	@set -e; for n in "" 2 3 4 5; do \
+		test -d $(ACCEPTANCE)/python$$n || $(PYTHON) -m venv $(ACCEPTANCE)/python$$n; \
+		$(ACCEPTANCE)/python$$n/bin/pip install --quiet --disable-pip-version-check \
+			-r tests/acceptance/requirements$${n:+-$$n}.txt; \
+	done
+	cp tests/acceptance/package.json tests/acceptance/*.mjs $(ACCEPTANCE)/
 	cd $(ACCEPTANCE) && npm install --silent --no-audit --no-fund
 	ACCEPTANCE_HOME=$(CURDIR)/$(ACCEPTANCE) $(BIN)/python -m pytest -q tests/acceptance
 

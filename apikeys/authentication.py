@@ -211,5 +211,6 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "mdx_...",
-            "description": "An API key of POST /api/keys, as `Authorization: Bearer mdx_...`.",
+            "description": "An API key of POST /api/keys, as `Authorization: Bearer mdx_...`. In Anthropic's and "
+            "Google's dialects their own headers carry it too: `x-api-key`, `x-goog-api-key`.",
         }

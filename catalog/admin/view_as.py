@@ -56,7 +56,7 @@ subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone":
 permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> a function that makes its answer for a caller, byte for byte. Apps above add theirs.
-dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {one.address: one.whole for one in DIALECTS}
+dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {one.label: one.whole for one in DIALECTS}
 
 
 def subject_of(request: HttpRequest) -> Subject | None:

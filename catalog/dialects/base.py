@@ -132,6 +132,12 @@ class Dialect:
     protocol: Protocol | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def label(self) -> str:
+        """For staff: the address, and whose words it is asked in where it does not say that by itself."""
+        address, _, query = self.address.partition("?")
+        return f"{address} ({self.name})" if query else address
+
 
 def answered(body: Any) -> list[OpenApiExample]:
     """The example of an answer, for the OpenAPI document."""

@@ -12,14 +12,11 @@ from rest_framework.request import Request
 
 from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
+from catalog.capabilities import TASKS
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, required_of
 
 # LiteLLM's words for tasks, where they are not ours.
 _MODES = {"embeddings": "embedding", "speech": "audio_speech", "transcription": "audio_transcription"}
-_TASKS = (
-    "chat", "completion", "embeddings", "image_generation", "video_generation", "speech", "transcription",
-    "moderation", "rerank", "realtime",
-)  # fmt: skip
 
 
 @extend_schema_serializer(component_name="LiteLLMParams")
@@ -49,7 +46,7 @@ class InfoSerializer(AnswerSerializer):
     deprecation_date = serializers.DateField(source="shutdown_date", required=False)
 
     def get_mode(self, facts: Facts) -> str | None:
-        task = next((word for word in facts.capabilities if word in _TASKS), None)
+        task = next((word for word in facts.capabilities if word in TASKS), None)
         return _MODES.get(task, task) if task else None
 
     def get_input_cost_per_token(self, facts: Facts) -> Decimal | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 
@@ -69,9 +70,11 @@ def roots() -> frozenset[str]:
     return frozenset(_registered)
 
 
-def first_words(path: str) -> set[str]:
+@lru_cache(1000)
+def first_words(path: str) -> frozenset[str]:
     """The first part of the address as sent and as meant: `//v1/models`, `/./v1`, `/V1/models` are a program's, too."""
-    return {next((part.lower() for part in form.split("/") if part), "") for form in (path, posixpath.normpath(path))}
+    forms = (path, posixpath.normpath(path))
+    return frozenset(next((part.lower() for part in form.split("/") if part), "") for form in forms)
 
 
 def of(path: str, headers: Mapping[str, Any]) -> Protocol | None:
@@ -86,7 +89,10 @@ def of(path: str, headers: Mapping[str, Any]) -> Protocol | None:
 def brings_key(path: str, headers: Mapping[str, Any]) -> str | None:
     """What the protocol's own header brings as a key, whatever Authorization brings; None where it brings none."""
     protocol = of(path, headers)
-    return headers.get(meta_name(protocol.key_header)) if protocol and protocol.key_header else None
+    # Nowhere else, whatever the address would come to.
+    if protocol is None or not protocol.key_header or not path.startswith(f"/{protocol.root}/"):
+        return None
+    return headers.get(meta_name(protocol.key_header))
 
 
 def meta_name(header: str) -> str:

@@ -135,3 +135,8 @@ def test_each_dialect_of_an_address_has_its_own_tag(ask, api, token, five):
     assert ask("/v1/models", **{"If-None-Match": anthropic["ETag"]}).status_code == 304
     assert ask("/v1/models", **{"If-None-Match": openai["ETag"]}).status_code == 200
     assert {"anthropic-version", "x-api-key", "Authorization"} <= {*openai["Vary"].split(", ")}
+
+
+def test_the_header_is_no_credential_at_an_address_that_only_comes_to_one(api, token):
+    answer = api.get("/api/models/../../v1/models", headers=VERSION | {"x-api-key": "no key"})
+    assert answer.status_code == 404
