@@ -33,7 +33,7 @@ function is200<Answer extends { status: number }>(answer: Answer): answer is Ext
   return answer.status === 200;
 }
 
-const listed: Typed<Get<"/v1/models">> = done(await client.openaiModelsList(options)).data;
+const listed: Typed<Get<"/v1/models">> = done(await client.openaiModelsList({}, options)).data;
 const explained: Typed<Get<"/api/models/access">> = done(
   await client.modelsAccess({ model_id: modelId }, options),
 ).data;

@@ -37,10 +37,21 @@ class Always(serializers.Field):
     def __init__(self, value: Any, **options: Any) -> None:
         super().__init__(source="*", **options)
         self.value = value
-        set_override(self, "field", {"const": value})
+        set_override(self, "field", _schema_of(value))
 
     def to_representation(self, instance: Any) -> Any:
         return self.value
+
+
+def _schema_of(value: Any) -> dict[str, Any]:
+    """What describes this value alone. Generators of clients take `const` for texts and numbers only."""
+    if isinstance(value, dict):
+        properties = {name: _schema_of(inner) for name, inner in value.items()}
+        return {"type": "object", "properties": properties, "required": [*value]}
+    if isinstance(value, list):
+        return {"type": "array", "items": {}, "maxItems": 0}
+    # Nor do all take null for a type.
+    return {"type": ["string", "null"], "description": "Always null."} if value is None else {"const": value}
 
 
 class AnswerSerializer(serializers.Serializer):
