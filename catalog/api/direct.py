@@ -88,6 +88,7 @@ class DirectReadsMiddleware:
                 view.action_map, view.action = made.actions, made.actions["get"]
                 for method, action in made.actions.items():
                     setattr(view, method, getattr(view, action))
+                view.head = view.get
                 view.args, view.kwargs, view.format_kwarg = (), match.kwargs, None
                 return view.answer_directly(request) or self.get_response(request)
         return self.get_response(request)
