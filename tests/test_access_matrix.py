@@ -52,6 +52,8 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "", "", None, UNASKED),
     ("GET", "healthz", "", None, UNASKED),
     ("GET", "readyz", "", None, UNASKED),
+    # Only for METRICS_TOKEN, which is none of these.
+    ("GET", "metrics", "", None, (404,) * 8),
     ("GET", "api/schema", "", None, EVERYBODY),
     ("GET", "api/docs", "", None, EVERYBODY),
     ("GET", "api/redoc", "", None, EVERYBODY),
