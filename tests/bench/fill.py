@@ -1,4 +1,4 @@
-"""Writes the catalog of the benchmark, and prints an API key."""
+"""Writes the catalog of the benchmark, and prints three API keys: for all models, for fifty, and one with limits."""
 
 import random
 import sys
@@ -13,11 +13,12 @@ from apikeys import keys  # noqa: E402
 from apikeys.policy import KeyPolicy  # noqa: E402
 from catalog.editing.history import Author  # noqa: E402
 from catalog.models import AIModel, Tag  # noqa: E402
+from preferences.models import ModelPreference  # noqa: E402
 
 WORDS = ("reads", "long", "documents", "writes", "code", "answers", "in", "many", "languages", "and", "calls", "tools")
 
 
-def fill(count: int) -> str:
+def fill(count: int) -> list[str]:
     chance = random.Random(7)
     rows = AIModel.objects.bulk_create(
         AIModel(
@@ -45,8 +46,16 @@ def fill(count: int) -> str:
     for row in rows[::4]:
         row.tags.add(tag)
     user = get_user_model().objects.create_user("bench")
-    return keys.create(user, {"name": "bench"}, KeyPolicy("all"), keys.Actor(Author.person(user))).token
+    for row in rows[:50]:
+        ModelPreference.objects.create(user=user, model=row, is_enabled=True)
+    actor = keys.Actor(Author.person(user))
+    narrow = KeyPolicy("allow_list", tuple(row.model_id for row in rows[:50]))
+    return [
+        keys.create(user, {"name": "all"}, KeyPolicy("all"), actor).token,
+        keys.create(user, {"name": "fifty"}, narrow, actor).token,
+        keys.create(user, {"name": "limited", "per_day": 100_000_000}, KeyPolicy("all"), actor).token,
+    ]
 
 
 if __name__ == "__main__":
-    print(fill(int(sys.argv[1])))
+    print(*fill(int(sys.argv[1])))

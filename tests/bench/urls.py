@@ -1,5 +1,6 @@
 """The project's routes, and what the benchmark compares them with: the same bytes and the same models, plainly."""
 
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -8,17 +9,17 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 
-from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
 
-_bytes: list[bytes] = []
+
+@lru_cache(64)
+def _bytes(size: int) -> bytes:
+    return b"x" * size
 
 
 def bare(request: HttpRequest) -> HttpResponse:
-    """The body of the last /v1/models of this process, without a question asked."""
-    if not _bytes:
-        _bytes.extend(body for (dialect, _), body in snapshot.bodies.items() if dialect == "v1")
-    return HttpResponse(_bytes[0], content_type="application/json")
+    """As many bytes as are asked for, and no question."""
+    return HttpResponse(_bytes(int(request.GET["size"])), content_type="application/json")
 
 
 class PlainSerializer(serializers.ModelSerializer):
