@@ -30,7 +30,11 @@ class Ollama(Adapter):
             for record in (records if isinstance(records, list) else [])
             if isinstance(record, dict) and "capabilities" not in record and isinstance(record.get("name"), str)
         ]
+        stopped = ""
         for record in bare[:MAX_SHOWS]:
+            if stopped:
+                record["show"] = {"unread": stopped}
+                continue
             try:
                 shown = client.post_json(
                     self.url("/api/show"),
@@ -38,8 +42,10 @@ class Ollama(Adapter):
                     credential_header=self.credential_header(credential),
                 )
             except UpstreamError as error:
+                record["show"] = {"unread": error.brief}
                 if error.reason not in _PROBLEM_OF_ONE_MODEL:
-                    break  # The server is gone or refuses us: the list that it did send is still good.
+                    # The server is gone or refuses us: the list that it did send is still good.
+                    stopped = error.brief
                 continue
             # The rest of the answer (licence, template, tensors) can be megabytes.
             record["show"] = {key: mapping(shown).get(key) for key in ("capabilities", "model_info", "details")}
@@ -53,6 +59,8 @@ class Ollama(Adapter):
 
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         show = mapping(record.get("show"))
+        if unread := show.get("unread"):
+            draft.problems.append(f"capabilities could not be read from /api/show: {unread}")
         info = mapping(show.get("model_info"))
         details = {**mapping(show.get("details")), **mapping(record.get("details"))}
         draft.text("name", draft.upstream_id, values.MAX_NAME)

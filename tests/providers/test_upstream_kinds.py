@@ -85,6 +85,17 @@ def test_ollama_outlives_a_show_that_fails(upstream: Upstream) -> None:
     assert [item.facts.get("supports_embeddings") for item in answer.listings] == [True, None]
 
 
+@pytest.mark.parametrize("status", [500, 401])
+def test_a_show_that_fails_is_remarked_at_each_model_that_stays_undescribed(upstream: Upstream, status: int) -> None:
+    upstream.serve("/api/tags", {"models": [{"name": "a"}, {"name": "b"}, {"name": "c", "capabilities": []}]})
+    upstream.on("/api/show", upstreams.answer(status, "{}"))
+    ours = ADAPTERS["ollama"](upstream.url)
+    answer = ours.parse(ours.fetch(UpstreamClient([upstream.address], QUICK), "models"), "models")
+    said = [" ".join(item.problems) for item in answer.listings]
+    assert said[2] == ""
+    assert all("/api/show" in text and str(status) in text for text in said[:2])
+
+
 def test_an_old_ollamas_show_gives_away_an_embedding_model_by_its_pooling() -> None:
     shown = recorded("ollama/show_nomic-embed-text_pre-v0.6.4_2025-02-03.json")
     answer = adapter("ollama").parse({"models": [{"name": "plain-name", "show": shown}]}, "models")
