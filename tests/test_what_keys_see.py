@@ -207,7 +207,7 @@ class Oracle:
     def permitted(self, model: AIModel) -> bool:
         return self.permits(model.model_id)
 
-    def target_seen(self, model: AIModel, links: int = 2) -> bool:
+    def target_seen(self, model: AIModel, links: int = 3) -> bool:
         """Whether what an alias stands for is not denied; an allow list that names the alias is content with that."""
         if model.kind == "custom" or not model.alias_of:
             return True

@@ -24,7 +24,7 @@ EXPERIMENTAL_FLAG = "experimental_models"
 # A custom model, the one it is built on, and the catalog entry below. AIModel refuses a longer chain.
 MAX_CHAIN = 3
 # What an alias stands for may be an alias itself; one that leads further than this, or in a circle, shows nothing.
-MAX_ALIASES = 2
+MAX_ALIASES = 3
 
 NOTHING = Q(pk__in=())
 EVERYTHING = ~NOTHING
@@ -231,8 +231,11 @@ ALIAS_TARGET = Condition(
     _alias,
     _sees_target,
     "It is no alias, or what it stands for is not denied to the caller.",
-    "It is an alias or built on one, and what that stands for is gone or denied to the caller; sight of that one would "
-    "show it.",
+    "It is an alias or built on one, and what that stands for is denied to the caller; sight of that would show it.",
+)
+_NO_TARGET = (
+    "It is an alias or built on one that leads to no model: the one that it names is gone, or aliases name each other "
+    f"in a circle or over more than {MAX_ALIASES} steps; naming another model would show it."
 )
 SIGHT = (*OF_THE_ROW, KEY_POLICY, ALIAS_TARGET)
 
@@ -361,7 +364,9 @@ def sight(viewer: Viewer, model: Any) -> Iterator[Check]:
     """Each condition of `visible`, in a fixed order."""
     for condition in SIGHT:
         ok = condition.holds(viewer, model)
-        yield Check(condition.name, ok, condition.passed if ok else condition.failed)
+        leads_nowhere = not ok and condition is ALIAS_TARGET and None in _targets(model)
+        failed = _NO_TARGET if leads_nowhere else condition.failed
+        yield Check(condition.name, ok, condition.passed if ok else failed)
     ok = _sees_base(viewer, model)
     yield Check(
         "base_model",

@@ -21,7 +21,7 @@ from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.db.functions import JSONArray, as_bool
 from catalog.fields import DERIVED_FIELDS, DERIVED_FROM, INHERITED_FIELDS
 from catalog.models.tags import Tag
-from catalog.validation import images, model_ids, shapes
+from catalog.validation import aliases, images, model_ids, shapes
 from catalog.validation.values import (
     MAX_INTEGER,
     MAX_TEXT,
@@ -380,8 +380,21 @@ class AIModel(models.Model):
     def clean(self) -> None:
         if self.alias_of and self.alias_of == self.model_id:
             raise ValidationError({"alias_of": "A model is no alias of itself. Blank: it is no alias."}, code="circle")
+        self._check_alias()
         self._check_picture()
         self._check_chain()
+
+    def _check_alias(self) -> None:
+        """Refuses what would make an alias that nobody sees, unless it is stored already or a source says it."""
+        said = self.upstream.get("alias_of") or {}
+        if not self.alias_of or self.kind != self.Kind.CATALOG or self.alias_of == said.get("value"):
+            return
+        entries = AIModel.objects.catalog_entries()
+        if entries.filter(pk=self.pk, alias_of=self.alias_of).exists():
+            return
+        problem = aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES)
+        if problem:
+            raise ValidationError({"alias_of": problem}, code="no_target")
 
     def _check_picture(self) -> None:
         """Refuses a link that would do something else where it is shown, whoever typed it."""

@@ -9,10 +9,11 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 
 from catalog import pricing
+from catalog.access import rules
 from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel
-from catalog.validation import model_ids
+from catalog.validation import aliases, model_ids
 from catalog.validation.values import validate_line
 from providers.reading.namespaces import Namespace
 
@@ -132,6 +133,26 @@ def twins(parsed_listings: Iterable[ParsedListing]) -> list[dict[str, Any]]:
         for _, alike in sorted(found.items())
         if len(alike) > 1
     ]
+
+
+def lost_aliases(parsed_listings: Iterable[ParsedListing]) -> list[dict[str, Any]]:
+    """A remark, as a run stores them, for each alias that nobody will see: what it names is no model, or a circle."""
+    listed = {record.model_id: (parsed.listing, record) for parsed in parsed_listings for record in parsed.records}
+    targets = AIModel.objects.catalog_entries().values_list("alias_of", flat=True)
+
+    def target_of(model_id: str) -> str | None:
+        if model_id in listed:
+            return str(listed[model_id][1].facts.get("alias_of", ""))
+        return targets.filter(model_id=model_id).first()
+
+    found = []
+    for model_id, (listing, record) in listed.items():
+        target = record.facts.get("alias_of")
+        problem = target and aliases.problem_of(model_id, target, target_of, rules.MAX_ALIASES)
+        if problem:
+            reason = _shown(f"It is listed as an alias of {target}, so nobody sees it. {problem}")
+            found.append({"listing": listing, "index": None, "id": record.upstream_id, "reason": reason})
+    return found
 
 
 def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from providers.connection.credentials import CredentialError
 from providers.lists import cache, lists
 from providers.models import Provider, SyncRun
 from providers.reading.reader import Reader
-from providers.reading.records import ParsedListing, twins
+from providers.reading.records import ParsedListing, lost_aliases, twins
 from providers.sync.lease import Lease, Superseded, acquire
 from providers.sync.plan import Change, SyncPlan, plan_sync
 from providers.sync.write import write
@@ -56,7 +56,7 @@ class Read:
     def problems(self) -> list[dict[str, Any]]:
         failed = [{"listing": f.listing, "index": None, "id": "", "reason": f.message} for f in self.failures]
         of_records = [problem for parsed in self.parsed_listings for problem in parsed.problems()]
-        return [*failed, *of_records, *twins(self.parsed_listings)]
+        return [*failed, *of_records, *twins(self.parsed_listings), *lost_aliases(self.parsed_listings)]
 
 
 @dataclass(slots=True)

@@ -170,7 +170,7 @@ def told_again(viewer, model, by_id, may_be_off=False, include=None, aliases=())
         return False
     if model.kind == "catalog" and model.alias_of:
         target, links = by_id.get(model.alias_of), (*aliases, model)
-        return target is not None and len(links) <= 2 and told_again(viewer, target, by_id, False, frozenset(), links)
+        return target is not None and len(links) <= 3 and told_again(viewer, target, by_id, False, frozenset(), links)
     if model.kind == "catalog":
         return True
     if model.base_model is None:

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from catalog.access import audience
@@ -114,7 +115,7 @@ def test_an_alias_whose_target_is_deleted_is_gone_and_returns_with_it(api, alice
     assert ALIAS in ids(api.as_(alice).get("/v1/models").json()["data"])
 
 
-@pytest.mark.parametrize(("links", "there"), [(1, True), (2, True), (3, False), (9, False)])
+@pytest.mark.parametrize(("links", "there"), [(1, True), (2, True), (3, True), (4, False), (9, False)])
 def test_a_chain_of_aliases_is_followed_so_far_and_no_further(api, alice, make_key, make_model, links, there):
     make_model("acme/large")
     for n in range(links):
@@ -213,6 +214,56 @@ def test_a_person_cannot_make_a_model_an_alias_of_itself(alias):
     alias.alias_of = alias.model_id
     with pytest.raises(ValidationError, match="no alias of itself"):
         alias.full_clean()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({TARGET: {"alias_of": ALIAS}}, "leads to no model"),
+        ({ALIAS: {"alias_of": "acme/gone"}}, "leads to no model"),
+        ({TARGET: {"alias_of": "acme/gone"}}, "leads to no model"),
+        ({TARGET: {"hidden": True}}, "is denied to the caller"),
+    ],
+)
+def test_staff_are_told_whether_an_alias_leads_nowhere_or_to_what_is_denied(api, ops, alias, changes, said):
+    for name, values in changes.items():
+        AIModel.objects.filter(model_id=name).update(**values)
+    answer = api.as_(ops).get("/api/models/access", {"model_id": ALIAS}).json()
+    assert answer["decided_by"] == "alias_target"
+    assert [said in check["detail"] for check in answer["checks"] if not check["ok"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "target", "said"),
+    [
+        (TARGET, "acme/gone", "There is no model acme/gone"),
+        (TARGET, ALIAS, "leads back to itself"),
+        (TARGET, "mine", "There is no model mine"),
+        (OTHER, "~acme/2", "at most 3 steps"),
+        ("acme/end", OTHER, "at most 3 steps"),
+        (TARGET, OTHER, None),
+        (OTHER, "~acme/1", None),
+    ],
+)
+def test_a_person_makes_no_alias_that_nobody_would_see(alice, alias, make_model, model_id, target, said):
+    make_model("acme/end")
+    make_model("mine", owner=alice, base_model=alias)
+    for n in range(3):
+        make_model(f"~acme/{n}", alias_of=f"~acme/{n - 1}" if n else "acme/end")
+    if said is None:
+        call_command("edit_model", model_id, "--set", f"alias_of={target}")
+    else:
+        with pytest.raises(CommandError, match=said):
+            call_command("edit_model", model_id, "--set", f"alias_of={target}")
+
+
+def test_an_entry_whose_target_is_gone_is_edited_and_takes_what_its_source_says(alias):
+    AIModel.objects.filter(model_id=TARGET).delete()
+    call_command("edit_model", ALIAS, "--set", "family=gpt")
+    said = {"value": "openai/gone", "source": "openrouter", "since": "2026-01-01T00:00:00+00:00"}
+    AIModel.objects.filter(model_id=ALIAS).update(upstream={"alias_of": said}, pinned_fields=["alias_of"])
+    call_command("edit_model", ALIAS, "--release", "alias_of")
+    assert AIModel.objects.get(model_id=ALIAS).alias_of == "openai/gone"
 
 
 def test_long_deny_lists_of_a_key_and_its_maker_still_make_one_statement(api, alice, make_key, alias):

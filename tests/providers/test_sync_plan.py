@@ -212,3 +212,13 @@ def test_a_listing_is_held_where_its_prices_move_together(old, new, models, reas
     records = [Record(n, n, {}, {"prompt": new} if new else {}) for n in names]
     judged = judge(0, offers, [ParsedListing("language", records)], allow_shrink=True)
     assert [hold.reason for hold in judged.holds] == ([reason] if reason else [])
+
+
+def test_a_sync_remarks_an_alias_that_nobody_will_see(sync_feed, make_model):
+    make_model("acme/by-hand")
+    targets = {"~a/1": "acme/m", "~a/2": "acme/by-hand", "~a/3": "acme/gone", "~a/4": "~a/5", "~a/5": "~a/4"}
+    alias_records = [record(name, alias_target={"slug": target}) for name, target in targets.items()]
+    outcome = sync_feed(feed([record("acme/m"), *alias_records]))
+    assert [(problem["id"], "nobody sees it" in problem["reason"]) for problem in outcome.problems] == [
+        ("~a/3", True), ("~a/4", True), ("~a/5", True),
+    ]  # fmt: skip
