@@ -36,6 +36,8 @@ UNKNOWN = "unknown"
 # A price beyond these is a mistake of unit: no recorded one has more than 23 decimals.
 _LIMIT = Decimal(1_000_000)
 _MAX_PLACES = 28
+# USD for one token, above which a price is for many: the dearest that a vendor is known to ask is 0.0006.
+_DEAREST_TOKEN = Decimal("0.002")
 _NUMBER = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,60})?|\.[0-9]{1,60})(?:[eE][+-]?[0-9]{1,4})?\Z")
 # Holds every digit of a price; Python's own context rounds to 28.
 _EXACT = Context(prec=120)
@@ -76,6 +78,14 @@ def normalise(value: Any, *, per_million: bool = False) -> str:
     if len(text.partition(".")[2]) > _MAX_PLACES:
         raise NotAPrice("has too many decimals for a price")
     return text
+
+
+def is_for_one_token(value: Any) -> bool:
+    """Whether a price can be in USD for one token: what is no price at all may be."""
+    try:
+        return Decimal(normalise(value)) <= _DEAREST_TOKEN
+    except NotAPrice:
+        return True
 
 
 def read(sent: Mapping[str, Any]) -> dict[str, Any]:

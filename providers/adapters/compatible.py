@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from catalog import capabilities as words
-from catalog.pricing import KINDS, OF_TEXT
-from providers.adapters import values
+from catalog.pricing import BY_TOKEN, KINDS, OF_TEXT, is_for_one_token
+from providers.adapters import purposes, values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
 from providers.client.http import UpstreamError
@@ -21,18 +21,9 @@ _CONTEXT = (
     "max_input_tokens", "max_sequence_length", "loaded_context_length",
 )  # fmt: skip
 _MAX_OUTPUT = ("max_completion_tokens", "max_tokens", "max_output_length", "max_output_tokens")
-_LANGUAGE_TYPES = frozenset({"llm", "vlm", "language", "code"})
-_TASKS = {
-    "chat": words.CHAT,
-    "embedding": words.EMBEDDINGS,
-    "embeddings": words.EMBEDDINGS,
-    "image": words.IMAGE_GENERATION,
-    "video": words.VIDEO_GENERATION,
-    "audio": words.SPEECH,
-    "transcribe": words.TRANSCRIPTION,
-    "rerank": words.RERANK,
-    "moderation": words.MODERATION,
-}
+# Where a purpose is stated: in fields that may say other things as well, and in those that say nothing else.
+_TYPES = ("type", "model_type")
+_PURPOSES = ("task", "pipeline_tag", "mode")
 # Each server's words for what a model can do, as an entry of a list or as the key of a flag.
 _ABILITIES = {
     "supports_tools": (
@@ -55,6 +46,8 @@ _PER_MILLION = {
     "output_tokens": "completion",
     "cache_read_tokens": "input_cache_read",
 }
+# Objects of prices that name their unit.
+_BY_MILLION = re.compile(r"(?:pric(?:e|es|ing)|costs?)_per_(?:million|1m)(?:_tokens)?", re.IGNORECASE)
 # Objects with further facts of the model: DeepInfra's, GitHub's.
 _NESTED = ("metadata", "limits")
 # Objects that are read, or that do not describe the model itself.
@@ -103,6 +96,7 @@ class Compatible(Adapter):
             draft.put("embedding_dimensions", meta.get("n_embd"), values.whole)
         _abilities(sent, draft)
         _prices(sent.get("pricing"), draft)
+        _by_million(sent, draft)
         _hosts(_serving(record), draft)
         if _is_paid_besides(record):
             draft.paid_otherwise()
@@ -162,16 +156,19 @@ def _first(draft: ListingBuilder, fact: str, record: dict[str, Any], names: tupl
 
 def _kind(sent: dict[str, Any], draft: ListingBuilder) -> None:
     architecture = mapping(sent.get("architecture"))
-    draft.modalities(*(_modalities(sent, architecture, way) for way in ("input", "output")))
-    word = str(sent.get("type") or sent.get("model_type"))
-    if word == "chat" or (word not in _TASKS and sent.get("supports_chat") is True):
+    draft.modalities(*_modalities(sent, architecture, draft))
+    stated = [sent[name] for name in (*_TYPES, *_PURPOSES) if sent.get(name)]
+    task = next(filter(None, map(purposes.task_of, stated)), None)
+    if task == words.CHAT or (task is None and sent.get("supports_chat") is True):
         draft.chat()
-    elif word in _TASKS:
-        draft.is_for(_TASKS[word])
+    elif task:
+        draft.is_for(task)
     elif sent.get("supports_chat") is False:
         draft.is_for(_not_for_chat(str(sent.get("kind")), draft.upstream_id))
-    elif word in _LANGUAGE_TYPES:
+    elif any(map(purposes.is_language, stated)):
         draft.writes_text()
+    elif any(map(_is_foreign, (*_TYPES, *_PURPOSES), map(sent.get, (*_TYPES, *_PURPOSES)))):
+        draft.is_for(words.OTHER)
     elif isinstance(parent := sent.get("parent"), str):
         # A LoRA adapter's name is anybody's choice.
         draft.is_for(words.task_of_name(parent) or words.CHAT)
@@ -179,9 +176,30 @@ def _kind(sent: dict[str, Any], draft: ListingBuilder) -> None:
         draft.embedding()
 
 
-def _modalities(sent: dict[str, Any], architecture: dict[str, Any], way: str) -> Any:
-    name = f"{way}_modalities"
-    return sent.get(name, sent.get(f"supported_{name}", architecture.get(name)))
+def _is_foreign(name: str, word: Any) -> bool:
+    """Whether the field states a purpose that we do not know. A type may be any word, such as "model" or "base"."""
+    return purposes.is_foreign(word) and (name in _PURPOSES or bool(re.search("[-_]to[-_]", word)))
+
+
+def _modalities(sent: dict[str, Any], architecture: dict[str, Any], draft: ListingBuilder) -> tuple[Any, Any]:
+    """What it takes and what it makes, wherever that stands."""
+    flat, found = sent.get("modalities"), []
+    arrow = architecture.get("modality", sent.get("modality"))
+    sides = arrow.split("->") if isinstance(arrow, str) and arrow.count("->") == 1 else None
+    for way in ("input", "output"):
+        names = (f"{way}_modalities", f"supported_{way}_modalities", f"{way}Modalities")
+        listed = [place[name] for place in (sent, architecture) for name in names if place.get(name) is not None]
+        listed += [mapping(flat)[way]] if mapping(flat).get(way) is not None else []
+        if sides:
+            listed.append([word.strip() for word in sides[way == "output"].split("+")])
+        found.append(listed[0] if listed else None)
+    if isinstance(flat, list) and found == [None, None]:
+        if "text" not in flat:
+            draft.problems.append("modalities does not say which are taken and which are made")
+        else:
+            # Of a model that writes these are what it takes: few make anything else.
+            found[0] = flat
+    return found[0], found[1]
 
 
 def _not_for_chat(kind: str, upstream_id: str) -> str:
@@ -223,11 +241,14 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         draft.problems.append("pricing is not an object of prices in USD")
         return
     otherwise = False
+    # What is far too dear for a token is for a million of them, and then so is all the rest.
+    tokens = [amount for name, amount in pricing.items() if name in BY_TOKEN and isinstance(amount, str)]
+    in_doubt = BY_TOKEN if not all(map(is_for_one_token, tokens)) else frozenset()
     for name, amount in pricing.items():
         is_number = isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)
         if name in _PER_MILLION and is_number:
             draft.price(_PER_MILLION[name], amount, per_million=True)
-        elif name in KINDS and isinstance(amount, str):
+        elif name in KINDS and name not in in_doubt and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
             otherwise |= name not in OF_TEXT and name not in draft.pricing and not values.is_nothing(amount)
@@ -241,6 +262,19 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         draft.paid_otherwise()
 
 
+def _by_million(sent: dict[str, Any], draft: ListingBuilder) -> None:
+    """Prices in an object that is named for their unit."""
+    for field, pricing in sent.items():
+        if not _BY_MILLION.fullmatch(field) or not isinstance(pricing, dict):
+            continue
+        for name, amount in pricing.items():
+            key = _PER_MILLION.get(name, name)
+            if key in BY_TOKEN and pricing.get("currency", "USD") == "USD":
+                draft.price(key, amount, per_million=True)
+            elif values.costs(amount):
+                draft.problems.append(f"{field} {name} is in a unit that is not known"[:200])
+
+
 def _is_paid_besides(record: Any) -> bool:
     """Whether something beside `pricing`, on any level, is named as a price and is not zero."""
     if isinstance(record, list):
@@ -248,7 +282,7 @@ def _is_paid_besides(record: Any) -> bool:
     return isinstance(record, dict) and any(
         (_PRICE.search(name) and values.costs(value)) or _is_paid_besides(value)
         for name, value in record.items()
-        if name not in ("pricing", "providers")
+        if name not in ("pricing", "providers") and not _BY_MILLION.fullmatch(name)
     )
 
 
@@ -282,13 +316,15 @@ def _hosts(serving: list[dict[str, Any]], draft: ListingBuilder) -> None:
 def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
     """Names what looks like a limit, a price or a modality and is not read, so that somebody may notice."""
     for name, value in record.items():
-        if name in _READ or name in (*_CONTEXT, *_MAX_OUTPUT) or "modalities" in name:
+        if name in _READ or name in (*_CONTEXT, *_MAX_OUTPUT) or "odalities" in name:
+            continue
+        if _BY_MILLION.fullmatch(name) and isinstance(value, dict):
             continue
         inner = [key for part in (value if isinstance(value, list) else [value]) for key in mapping(part)]
         lost = [key for key in inner if _FACT.search(key)]
         if lost:
             draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
-        elif isinstance(value, (int, str, Decimal)) and _PRICE.search(name):
+        elif _PRICE.search(name) and (isinstance(value, (int, str, Decimal)) or values.costs(value)):
             draft.problems.append(f"{name} is in a unit that is not known")
     if "context_length" not in draft.facts:
         unread = dict.fromkeys(_like_contexts(record))

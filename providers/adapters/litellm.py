@@ -4,20 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from catalog.capabilities import (
-    CHAT,
-    COMPLETION,
-    EMBEDDINGS,
-    IMAGE_GENERATION,
-    MODERATION,
-    OTHER,
-    REALTIME,
-    RERANK,
-    SPEECH,
-    TRANSCRIPTION,
-    VIDEO_GENERATION,
-)
-from providers.adapters import values
+from catalog.capabilities import EMBEDDINGS
+from providers.adapters import purposes, values
 from providers.adapters.authors import our_ids
 from providers.adapters.builder import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
@@ -29,23 +17,6 @@ FIRST_PARTY = frozenset(
      "cohere_chat", "perplexity", "minimax", "text-completion-openai"}
 )  # fmt: skip
 _TEXT_MODES = ("chat", "responses", "completion")
-_TASKS = {
-    "chat": CHAT,
-    "responses": CHAT,
-    "completion": COMPLETION,
-    "embedding": EMBEDDINGS,
-    "image_generation": IMAGE_GENERATION,
-    "image_edit": IMAGE_GENERATION,
-    "video_generation": VIDEO_GENERATION,
-    "audio_speech": SPEECH,
-    "audio_transcription": TRANSCRIPTION,
-    "moderation": MODERATION,
-    "rerank": RERANK,
-    "realtime": REALTIME,
-    "ocr": OTHER,
-    "search": OTHER,
-    "vector_store": OTHER,
-}
 # Such as `input_cost_per_second`, whose rows have zeros beside it for tokens, and `output_cost_per_image_token`.
 _PAID_OTHERWISE = re.compile(r"cost_per_(?!token|reasoning_token)")
 _PRICES = (
@@ -91,7 +62,7 @@ class LiteLLM(Enricher):
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.put("context_length", record.get("max_input_tokens") or None, values.whole, "max_input_tokens")
         draft.put("retires_at", record.get("deprecation_date"), values.retirement, "deprecation_date")
-        if task := _TASKS.get(str(record.get("mode"))):
+        if task := purposes.task_of(record.get("mode")):
             draft.is_for(task)
         if task == EMBEDDINGS:
             draft.put("embedding_dimensions", record.get("output_vector_size"), values.whole, "output_vector_size")

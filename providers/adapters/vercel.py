@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from catalog.capabilities import EMBEDDINGS, IMAGE_GENERATION, OTHER, RERANK, SPEECH, TRANSCRIPTION, VIDEO_GENERATION
+from catalog.capabilities import OTHER
 from catalog.pricing import OF_TEXT
-from providers.adapters import values
+from providers.adapters import purposes, values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder, mapping
 
@@ -16,14 +16,6 @@ _PRICES = (
     ("image", "image"),
 )
 _OF_TEXT = frozenset(theirs for key, theirs in _PRICES if key in OF_TEXT)
-_TASKS = {
-    "embedding": EMBEDDINGS,
-    "image": IMAGE_GENERATION,
-    "video": VIDEO_GENERATION,
-    "reranking": RERANK,
-    "speech": SPEECH,
-    "transcription": TRANSCRIPTION,
-}
 _TAGS = (
     ("supports_tools", "tool-use"),
     ("supports_reasoning", "reasoning"),
@@ -50,7 +42,7 @@ class Vercel(Adapter):
         if word == "language":
             draft.writes_text()
         elif isinstance(word, str):
-            draft.is_for(_TASKS.get(word, OTHER))
+            draft.is_for(purposes.task_of(word) or OTHER)
         if word != "embedding":
             draft.put("max_output_tokens", record.get("max_tokens") or None, values.whole, "max_tokens")
         tags = draft.clean("tags", record.get("tags"), values.words)

@@ -206,6 +206,23 @@ def test_where_a_server_says_nothing_the_last_part_of_the_id_decides(record, wor
 
 
 @pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ({"type": "text-to-image"}, "image_generation"), ({"task": "automatic-speech-recognition"}, "transcription"),
+        ({"mode": "image_generation"}, "image_generation"), ({"mode": "embedding"}, "embeddings"),
+        ({"pipeline_tag": "text-generation"}, "chat"), ({"pipeline_tag": "image-text-to-text"}, "chat"),
+        ({"task": "generate"}, "chat"), ({"task": "auto"}, "chat"), ({"type": "model", "mode": "rerank"}, "rerank"),
+        ({"task": "depth-estimation"}, ""), ({"type": "image-to-3d"}, ""), ({"mode": "unheard-of"}, ""),
+        ({"type": "llm", "task": "unheard-of"}, "chat"), ({"mode": "unheard-of", "supports_chat": True}, "chat"),
+        ({"type": "base"}, "chat"), ({"mode": 5}, "chat"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_purpose_is_read_from_whatever_field_states_it(said, word):
+    assert task("compatible", {"data": [{"id": "m", **said}]}, "m") == word
+
+
+@pytest.mark.parametrize(
     ("capabilities", "word"),
     [
         ({"completion_chat": True}, "chat"),

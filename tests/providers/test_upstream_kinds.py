@@ -300,6 +300,7 @@ def test_other_sources_zeros_beside_another_unit_are_no_price_either(kind: str, 
         ({"input": "0.2"}, "price input is in a unit that is not known"),
         ({"per_second": 0.01}, "price per_second is in a unit that is not known"),
         ("0.2", "pricing is not an object of prices in USD"),
+        ({"prompt": "0.15"}, "price prompt is in a unit that is not known"),
         ({"input": 1, "currency": "CNY"}, "pricing is not an object of prices in USD"),
     ],
     ids=str,
@@ -307,6 +308,46 @@ def test_other_sources_zeros_beside_another_unit_are_no_price_either(kind: str, 
 def test_a_price_in_an_unknown_unit_is_unknown_and_remarked(pricing: Any, problem: str) -> None:
     found = parsed("compatible", {"data": [{"id": "m", "pricing": pricing}]})["m"]
     assert (found.pricing, found.problems) == ({}, (problem,))
+
+
+def test_text_that_is_too_dear_for_a_token_leaves_all_prices_of_tokens_unknown() -> None:
+    pricing = {"prompt": "0.001", "completion": "0.60", "request": "0.01"}
+    found = parsed("compatible", {"data": [{"id": "m", "pricing": pricing}]})["m"]
+    assert (found.pricing, len(found.problems)) == ({"request": "0.01"}, 2)
+    dear = {"prompt": "0.00015", "completion": "0.0006"}
+    assert parsed("compatible", {"data": [{"id": "m", "pricing": dear}]})["m"].pricing == dear
+
+
+@pytest.mark.parametrize("field", ["price_per_million", "price_per_million_tokens"])
+def test_prices_whose_field_names_the_unit_are_read(field: str) -> None:
+    record = {"id": "m", field: {"input": 0, "output": "0.60", "image": 3}}
+    found = parsed("compatible", {"data": [record]})["m"]
+    assert found.pricing == {"prompt": "0", "completion": "0.0000006"}
+    assert found.problems == (f"{field} image is in a unit that is not known",)
+
+
+@pytest.mark.parametrize("field", ["cost", "prices"])
+def test_prices_in_an_object_of_an_unknown_unit_are_remarked(field: str) -> None:
+    found = parsed("compatible", {"data": [{"id": "m", field: {"input": 0.15, "output": 0.6}}]})["m"]
+    assert (found.pricing, found.problems) == ({}, (f"{field} is in a unit that is not known",))
+
+
+@pytest.mark.parametrize(
+    ("sent", "takes", "makes"),
+    [
+        ({"modalities": ["text", "image"]}, ["text", "image"], None),
+        ({"modalities": {"input": ["text", "image"], "output": ["text"]}}, ["text", "image"], ["text"]),
+        ({"inputModalities": ["text"], "outputModalities": ["image"]}, ["text"], ["image"]),
+        ({"architecture": {"modality": "text+image->text"}}, ["text", "image"], ["text"]),
+        ({"architecture": {"modality": "text->text", "input_modalities": ["audio"]}}, ["audio"], ["text"]),
+        ({"modalities": ["audio"]}, None, None),
+    ],
+    ids=str,
+)
+def test_modalities_are_read_in_each_form(sent: Any, takes: Any, makes: Any) -> None:
+    found = parsed("compatible", {"data": [{"id": "m", **sent}]})["m"]
+    assert (found.facts.get("input_modalities"), found.facts.get("output_modalities")) == (takes, makes)
+    assert bool(found.problems) is (takes is None)
 
 
 HUGGING_FACE = {
