@@ -45,28 +45,29 @@ CAPABILITIES = (*TASKS, *(word for word, _ in ABILITIES))
 _NAMES = tuple(
     (task, re.compile(pattern, re.IGNORECASE))
     for task, pattern in (
-        (REALTIME, r"(?<![a-z])(?:realtime|live)(?![a-z])|nova-sonic"),
-        (RERANK, r"rerank"),
+        (REALTIME, r"(?<![a-z])(?:realtime|live)(?![a-z])|nova-sonic|^gemini-.*native-audio"),
+        (RERANK, r"rerank|^llama-rank(?![a-z])"),
         (
             EMBEDDINGS,
             r"embed|minilm|colbert|-mpnet-|(?:^|[-_])(?:bge|gte|e5)[-_]|^(?:paraphrase|voyage|clip-vit|jina-clip)-"
-            r"|^m2-bert-.*-retrieval",
+            r"|^m2-bert-.*-retrieval|^(?:uae-large|siglip|splade|text-search-|text-similarity-|code-search-)",
         ),
         (
             TRANSCRIPTION,
-            r"whisper|transcri|sensevoice|wav2vec|(?<![a-z])(?:parakeet|asr|paraformer)(?![a-z])"
+            r"whisper|transcri(?!pt-)|^scribe_v|sensevoice|wav2vec|(?<![a-z])(?:parakeet|asr|paraformer)(?![a-z])"
             r"|^canary-(?:[0-9.]+[bm]|qwen)(?![a-z])",
         ),
         (
             SPEECH,
-            r"(?<![a-z])(?:x|index|melo|chat|style)?tts(?![a-z])|^gpt-(?:.+-)?audio(?![a-z])|fish-speech|^speech-"
-            r"|cosyvoice|vibevoice|^(?:kokoro|orpheus|bark|openaudio|musicgen|lyria)(?![a-z])|^eleven_",
+            r"(?<![a-z])(?:x|index|melo|chat|style)?tts(?![a-z])|^gpt-(?:.+-)?(?:audio|speech)(?![a-z])|fish-speech|^speech-"
+            r"|cosyvoice|vibevoice|^(?:kokoro|orpheus|bark|openaudio|musicgen|lyria|chatterbox)(?![a-z])|^eleven_"
+            r"|^suno-|^aura(?:-[0-9])?-[a-z]+-[a-z]{2}$",
         ),
         (MODERATION, r"moderation|(?<![a-z])(?:virtue|wild)?guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
         (
             VIDEO_GENERATION,
             r"^(?:sora|veo|kling|mochi|pika)(?![a-z])|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel"
-            r"|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
+            r"|^gpt-(?:.+-)?video(?![a-z])|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
         ),
         (
             IMAGE_GENERATION,
@@ -74,11 +75,16 @@ _NAMES = tuple(
             r"|^(?:dall-?e|imagen|flux|stable-diffusion|sdxl|sd-turbo|midjourney|recraft|ideogram)(?![a-z])"
             r"|(?<![a-z])(?:kolors|hidream|seedream|pixart|kandinsky|nano-banana)(?![a-z])|nova-canvas|(?:^|\.)sd3(?![a-z])",
         ),
-        # It reads scanned pages.
-        (OTHER, r"^mistral-ocr(?![a-z])"),
-        (COMPLETION, r"(?<![a-z])(?:davinci|babbage)(?![a-z])|^gpt-3\.5-turbo-instruct(?![a-z])"),
+        # They read scanned pages, answer from given texts, tell when a speaker has ended, enlarge pictures.
+        (OTHER, r"^(?:mistral-ocr|aqa|smart-turn|real-?esrgan)(?![a-z])|upscaler"),
+        (
+            COMPLETION,
+            r"(?<![a-z])(?:davinci|curie|babbage)(?![a-z])|^(?:text-)?ada(?:-[0-9]+)?$|^gpt-[0-9.]+(?:-turbo)?-instruct(?![a-z])",
+        ),
     )
 )
+# Amazon's models of that name are for chat.
+_OF_DEEPGRAM = re.compile(r"(?:^|/)deepgram/nova(?![a-z])", re.IGNORECASE)
 # By the first of these that a model makes, where it makes no text.
 _MADE = (
     ("embeddings", EMBEDDINGS),
@@ -102,7 +108,12 @@ def _name_of(model_id: str) -> str:
 
 
 def task_of_name(model_id: str) -> str | None:
-    """The task that the model's name gives away (or OTHER), or None. Only what follows the last slash is looked at."""
+    """The task that the model's name gives away (or OTHER), or None.
+
+    Only what follows the last slash is looked at, but for Deepgram's models, which share a name with others.
+    """
+    if _OF_DEEPGRAM.search(model_id):
+        return TRANSCRIPTION
     name = _name_of(model_id)
     return next((task for task, pattern in _NAMES if pattern.search(name)), None)
 

@@ -103,6 +103,15 @@ def test_a_bare_name_gives_it_away(name, word):
 @pytest.mark.parametrize(
     ("word", "names"),
     [
+        ("realtime", "google/gemini-2.5-flash-native-audio-preview-09-2025"),
+        ("rerank", "Salesforce/Llama-Rank-V1"),
+        ("embeddings", "WhereIsAI/UAE-Large-V1 google/siglip-so400m splade-v3 text-search-ada-doc-001"),
+        ("transcription", "elevenlabs/scribe_v1 deepgram/nova-2 deepgram/nova-3-general"),
+        ("speech", "suno-v4 aura-asteria-en aura-2-thalia-en ResembleAI/chatterbox gpt-5-speech"),
+        ("video_generation", "gpt-5-video"),
+        ("completion", "ada curie text-ada-001 text-curie-001 gpt-4-instruct gpt-3.5-turbo-instruct-0914"),
+        ("", "aqa pipecat-ai/smart-turn-v2 real-esrgan philz1337x/clarity-upscaler"),
+        ("chat", "transcript-summarizer-7b nova-2 amazon/nova-2-lite ada-7b aura-7b gpt-oss-20b-instruct llama-ranked"),
         ("video_generation", "tencent/HunyuanVideo hunyuan-video-1.5 Wan-AI/Wan2.2-TI2V-5B Wan2.1-I2V-14B T2V-01-Director "
          "stable-video-diffusion-img2vid seedance-1-0-pro doubao-seedance-2-0 minimax/hailuo-02 mochi-1-preview pika-2.2 "
          "CogVideoX-5b Lightricks/LTX-Video wan2.6-r2v"),
