@@ -7,17 +7,21 @@ number beside every model, and none of these is a release date.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from catalog.validation.variants import variant_of
 from providers.models import ProviderModel
 from providers.reading.records import ParsedListing, Record
 
 FIELD = "released_at"
 # What lies within this of our asking is the time of asking, by a clock that may be wrong.
 ASKING = timedelta(minutes=10)
+# As many models of one listing do not come out in the same second.
+SEVERAL = 3
+MIDNIGHT = time()
 # Its `created` may lie in the future: models that are listed under a code name come out later.
 MAY_BE_AHEAD = frozenset({"openrouter"})
 
@@ -31,6 +35,7 @@ def settled(parsed: ParsedListing, offers: Mapping[str, ProviderModel], kind: st
     known = [date for date in dates if date is not None]
     # One value beside most of the models is no model's own.
     constants = {date for date, count in Counter(known).items() if count > 1 and count * 2 > len(known)}
+    constants |= _shared(parsed.records, dates)
     if all(date > now - ASKING for date in known):
         constants.update(known)
     records = []
@@ -45,6 +50,19 @@ def settled(parsed: ParsedListing, offers: Mapping[str, ProviderModel], kind: st
         else:
             records.append(record)
     return replace(parsed, records=records)
+
+
+def _shared(records: Iterable[Record], dates: Iterable[datetime | None]) -> set[datetime]:
+    """The seconds that several models share, variants of one (`:free`, `:batch`) counted once.
+
+    At midnight several may come out: whoever knows no more than the day writes that.
+    """
+    models: dict[datetime, set[str]] = {}
+    for record, date in zip(records, dates, strict=True):
+        if date is not None and date.time() != MIDNIGHT:
+            variant = variant_of(record.model_id)
+            models.setdefault(date, set()).add(variant.base or record.model_id if variant else record.model_id)
+    return {date for date, ids in models.items() if len(ids) >= SEVERAL}
 
 
 def _moment(facts: Mapping[str, Any]) -> datetime | None:

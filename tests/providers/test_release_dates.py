@@ -13,6 +13,7 @@ from tests.answers import DATA
 from tests.feeds import DAYS, OPENROUTER, day, feed, fingerprint, record
 
 HOUR, LONG_AGO = 3600, 1_700_000_000
+MIDNIGHT = 1_699_920_000
 
 
 @pytest.fixture
@@ -65,6 +66,8 @@ def test_the_time_of_asking_is_no_release_date(make_provider, sync_feed, kind, a
         ([LONG_AGO, LONG_AGO, LONG_AGO + 9], [None, None, LONG_AGO + 9]),
         ([LONG_AGO, LONG_AGO, 1_600_000_000, 1_500_000_000], [LONG_AGO, LONG_AGO, 1_600_000_000, 1_500_000_000]),
         ([LONG_AGO, None, None], [LONG_AGO, None, None]),
+        ([LONG_AGO] * 3 + [LONG_AGO + n for n in range(1, 7)], [None] * 3 + [LONG_AGO + n for n in range(1, 7)]),
+        ([MIDNIGHT] * 3 + [MIDNIGHT + n for n in range(1, 5)], [MIDNIGHT] * 3 + [MIDNIGHT + n for n in range(1, 5)]),
     ],
 )
 def test_one_constant_beside_most_models_is_no_release_date(lab, sync_feed, created, taken):
