@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 def problem_of(url: str) -> str | None:
@@ -16,7 +16,11 @@ def problem_of(url: str) -> str | None:
         well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         well_formed = False
-    # By its marks, since an empty query, fragment or user name is none to urlsplit.
-    if well_formed and not {"?", "#"} & set(url) and "@" not in parts.netloc:
-        return None
-    return "must be an http or https URL without user name, password or query"
+    # By its marks, since an empty query, fragment or user name is none to urlsplit. Servers may decode a path before
+    # they read it, and a parameter in it (`;key=...`) may be a secret.
+    if not well_formed or {"?", "#"} & set(url) or "@" in parts.netloc:
+        return "must be an http or https URL without user name, password or query"
+    path = unquote(parts.path)
+    if set(";?#\\") & set(path) or {".", ".."} & set(path.split("/")):
+        return "must be an http or https URL whose path is plain: without ;, an encoded ? or #, and steps such as /../"
+    return None

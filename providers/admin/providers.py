@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
-from django.urls import path, reverse
+from django.urls import path, resolve, reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
@@ -99,6 +99,9 @@ class ProviderForm(forms.ModelForm):
             self.add_error(
                 "slug", "The ids of its models begin with it: delete this provider, and add it under the other."
             )
+        slug = data.get("slug")
+        if slug and slug != self.initial.get("slug") and resolve(f"/api/models/{slug}/model").url_name != "model":
+            self.add_error("slug", f"Below /api/models/{slug}/ is something else than models: choose another slug.")
         self._check_claim(data)
         self._check_groups(data)
         if data.get("new_credential") and data.get("forget_credential"):

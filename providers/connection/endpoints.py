@@ -22,6 +22,7 @@ _USUAL_PATHS = {
     "openrouter": ("/api/v1", "the address usually ends in /api/v1"),
     "anthropic": ("/v1", "the address usually ends in /v1"),
     "mistral": ("/v1", "the address usually ends in /v1"),
+    "vercel": ("/v1", "the address usually ends in /v1"),
     "google": ("/v1beta", "the address usually ends in /v1beta"),
 }
 
@@ -48,6 +49,8 @@ def hinted(error: UpstreamError, provider: Provider) -> UpstreamError:
     usual, hint = _USUAL_PATHS.get(provider.kind, ("", ""))
     path = urlsplit(base_url(provider)).path.rstrip("/")
     is_usual = path.endswith(usual) if usual else not path
+    if usual and path.endswith("/models"):
+        hint = "the address is without the /models at its end: drop that"
     if not hint or is_usual or not (error.status == 404 or error.reason == "malformed"):
         return error
     return error.worded(f"{error.message.rstrip('.')}; {hint}.")

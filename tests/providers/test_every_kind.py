@@ -123,6 +123,11 @@ def test_an_answer_of_no_use_is_told_by_host_and_path(staff, upstream, kind, pat
         ("ollama", "", "127.0.0.1 answered 404 to /api/version."),
         ("compatible", "", "127.0.0.1 answered 404 to /models; the address of such a server usually ends in /v1."),
         ("compatible", "/v1", "127.0.0.1 answered 404 to /v1/models."),
+        (
+            "compatible",
+            "/v1/models",
+            "127.0.0.1 answered 404 to /v1/models/models; the address is without the /models at its end: drop that.",
+        ),
         ("openrouter", "/v1", "127.0.0.1 answered 404 to /v1/models; the address usually ends in /api/v1."),
     ],
 )
@@ -147,7 +152,21 @@ def test_a_web_page_in_place_of_a_list_is_told_with_the_hint(staff, upstream):
 
 
 @pytest.mark.parametrize(
-    "mark", ["?key=sk-secret", "?", "#x", "?a=b#c", "user:pw@", "user@", "@"], ids=lambda mark: mark
+    "mark",
+    [
+        "?key=sk-secret",
+        "?",
+        "#x",
+        "?a=b#c",
+        "user:pw@",
+        "user@",
+        "@",
+        ";key=sk-secret",
+        "%3Fkey=x",
+        "/../x",
+        "/%2e%2E/x",
+    ],
+    ids=lambda mark: mark,
 )
 def test_an_address_takes_no_password_in_its_query_or_before_its_host(staff, upstream, mark):
     url = f"http://{mark}{upstream.address}/v1" if mark.endswith("@") else f"{upstream.url}/v1{mark}"
@@ -155,6 +174,14 @@ def test_an_address_takes_no_password_in_its_query_or_before_its_host(staff, ups
     page = staff.post(reverse("admin:providers_provider_add"), form)
     assert "base_url" in page.context["adminform"].form.errors
     assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["custom", "list", "openrouter-2"])
+def test_a_slug_whose_ids_a_route_would_hide_is_refused(staff, upstream, slug):
+    """`/api/models/custom/x` is a user's custom model; `/api/models/list/x` is a model."""
+    form = {"slug": slug, "name": "Lab", "kind": "compatible", "precedence": 9, "base_url": f"{upstream.url}/v1"}
+    staff.post(reverse("admin:providers_provider_add"), form)
+    assert Provider.objects.filter(slug=slug).exists() is (slug != "custom")
 
 
 # Letters.
