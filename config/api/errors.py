@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -337,6 +338,10 @@ class ErrorsMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if sentence := database.trouble(exception):
             return database_refusal(request, exception, sentence)
+        if isinstance(exception, DisallowedModelAdminLookup):
+            # Somebody else's choice of an address, and no error of ours that a traceback would help to find.
+            logger.warning("Refused a filter of the admin: %s", exception)
+            return _silence(answer(request, 400))
         # The admin's lists and forms take their address and hidden inputs as they are, also years and keys that cannot
         # be. What a form wrote until then is rolled back.
         sent = request.POST if request.method == "POST" else request.GET

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalog.editing.entries import edit, release
@@ -84,3 +85,10 @@ def test_of_two_models_that_are_built_on_each_other_at_once_one_is_refused(api, 
         thread.join(30)
     assert sorted(outcomes) == [True, 200]
     assert AIModel.objects.filter(base_model=base).count() == 1
+
+
+@pytest.mark.parametrize("sent", ["2026-02-28T12:00:00Z", "2026-02-28 12:00", "2026-02-28+01:00"])
+def test_a_date_with_a_time_or_a_zone_is_refused_in_our_words(make_model, sent):
+    make_model("acme/large")
+    with pytest.raises(CommandError, match="without a time or zone: write it as"):
+        call_command("edit_model", "acme/large", "--set", f"retires_at={sent}")

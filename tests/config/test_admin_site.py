@@ -57,3 +57,12 @@ def test_a_search_has_at_most_20_words(client, ops, words, status):
     picker = {"app_label": "catalog", "model_name": "accessgrant", "field_name": "user"}
     assert client.get(reverse("admin:autocomplete"), picker | {"term": " a" * words}).status_code == status
     assert len(searched) > 5
+
+
+def test_a_refused_filter_is_a_line_of_the_log_without_a_traceback(client, ops, caplog):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    address = reverse("admin:catalog_aimodel_changelist")
+    assert client.get(address, {"owner__password__startswith": "a"}).status_code == 400
+    assert [(line.levelname, line.exc_info) for line in caplog.records if line.levelname != "INFO"] == [
+        ("WARNING", None)
+    ]

@@ -95,6 +95,8 @@ def _value(name: str, text: str) -> Any:
         if text.lower() not in _WORDS:
             raise ValidationError("Write true or false.")
         return _WORDS[text.lower()]
+    if type(field) is models.DateField and len(text) > len("2026-01-31"):
+        raise ValidationError("This is a date without a time or zone: write it as 2026-01-31.")
     try:
         # A time is read as a date, too.
         value = field.to_python(moments.calendar(text) if isinstance(field, models.DateField) else text)
