@@ -14,7 +14,7 @@ def derive_again(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0012_base_manager"),
+        ("catalog", "0013_changes_in_order"),
     ]
 
     operations = [
