@@ -17,9 +17,7 @@ from catalog.db.functions import JSONArray
 from catalog.models import AIModel, Tag
 
 # Columns that no answer holds; some are large.
-UNUSED = (
-    "upstream", "notes", "search_text", "facets", "name_key", "extras", "params", "meta", "pinned_fields",
-)  # fmt: skip
+UNUSED = ("upstream", "notes", "extras", "params", "meta", "pinned_fields")
 # So many changed models are read by themselves, and remembered for those who were last here some versions ago.
 _MOST_REMEMBERED = 1_000
 

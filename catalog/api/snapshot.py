@@ -24,6 +24,7 @@ from catalog.access import rules
 from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
 from catalog.api import rebuild
+from catalog.api.cards import Card
 from catalog.api.metrics import REBUILD_SECONDS
 from catalog.api.rebuild import Step
 from catalog.api.serializers.items import CatalogItemSerializer
@@ -57,6 +58,7 @@ class RenderedModel:
     cli: bytes | None
     # None: not for /v1.
     openai: bytes | None
+    card: Card
     # The id of what it stands for, which not everyone who sees it may know; "" where it is no alias.
     alias_of: str = ""
     priority: int = 0
@@ -71,6 +73,7 @@ class RenderedModel:
             orjson.dumps(_ITEM.to_representation(model))[:-1],
             orjson.dumps(_CLI_ROW.to_representation(model))[:-1] if CHAT in model.capabilities else None,
             orjson.dumps(_OPENAI_MODEL.to_representation(model)) if model.supported_in_api else None,
+            Card.of(model),
             model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
             model.priority,
         )
