@@ -1,35 +1,24 @@
-"""A form that adds a row adds it once: a form that is sent again leads to the row that it made.
-
-Each such form carries a random key. The row is stored under that key in the transaction that makes it, so that of two
-requests at the same time one is rolled back.
-"""
+"""A form that adds a row adds it once: a form that is sent again leads to the row that it made."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
+from catalog.editing import once
+from catalog.editing.once import FIELD, REMEMBERED
 from catalog.models import SentForm
 
-FIELD = "_once"
-# How long after its page was loaded a form may be sent again.
-REMEMBERED = timedelta(days=30)
+__all__ = ["FIELD", "REMEMBERED", "MadeOnce"]
 
 
 def _key(request: HttpRequest) -> str:
-    """The key for this person and page, so that nobody learns what another's form made. "" where none was sent."""
-    word = request.POST.get(FIELD, "")
-    text = f"{request.user.pk} {request.path} {word}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if word else ""
+    return once.key_of(request.user, request.path, request.POST.get(FIELD, ""))
 
 
 class MadeOnce(admin.ModelAdmin):
@@ -38,27 +27,25 @@ class MadeOnce(admin.ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if context.get("original") is None:
             # A form that is shown again with its errors has the same key.
-            context["once"] = request.POST.get(FIELD) or secrets.token_hex(16)
+            context["once"] = request.POST.get(FIELD) or once.word()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         key = _key(request) if object_id is None and request.method == "POST" else ""
-        if key and (sent := SentForm.objects.filter(key=key).first()):
+        if sent := once.made_before(key):
             return self._made_before(request, sent)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
             # The same form was sent twice at once, and the other request came first.
-            if key and (sent := SentForm.objects.filter(key=key).first()):
+            if sent := once.made_before(key):
                 return self._made_before(request, sent)
             raise
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        if key := _key(request):
-            SentForm.objects.filter(at__lt=timezone.now() - REMEMBERED).delete()
-            SentForm.objects.create(key=key, made=str(obj.pk), told=str(obj)[:255])
+        once.remember(_key(request), obj)
         return super().log_addition(request, obj, message)
 
     def _made_before(self, request: HttpRequest, sent: SentForm) -> HttpResponse:
