@@ -109,7 +109,7 @@ def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Acto
     present = ApiKey.objects.filter(pk=key.pk).select_related("user", "made_with").first()
     draft = present or ApiKey(user_id=key.user_id)
     before = _facts(draft) if present else None
-    allowed = _policies(draft) if present and present.is_alive(timezone.now()) else None
+    allowed = policy_of(draft) if present and present.is_alive(timezone.now()) else None
     _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
     _assign(draft, values, policy)
     exclude = () if present else ("key_id", "hint", "secret_hash", "pepper_id")
@@ -130,7 +130,7 @@ def change(
         row = _locked(actor, key)
         before = _facts(row)
         present = KeyPolicy.of(row)
-        allowed = _policies(row) if row.is_alive(timezone.now()) else None
+        allowed = policy_of(row) if row.is_alive(timezone.now()) else None
         policy = policy_from(present)
         _refuse_unknown_models(policy, present, actor.sight)
         if values.get("is_active") and row.switched_off_by_staff and not actor.is_staff:
@@ -238,7 +238,7 @@ def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = Fals
     return row
 
 
-def _policies(key: ApiKey) -> Conjunction:
+def policy_of(key: ApiKey) -> Conjunction:
     """What the key's own list allows, within that of the key it was made with."""
     return Conjunction(tuple(KeyPolicy.of(link) for link in (key.made_with, key) if link is not None))
 
@@ -259,7 +259,7 @@ def _beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Conj
         return {"user": problem}
     sight = rights.sight_of(key.user)
     before = replace(sight, policy=allowed) if allowed is not None else None
-    if problem := own.sight_beyond(replace(sight, policy=_policies(key)), key.user, before, is_key=True):
+    if problem := own.sight_beyond(replace(sight, policy=policy_of(key)), key.user, before, is_key=True):
         return {"patterns": f"{problem} Name models that you see too."}
     before_it, scopes = changed.get("scopes", (None, ()))
     for scope, (what, permission) in _NEEDED.items() if key.user_id != own.user.pk else ():

@@ -23,11 +23,14 @@ class Match:
     problems: list[str]
     # Whether that is all; else it is of the models that who asks may look at.
     whole: bool
+    # Whether who asks is the user.
+    own: bool = False
 
     @property
     def told(self) -> str:
         """In words."""
-        parts = [f"Allows {self.allowed} of the {self.visible} models that this user sees now."]
+        sees = "you see" if self.own else "this user sees"
+        parts = [f"Allows {self.allowed} of the {self.visible} models that {sees} now."]
         if not self.whole:
             parts.append("Models that you may not look at are not counted.")
         if self.nothing:
@@ -35,13 +38,16 @@ class Match:
         return " ".join([*parts, *self.problems])
 
 
-def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights) -> Match:
+def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None = None) -> Match:
     """Two queries for the models and one for each person's rights, however many patterns there are.
+
+    `asking` is whoever looks at another's; None: the user themselves.
 
     Ids and counts are of the models that who asks may look at: patterns could otherwise guess the user's own ones.
     """
     viewer = caller_of(user).viewer
-    shown = asking.to_look_at(AIModel.objects.all())
+    models: Any = AIModel.objects.all()
+    shown = models if asking is None else asking.to_look_at(models)
     ids = list(shown.visible_to(viewer).values_list("model_id", flat=True))
     # Asked of the rule, as an alias and a custom model are denied with what they stand for or upon.
     within = replace(viewer, policy=KeyPolicy(mode, tuple(patterns)))
@@ -54,5 +60,5 @@ def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights) -> Matc
     ]
     problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
     problems += [problem] if (problem := too_many(patterns)) else []
-    whole = set(asking.kinds_shown) == set(AIModel.Kind.values)
-    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole)
+    whole = asking is None or set(asking.kinds_shown) == set(AIModel.Kind.values)
+    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole, own=asking is None)

@@ -2,9 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from apikeys.pages.keys import KeyPage, KeysPage
+from apikeys.pages.new import NewKeyPage
 from apikeys.views import KeyViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("me/keys", KeysPage.as_view(), name="my-keys"),
+    # No key has this id.
+    path("me/keys/new", NewKeyPage.as_view(), name="new-key"),
+    path("me/keys/<str:key_id>", KeyPage.as_view(), name="my-key"),
     path("api/keys", KeyViewSet.as_view({"get": "list", "post": "create"})),
     path("api/keys/current", KeyViewSet.as_view({"get": "current"})),
     path(

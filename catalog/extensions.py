@@ -34,6 +34,9 @@ keys_losing: Callable[[Any, Any], list[tuple[str, str]]]
 # None where the user may not see offers.
 offers_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
 
+# A model -> what each provider asked for it, as (slug, since when, prices), by provider and the oldest first.
+price_history_of: Callable[[Any], list[tuple[str, Any, Any]]]
+
 # -> (slug, name) of each provider.
 provider_names: Callable[[], list[tuple[str, str]]]
 

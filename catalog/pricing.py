@@ -174,6 +174,16 @@ class Tariff:
         """USD per million tokens; None where unknown."""
         return per_million(self.stored[kind]) if kind in self.known else None
 
+    def cost(self, prompt: int, completion: int) -> Decimal | None:
+        """USD for so many tokens of prompt and of completion, and for nothing else; None where a price is unknown."""
+        total = Decimal(0)
+        for kind, number in (("prompt", prompt), ("completion", completion)):
+            if number:
+                if kind not in self.known:
+                    return None
+                total = _EXACT.add(total, _EXACT.multiply(self.known[kind], number))
+        return total
+
     @property
     def by_token(self) -> dict[str, str]:
         """The stored prices of prompt and completion, as far as they are known."""

@@ -12,8 +12,14 @@ from catalog.api.views.explain import ExplanationViewSet
 from catalog.api.views.images import ModelImageViewSet
 from catalog.api.views.list import ModelListViewSet, TagViewSet
 from catalog.dialects import registry
+from catalog.pages.compare import ComparePage
+from catalog.pages.model import ModelPage
+from catalog.pages.models import ModelsPage
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("models", ModelsPage.as_view(), name="models-page"),
+    path("models/<path:model_id>", ModelPage.as_view(), name="model-page"),
+    path("compare", ComparePage.as_view(), name="compare"),
     *registry.routes,
     path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),
     path("api/models/tags", TagViewSet.as_view({"get": "list"}), name="model-tags"),

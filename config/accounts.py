@@ -11,9 +11,11 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import views
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from config.api import errors
@@ -34,6 +36,19 @@ class SignIn(views.LoginView):
 
 class SignOut(views.LogoutView):
     """By POST only: a link on another site must not sign anybody out."""
+
+
+class ChangePassword(views.PasswordChangeView):
+    """The other sessions end by it; this one stays."""
+
+    template_name = "registration/password.html"
+    success_url = reverse_lazy("my-settings")
+    http_method_names = ["get", "head", "post", "options"]
+    extra_context = {"section": "password"}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password is changed. Elsewhere you are signed out.")
+        return super().form_valid(form)
 
 
 def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:

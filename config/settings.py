@@ -121,6 +121,8 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # For its script: the pages' tags name it themselves.
+    "django_htmx",
     "waffle",
     "axes",
     "corsheaders",
@@ -169,6 +171,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "preferences.pages.theme.theme",
             ],
         },
     },

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config.accounts import SignIn, SignOut
+from config.accounts import ChangePassword, SignIn, SignOut
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/redoc", RedocView.as_view(), name="redoc"),
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
+    path("accounts/password", ChangePassword.as_view(), name="password"),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon, name="favicon"),
 ]

@@ -1,4 +1,4 @@
-"""What providers add to the catalog's admin; `ProvidersConfig.ready()` registers it."""
+"""What providers add to the catalog's pages and admin; `ProvidersConfig.ready()` registers it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from catalog.models import AIModel
 from providers.models import Provider, ProviderModel
+from providers.offers.history import price_history
 
 
 def offers_of(user: Any, model: AIModel) -> list[tuple[str, dict[str, Any], dict[str, Any]]] | None:
@@ -19,6 +20,11 @@ def offers_of(user: Any, model: AIModel) -> list[tuple[str, dict[str, Any], dict
         (f"{offer.provider.slug} ({offer.upstream_id})", offer.facts, offer.pricing)
         for offer in offers.order_by("provider__precedence", "provider__slug", "upstream_id")
     ]
+
+
+def price_history_of(model: AIModel) -> list[tuple[str, Any, Any]]:
+    """What each provider asked for the model, by provider and the oldest first."""
+    return [(step.provider, step.since, step.pricing) for step in price_history(model)]
 
 
 def provider_names() -> list[tuple[str, str]]:

@@ -37,6 +37,14 @@ EXPLAINED_TO_STAFF = (401, 404, 404, 404, 401, 401, 404, 200)
 OWN = (401, 200, 200, 404, 401, 401, 404, 404)
 OWNERS_SESSION = (401, 200, 403, 403, 401, 401, 404, 404)
 GONE_IN_SESSION = (401, 204, 403, 403, 401, 401, 404, 404)
+# Pages are for people who have signed in: a key opens none.
+PAGE = (302, 200, 302, 302, 302, 302, 200, 200)
+FORM_DONE = (302, 303, 302, 302, 302, 302, 303, 303)
+FORM_REFUSED = (302, 400, 302, 302, 302, 302, 400, 400)
+OWN_PAGE = (302, 200, 302, 302, 302, 302, 404, 404)
+FORM_REFUSED_OWN = (302, 400, 302, 302, 302, 302, 404, 404)
+# A form that was made of no state that there is.
+OWN_FORM_STALE = (302, 409, 302, 302, 302, 302, 404, 404)
 # Nothing is asked of those who only look whether we are there.
 UNASKED = (200,) * 8
 
@@ -59,6 +67,25 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "api/redoc", "", None, EVERYBODY),
     ("GET", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
     ("POST", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
+    ("GET", "accounts/password", "", None, PAGE),
+    ("POST", "accounts/password", "", None, PAGE),
+    ("GET", "models", "", None, UNASKED),
+    ("GET", "models/<path:model_id>", "models/acme/large", None, UNASKED),
+    ("GET", "models/<path:model_id>", "models/acme/secret", None, (404,) * 8),
+    ("GET", "compare", "", None, UNASKED),
+    ("GET", "me/models", "", None, PAGE),
+    ("POST", "me/models", "", None, FORM_DONE),
+    ("GET", "me/models/new", "", None, PAGE),
+    ("POST", "me/models/new", "", None, FORM_REFUSED),
+    ("GET", "me/models/<str:model_id>", "me/models/mine", None, OWN_PAGE),
+    ("POST", "me/models/<str:model_id>", "me/models/mine", None, FORM_REFUSED_OWN),
+    ("GET", "me/settings", "", None, PAGE),
+    ("POST", "me/settings", "", None, FORM_DONE),
+    ("GET", "me/keys", "", None, PAGE),
+    ("GET", "me/keys/new", "", None, PAGE),
+    ("POST", "me/keys/new", "", None, FORM_REFUSED),
+    ("GET", "me/keys/<str:key_id>", f"me/keys/{KEY_ID}", None, OWN_PAGE),
+    ("POST", "me/keys/<str:key_id>", f"me/keys/{KEY_ID}", None, OWN_FORM_STALE),
     ("POST", "accounts/logout", "", None, (302,) * 8),
     ("GET", "favicon.ico", "", None, (302,) * 8),
     ("GET", "api/models", "", None, EVERYBODY),

@@ -23,7 +23,7 @@ WINGS = {
     "catalog": (
         "validation", "extensions", "db", "capabilities", "formatting", "pricing", "fields", "versions", "derived",
         "access.viewers", "access.rules", "models", "flags", "signals", "access", "changes", "editing",
-        "api.serializers.answers", "dialects.openai", "dialects.cli", "api", "dialects", "urls", "admin", "templatetags", "management", "apps",
+        "api.serializers.answers", "dialects.openai", "dialects.cli", "api", "dialects", "pages", "urls", "admin", "templatetags", "management", "apps",
     ),
     "providers": (
         "models", "signals", "client", "adapters", "connection", "reading", "reports", "metrics", "lists", "sync", "offers", "for_catalog",
@@ -165,6 +165,7 @@ def test_below_the_views_nobody_knows_http(name):
         "authentication",
         "middleware",
         "admin",
+        "pages",
         "templatetags",
         "commands",
     )

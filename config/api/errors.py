@@ -22,6 +22,7 @@ from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -301,7 +302,11 @@ def answer(request: HttpRequest, status: int, message: str = "") -> HttpResponse
 
 def _page(request: HttpRequest, status: int, message: str) -> HttpResponse:
     phrase, message = HTTPStatus(status).phrase, message or REFUSALS[status].message
-    context = {"status": status, "phrase": phrase, "message": message, "request_id": request_id.current.get()}
+    context: dict[str, Any] = {"status": status, "phrase": phrase, "message": message}
+    context["request_id"] = request_id.current.get()
+    # Who is signed in, if that was read before: an error page asks the database nothing.
+    if user := getattr(request, "_cached_user", None):
+        context |= {"user": user, "csrf_token": get_token(request)}
     try:
         page = render(None, "error.html", context, status=status)
     except Exception:

@@ -1,0 +1,77 @@
+"""What the pages of keys share: who acts, keys in words, and the one page that shows a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.utils import timezone
+
+from apikeys import keys, limits
+from apikeys.models import ApiKey
+from catalog.access import rules
+from catalog.access.viewers import Viewer
+from catalog.editing import once
+from catalog.editing.history import Author
+from catalog.models import AIModel
+from catalog.pages.base import Page
+
+# Keys on the page; each is counted through the whole catalog.
+MOST_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A key as its owner is shown it."""
+
+    key: ApiKey
+    state: str
+    reaches: int
+    windows: list[limits.Window]
+
+
+class KeysBase(Page):
+    section = "keys"
+
+    @property
+    def actor(self) -> keys.Actor:
+        return keys.Actor(Author.person(self.request.user), self.caller.viewer)
+
+    @property
+    def form_key(self) -> str:
+        """The key under which what this form makes is remembered."""
+        return once.key_of(self.request.user, self.request.path, self.request.POST.get(once.FIELD, ""))
+
+    def secret(self, issued: keys.Issued, what: str) -> HttpResponse:
+        """The answer to the form is the only place where the secret is: no session, message or address holds it."""
+        context = {"key": issued.key, "token": issued.token, "what": what, "origin": self.origin}
+        response = self.show("me/key_once.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def shown(found: Sequence[ApiKey], viewer: Viewer) -> list[Shown]:
+    """Two statements: of each key the number of models that it reaches now, and what is left of its limits."""
+    if not found:
+        return []
+    counts = {
+        f"key_{key.pk}": Count("pk", filter=rules.visible(AIModel, replace(viewer, policy=keys.policy_of(key))))
+        for key in found
+    }
+    reaches = AIModel.objects.aggregate(**counts)
+    windows = limits.left(found)
+    return [Shown(key, state_of(key), reaches[f"key_{key.pk}"], windows[key.pk]) for key in found]
+
+
+def state_of(key: ApiKey) -> str:
+    """Why the key does not work; "" where it does."""
+    now = timezone.now()
+    if not key.is_active:
+        return "switched off by your staff" if key.switched_off_by_staff else "switched off"
+    if key.has_expired(now):
+        return "expired"
+    if key.made_with is not None and not key.made_with.is_alive(now):
+        return "the key that it was made with does not work"
+    return ""

@@ -1,0 +1,148 @@
+"""What became of one model: its price over time, as a line and as a table, and its other changes as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from catalog.formatting import short
+from catalog.models import AIModel, FieldChange
+from catalog.pages import words
+from catalog.pricing import Tariff, dollars
+
+# The fields whose past every reader may see: no names of people, no other model's id, no word of staff to staff.
+TOLD = {
+    "name": "Name",
+    "description": "Description",
+    "family": "Family",
+    "task": "Task",
+    "context_length": "Context",
+    "max_output_tokens": "Longest answer",
+    "embedding_dimensions": "Dimensions",
+    "input_modalities": "What it takes",
+    "output_modalities": "What it makes",
+    "supports_images": "Sees images",
+    "supports_audio": "Hears audio",
+    "supports_video": "Watches video",
+    "supports_tools": "Calls tools",
+    "supports_reasoning": "Reasons before it answers",
+    "supports_structured_output": "Answers in a given form",
+    "supports_browser": "Browses the web",
+    "released_at": "Release date",
+    "retires_at": "Retirement",
+    "knowledge_cutoff": "Knowledge cutoff",
+    "is_available": "",
+}
+MOST_TOLD = 30
+# Of the drawing, in its own units.
+WIDTH, HEIGHT, EDGE = 640, 160, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The price from `since` on, in words and per million."""
+
+    since: datetime | None
+    prompt: str
+    completion: str
+    amounts: tuple[Decimal | None, Decimal | None]
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Two step lines, as the points of SVG's polylines."""
+
+    prompt: str
+    completion: str
+    most: str
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    at: datetime
+    text: str
+    by: str
+
+
+def steps(prices: Iterable[tuple[datetime | None, Mapping[str, Any]]]) -> list[Step]:
+    """The prices of one source, the oldest first."""
+    found: list[Step] = []
+    for since, pricing in prices:
+        tariff = Tariff(pricing)
+        amounts = (tariff.per_million("prompt"), tariff.per_million("completion"))
+        if found and found[-1].amounts == amounts:
+            continue
+        change = _change(found[-1].amounts, amounts) if found else ""
+        found.append(Step(since, *words.token_prices(pricing), amounts, change))
+    return found
+
+
+def _change(before: tuple[Decimal | None, ...], after: tuple[Decimal | None, ...]) -> str:
+    parts = [
+        f"{name} {words.share(old, new)}"
+        for name, old, new in zip(("input", "output"), before, after, strict=True)
+        if old and new is not None and new != old
+    ]
+    return ", ".join(parts)
+
+
+def chart(found: list[Step]) -> Chart | None:
+    """None where there is no more than one price to draw."""
+    dated = [(step.since, step.amounts) for step in found if step.since is not None]
+    amounts = [amount for _, pair in dated for amount in pair if amount is not None]
+    if len(dated) < 2 or not any(amounts):
+        return None
+    first, last, most = dated[0][0], timezone.now(), max(amounts)
+    length = max((last - first).total_seconds(), 1)
+
+    def x(at: datetime) -> float:
+        return EDGE + (WIDTH - 2 * EDGE) * (at - first).total_seconds() / length
+
+    def y(amount: Decimal) -> float:
+        return HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * float(amount / most)
+
+    def line(which: int) -> str:
+        points: list[str] = []
+        ends = [at for at, _ in dated[1:]] + [last]
+        for (at, pair), end in zip(dated, ends, strict=True):
+            if (amount := pair[which]) is not None:
+                points += [f"{x(at):.1f},{y(amount):.1f}", f"{x(end):.1f},{y(amount):.1f}"]
+        return " ".join(points)
+
+    return Chart(line(0), line(1), dollars(most))
+
+
+def sentences(model: AIModel, providers: Mapping[str, str]) -> list[Sentence]:
+    """The newest first; the first that is known of it at the end."""
+    rows = FieldChange.objects.filter(model=model, offered_by="", field__in=TOLD).order_by("-id")[:MOST_TOLD]
+    found = [Sentence(row.changed_at, _sentence(row), _by(row, providers)) for row in rows]
+    return [*found, Sentence(model.created_at, "It came into the catalog.", "")]
+
+
+def _sentence(row: FieldChange) -> str:
+    if row.field == "is_available":
+        return "It is offered again." if row.new else "It is no longer offered."
+    label = TOLD[row.field]
+    if row.field == "description":
+        return "The description was changed."
+    if row.field in ("context_length", "max_output_tokens") and row.old and row.new:
+        verb = "grew" if row.new > row.old else "shrank"
+        return f"{label} {verb} from {row.old:,} to {row.new:,} tokens."
+    if row.field.startswith("supports_"):
+        said = {True: "yes", False: "no"}
+        return f"{label}: {said.get(row.new, 'unknown')} (it was {said.get(row.old, 'unknown')})."
+    return f"{label}: {short(row.new, 80)} (it was {short(row.old, 80)})."
+
+
+def _by(row: FieldChange, providers: Mapping[str, str]) -> str:
+    if row.source == FieldChange.Source.SYNC:
+        return f"as {providers.get(row.actor, row.actor)} lists it"
+    return "from the curated list" if row.source == FieldChange.Source.CURATED else "by your staff"

@@ -1,0 +1,96 @@
+"""Facts of a model as the pages word them. "" is unknown, which templates show as a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from catalog.pricing import BY_TOKEN, KINDS, Tariff, label, worded
+
+# Capability -> what it means to somebody who chooses.
+MEANINGS = {
+    "chat": "converses",
+    "vision": "sees images",
+    "audio": "hears audio",
+    "video": "watches video",
+    "tools": "calls tools",
+    "reasoning": "reasons before it answers",
+    "structured_output": "answers in a given form",
+    "browser": "browses the web",
+}
+
+
+def tokens(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def token_prices(pricing: Mapping[str, Any]) -> tuple[str, str]:
+    """Prompt and completion in USD per million tokens."""
+    known = Tariff(pricing).by_token
+    prompt, completion = (worded(kind, known[kind]) if kind in known else "" for kind in ("prompt", "completion"))
+    return prompt, completion
+
+
+def prices(pricing: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every known price as its name with the unit, and the amount; prompt and completion always."""
+    known = Tariff(pricing).known
+    kinds = [kind for kind in KINDS if kind in known or kind in ("prompt", "completion")]
+    kinds += sorted(kind for kind in known if kind not in KINDS)
+    return [(_name(kind), worded(kind, pricing[kind]) if kind in known else "") for kind in kinds]
+
+
+def _name(kind: str) -> str:
+    names = {"prompt": "Input per million", "completion": "Output per million"}
+    if kind in names:
+        return names[kind]
+    found = label(kind)
+    return found[:1].upper() + found[1:] + ("" if kind in BY_TOKEN else " each")
+
+
+# Field of an item -> its label on the pages, in their order.
+FACTS = {
+    "context_length": "Context",
+    "max_output_tokens": "Longest answer",
+    "input_modalities": "Takes",
+    "output_modalities": "Makes",
+    "capabilities": "Can do",
+    "embedding_dimensions": "Dimensions",
+    "family": "Family",
+    "released_at": "Released",
+    "retires_at": "Retires",
+}
+# Of no use where they are unknown: most models have none.
+_RARE = ("embedding_dimensions", "family", "retires_at")
+
+
+def fact(name: str, value: Any) -> str:
+    """One field of an item in words."""
+    if value in (None, "", [], {}):
+        return ""
+    if name in ("context_length", "max_output_tokens"):
+        return f"{value:,} tokens"
+    if name == "released_at":
+        return f"{datetime.fromtimestamp(value, UTC):%-d %b %Y}"
+    if isinstance(value, list):
+        return ", ".join(MEANINGS.get(word, str(word).replace("_", " ")) for word in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def facts(item: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Field -> label and text; "" is unknown."""
+    found = {name: (label_, fact(name, item.get(name))) for name, label_ in FACTS.items()}
+    return {name: pair for name, pair in found.items() if pair[1] or name not in _RARE}
+
+
+# As it is set in figures, which a hyphen is not.
+MINUS = "\N{MINUS SIGN}"
+
+
+def share(old: Decimal, new: Decimal) -> str:
+    """By how much a price changed, in per cent with its sign."""
+    if not old:
+        return ""
+    change = (new - old) * 100 / old
+    return f"{'+' if change > 0 else MINUS}{abs(change):.{0 if abs(change) >= 1 else 1}f} %"

@@ -1,0 +1,99 @@
+// What the pages are nicer with. Each of them is whole without this file.
+"use strict";
+
+// "/" puts the cursor into the search, as long as nothing is being typed.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !(typing && typing.type !== "checkbox")) {
+    const search = document.getElementById("search");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+      search.select();
+    }
+  }
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+// Copy buttons beside ids, keys and examples.
+function addCopyButtons(root) {
+  if (!navigator.clipboard) return;
+  for (const text of root.querySelectorAll("[data-copy]")) {
+    if (text.dataset.copy === "added") continue;
+    text.dataset.copy = "added";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy ${text.dataset.copyName || text.textContent}`);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+    text.after(button);
+  }
+}
+
+// The box of models to compare keeps its picks while the list around them changes.
+const picked = new Map();
+function showPicks() {
+  const box = document.querySelector("[data-compare]");
+  if (!box) return;
+  for (const old of box.querySelectorAll("li, input[type=hidden]")) old.remove();
+  const boxes = [...document.querySelectorAll("input[form=compare]")];
+  for (const tick of boxes) {
+    tick.checked = picked.has(tick.value);
+    tick.disabled = picked.size >= 4 && !tick.checked;
+  }
+  const here = new Set(boxes.map((tick) => tick.value));
+  for (const id of picked.keys()) {
+    if (here.has(id)) continue;
+    const hidden = document.createElement("input");
+    Object.assign(hidden, { type: "hidden", name: "id", value: id });
+    box.append(hidden);
+  }
+  box.querySelector("span").textContent = picked.size ? [...picked.values()].join(", ") : "Tick two to four models.";
+  box.querySelector("button").disabled = picked.size < 2;
+  box.classList.toggle("waiting", picked.size === 0);
+}
+document.addEventListener("change", (event) => {
+  const tick = event.target;
+  if (tick.matches("input[form=compare]")) {
+    event.stopPropagation();
+    if (tick.checked) picked.set(tick.value, tick.getAttribute("aria-label").replace(/^Compare /, ""));
+    else picked.delete(tick.value);
+    showPicks();
+  }
+});
+
+// What was folded open or shut stays so while the list is fetched anew.
+const narrow = matchMedia("(max-width: 60rem)");
+let folds = new Map();
+document.addEventListener("htmx:beforeSwap", () => {
+  folds = new Map([...document.querySelectorAll("#found details[id]")].map((fold) => [fold.id, fold.open]));
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const filters = document.getElementById("filters");
+  if (filters && folds.has("filters")) filters.open = folds.get("filters");
+  addCopyButtons(document);
+  showPicks();
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  addCopyButtons(document);
+  for (const tick of document.querySelectorAll("input[form=compare]:checked")) {
+    picked.set(tick.value, tick.getAttribute("aria-label").replace(/^Compare /, ""));
+  }
+  showPicks();
+  const filters = document.getElementById("filters");
+  if (filters && narrow.matches) filters.open = false;
+});
