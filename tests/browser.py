@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers import Server
 
-NARROW, WIDE = (390, 844), (1280, 900)
+SMALL, NARROW, WIDE = (320, 640), (390, 844), (1280, 900)
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,8 @@ def test_one_signs_in_and_out_with_the_keyboard_alone(open_page, make_user):
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
     assert page.inner_text(".who") == "dora"
+    page.focus(".menu summary")
+    page.keyboard.press("Enter")
     page.focus("text=Sign out")
     page.keyboard.press("Enter")
     assert page.wait_for_selector("text=Sign in").is_visible()

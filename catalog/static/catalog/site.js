@@ -1,6 +1,8 @@
 // What the pages are nicer with. Each of them is whole without this file.
 "use strict";
 
+document.documentElement.classList.add("scripted");
+
 // "/" puts the cursor into the search, as long as nothing is being typed.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");

@@ -1,0 +1,138 @@
+"""catalog/pages/model.py and past.py: decide on a model."""
+
+import html
+import re
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import FieldChange
+from catalog.pages.model import examples
+from tests.feeds import day, feed, record, saved
+
+pytestmark = pytest.mark.django_db
+
+
+def verdict(answer):
+    return answer.context["verdict"]
+
+
+def without_varying(content):
+    """A page less what differs between any two loads: tokens of forms, the request's id, and the address asked for."""
+    text = re.sub(r'(csrfmiddlewaretoken" value="|Request <code>)[^"<]+', "", content.decode())
+    return text.replace("acme/secret", "acme/unknown")
+
+
+def test_it_says_in_one_sentence_whether_this_reader_may_use_it(visit, alice, make_model):
+    make_model("acme/m")
+    make_model("acme/gone", is_available=False)
+    make_model("acme/later", enabled_by_default=False)
+    assert verdict(visit(alice).get("/models/acme/m")) == "You may use it."
+    assert "no provider offers it now" in verdict(visit(alice).get("/models/acme/gone"))
+    assert "once you switch it on" in verdict(visit(alice).get("/models/acme/later"))
+    assert "Sign in to see" in verdict(visit().get("/models/acme/m"))
+
+
+def test_it_says_that_a_model_is_the_readers_default(visit, alice, make_model):
+    make_model("acme/m")
+    answer = visit(alice).post("/me/models", {"default": "acme/m", "next": "/models/acme/m"})
+    assert answer["Location"] == "/models/acme/m"
+    assert verdict(visit(alice).get("/models/acme/m")) == "You may use it, and it is your default model."
+
+
+def test_an_inactive_custom_model_tells_its_owner_what_to_do(visit, alice, bob, make_model):
+    make_model("mine", owner=alice, base_model=make_model("acme/m"), active=False)
+    assert "switched off for everyone" in verdict(visit(alice).get("/models/mine"))
+    assert visit(bob).get("/models/mine").status_code == 404
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_a_model_out_of_sight_is_the_same_page_as_one_that_nobody_has(visit, alice, make_model, signed_in):
+    make_model("acme/secret", restricted=True)
+    browser = visit(alice if signed_in else None)
+    secret, unknown = (browser.get(f"/models/acme/{name}") for name in ("secret", "unknown"))
+    assert secret.status_code == unknown.status_code == 404
+    assert without_varying(secret.content) == without_varying(unknown.content)
+    assert (b"alice" in secret.content) is signed_in
+
+
+@pytest.mark.parametrize("model_id", ["~acme/latest", "acme/x:free@2", "acme/ü%41?#&'\"<", "plain"])
+def test_every_id_has_a_page_that_its_link_in_the_list_leads_to(visit, make_model, model_id):
+    make_model(model_id)
+    (link,) = re.findall(r'<th scope="row">\s*<a href="([^"]+)"', visit().get("/models").content.decode())
+    page = visit().get(html.unescape(link))
+    assert page.context["model"]["id"] == model_id
+
+
+def test_each_price_has_its_source_and_its_past_as_a_line_and_a_table(visit, sync_file, tmp_path):
+    for prompt in ("0.000004", "0.000002"):
+        sync_file(saved(tmp_path, feed([record("acme/m", prompt=prompt)])))
+    page = visit().get("/models/acme/m")
+    told = {price.label: (price.text, price.source) for price in page.context["prices"]}
+    assert told["Input per million"] == ("$2.00", f"OpenRouter, since {timezone.now():%-d %b %Y}")
+    now, before = page.context["steps"]
+    assert (now.prompt, now.change, before.prompt) == ("$2.00", "input \N{MINUS SIGN}50 %", "$4.00")
+    assert page.context["chart"].prompt.count(",") == 4
+    assert b"<polyline" in page.content
+
+
+def test_a_price_that_nobody_knows_is_a_dash_that_is_read_as_unknown(visit, make_model):
+    make_model("acme/m")
+    page = visit().get("/models/acme/m")
+    assert {price.text for price in page.context["prices"]} == {""}
+    assert b'<span class="unseen">unknown</span>' in page.content
+    assert b"$0" not in page.content
+
+
+def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, ops, sync_file, tmp_path, make_model):
+    sync_file(saved(tmp_path, feed([record("acme/m", context_length=4096)])))
+    sync_file(saved(tmp_path, feed([record("acme/m", context_length=8192)])))
+    model = FieldChange.objects.first().model or make_model("acme/other")
+    for field, new in (("notes", "staff only"), ("grants", [{"principal_id": "7"}]), ("name", "Renamed")):
+        FieldChange.objects.create(
+            model=model, subject=model.model_id, field=field, old=None, new=new, source="person", user=ops, actor="ops"
+        )
+    page = visit().get(f"/models/{model.model_id}")
+    sentences = [(change.text, change.by) for change in page.context["changes"]]
+    assert sentences[0] == ("Name: Renamed (it was unknown).", "by your staff")
+    assert ("Context grew from 4,096 to 8,192 tokens.", "as OpenRouter lists it") in sentences
+    assert sentences[-1][0] == "It came into the catalog."
+    assert b"staff only" not in page.content
+    assert b"ops" not in page.content
+
+
+def test_offers_are_for_those_who_may_see_them(visit, alice, ops, sync_file):
+    sync_file(day("2026-08-22"))
+    assert visit(alice).get("/models/openai/gpt-4o").context["offers"] == []
+    assert visit(alice).get("/models/openai/gpt-4o").context["offered_by"] == ["OpenRouter"]
+    ((name, *_),) = visit(ops).get("/models/openai/gpt-4o").context["offers"]
+    assert name == "openrouter (openai/gpt-4o)"
+
+
+def test_readers_of_a_shared_model_see_no_parameters_and_no_base_out_of_their_sight(visit, alice, bob, make_model):
+    base = make_model("acme/base", granted_to=alice)
+    make_model("gift", owner=alice, base_model=base, delegated=True, params={"system": "hush"}, granted_to=bob)
+    page = visit(bob).get("/models/gift").content
+    assert b"hush" not in page
+    assert b"acme/base" not in page
+    assert b"acme/base" in visit(alice).get("/models/gift").content
+
+
+def test_examples_quote_an_id_for_each_language():
+    texts = dict((name, text) for name, _, text in examples("http://x", "acme/a'b\"$(id)`"))
+    assert texts["curl"].endswith(" http://x/v1/models/acme/a%27b%22%24%28id%29%60")
+    assert r'retrieve("acme/a' in texts["Python"]
+    assert r"\"$(id)`" in texts["JavaScript"]
+    assert """'acme/a'"'"'b"$(id)`'""" in texts["CLI"]
+
+
+@pytest.mark.parametrize("models", [1, 40])
+def test_it_costs_no_more_statements_however_large_the_catalog_is(
+    visit, alice, make_model, models, django_assert_max_num_queries
+):
+    for number in range(models):
+        make_model(f"acme/{number}")
+    browser = visit(alice)
+    browser.get("/models")
+    with django_assert_max_num_queries(14):
+        browser.get("/models/acme/0")
