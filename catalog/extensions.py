@@ -12,8 +12,8 @@ from typing import Any
 # user id -> the user's own switches of models: a queryset of rows with `model` and `is_enabled`.
 own_switches: Callable[[int], Any]
 
-# The path to a user's row -> annotations `caller_preferences` (the version of their preferences, or None) and
-# `caller_no_new_since` (when they stopped that new models are enabled for them, or None).
+# The path to a user's row -> annotations `caller_preferences` (the version of their preferences, or None),
+# `caller_no_new_since` (when they stopped that new models are enabled for them, or None) and `caller_theme`.
 caller_columns: Callable[[str], dict[str, Any]]
 
 # A viewer -> annotations of AIModel: `_own_default` and `_site_default` (whether it is that default model), and

@@ -28,6 +28,7 @@ def caller_columns(user: str) -> dict[str, Any]:
     return {
         "caller_preferences": F(f"{user}profile__version"),
         "caller_no_new_since": F(f"{user}profile__no_new_since"),
+        "caller_theme": F(f"{user}profile__theme"),
     }
 
 

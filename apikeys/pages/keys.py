@@ -23,9 +23,9 @@ OVERLAPS = {0: "at once", 3_600: "after an hour", 86_400: "after a day", keys.MA
 
 class KeysPage(KeysBase):
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = ApiKey.objects.of_user(request.user).select_related("made_with")
-        rows = shown(list(found[:MOST_SHOWN]), self.caller.viewer)
-        return self.show("me/keys.html", {"rows": rows, "more": max(0, found.count() - MOST_SHOWN)})
+        found = list(ApiKey.objects.of_user(request.user).select_related("made_with")[: MOST_SHOWN + 1])
+        rows = shown(found[:MOST_SHOWN], self.caller.viewer)
+        return self.show("me/keys.html", {"rows": rows, "more": len(found) > MOST_SHOWN})
 
 
 class KeyPage(KeysBase):

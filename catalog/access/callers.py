@@ -27,6 +27,8 @@ class Caller:
     viewer: Viewer
     catalog_version: int
     preferences_version: int = 0
+    # How the user wants pages to look; no answer of the API depends on it.
+    theme: str = ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,7 +91,7 @@ def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = 
         no_new_since=row.caller_no_new_since,
         is_staff=is_staff,
     )
-    return Caller(viewer, row.caller_version or 0, row.caller_preferences or 0)
+    return Caller(viewer, row.caller_version or 0, row.caller_preferences or 0, row.caller_theme or "")
 
 
 def _user(pk: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from catalog.models import AIModel
@@ -43,13 +42,3 @@ class Card(NamedTuple):
             model.created_at.timestamp(),
             variant.base if variant else "",
         )
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Each word that a filter may name, as `kind:word`."""
-        return _words(self.facets)
-
-
-@lru_cache(maxsize=20_000)
-def _words(facets: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for line in facets.split("\n") if line))

@@ -89,6 +89,8 @@ class RenderedCatalog:
     left_out: frozenset[int] = frozenset()
     # The last changes, the newest at the end.
     steps: tuple[Step, ...] = ()
+    # Order of the pages -> every key in it, where it was asked for.
+    orders: dict[str, list[int]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def pk_of(self) -> dict[str, int]:

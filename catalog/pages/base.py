@@ -52,7 +52,8 @@ class Page(View):
         return snapshot.view(self.caller, lambda: caller_of(self.request.user))
 
     def show(self, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-        return render(self.request, template, {"section": self.section, **context}, status=status)
+        known = {"section": self.section, "theme": self.caller.theme or "system"}
+        return render(self.request, template, {**known, **context}, status=status)
 
     def back(self, default: str) -> HttpResponse:
         """To the page that the form was sent from."""

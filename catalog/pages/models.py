@@ -14,7 +14,7 @@ from catalog import extensions
 from catalog.api.snapshot import AVAILABLE, ENABLED
 from catalog.pages import words
 from catalog.pages.base import Page
-from catalog.pages.finding import MOST_OPTIONS, ORDERS, Found, Head, Query, find
+from catalog.pages.finding import MOST_OPTIONS, ORDERS, Found, Query, find
 from catalog.validation.variants import variant_of
 
 _LABELS = {
@@ -68,7 +68,9 @@ class ModelsPage(Page):
             {
                 "found": found,
                 "query": query,
-                "rows": [self._row(head) for head in found.shown],
+                "rows": [
+                    {**self._item(pk), "variants": [*map(self._item, found.variants.get(pk, ()))]} for pk in found.shown
+                ],
                 "choices": [_choice(found, name, names) for name in _LABELS],
                 "capabilities": _options(found, "capability", query.capability, {}),
                 "chips": _chips(query, names),
@@ -83,11 +85,6 @@ class ModelsPage(Page):
         # For the script, which sends every field of the form: the address without those that are empty.
         response["HX-Replace-Url"] = f"{request.path}{query.address}"
         return response
-
-    def _row(self, head: Head) -> dict[str, Any]:
-        row = self._item(head.pk)
-        row["variants"] = [self._item(pk) for pk in head.variants]
-        return row
 
     def _item(self, pk: int) -> dict[str, Any]:
         rendered_model, mark = self.catalog.rendered.by_pk[pk], self.catalog.visibility.mark_of[pk]

@@ -67,7 +67,7 @@ def test_the_list_costs_the_same_for_many_keys(visit, alice, make_key, keys, dja
         make_key(alice, allow=[f"acme/{number}"], per_minute=5)
     browser = visit(alice)
     browser.get("/me/keys")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(6):
         browser.get("/me/keys")
 
 
