@@ -45,8 +45,8 @@ def _name(kind: str) -> str:
     names = {"prompt": "Input per million", "completion": "Output per million"}
     if kind in names:
         return names[kind]
-    found = label(kind)
-    return found[:1].upper() + found[1:] + ("" if kind in BY_TOKEN else " each")
+    found = label(kind) if kind in BY_TOKEN else f"per {label(kind)}"
+    return found[:1].upper() + found[1:]
 
 
 # Field of an item -> its label on the pages, in their order.

@@ -15,6 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from apikeys.models import ApiKey
@@ -133,6 +134,14 @@ def test_a_switch_in_the_row_is_used_by_keyboard_and_keeps_the_focus(sign_in, al
     expect(button).to_be_focused()
     assert not ModelPreference.objects.get(user=alice, model__model_id="acme/large").is_enabled
     expect(page).to_have_url(re.compile(r"/models\?q=large$"))
+
+
+def test_who_was_signed_out_meanwhile_is_led_to_the_page_that_signs_in(sign_in, alice, world):
+    page = sign_in(alice, "/models")
+    Session.objects.all().delete()
+    page.click("[id='switch-acme/large']")
+    page.wait_for_url("**/accounts/login?next=/me/models")
+    assert not ModelPreference.objects.exists()
 
 
 def test_what_is_picked_to_compare_outlasts_another_search(sign_in, alice, world):

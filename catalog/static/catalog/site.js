@@ -77,15 +77,30 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// What was folded open or shut stays so while the list is fetched anew.
+// Filters are folded on a narrow screen, and stay as they are while the list is fetched anew.
 const narrow = matchMedia("(max-width: 60rem)");
-let folds = new Map();
-document.addEventListener("htmx:beforeSwap", () => {
-  folds = new Map([...document.querySelectorAll("#found details[id]")].map((fold) => [fold.id, fold.open]));
-});
-document.addEventListener("htmx:afterSettle", () => {
+let areOpen = !narrow.matches;
+function foldFilters() {
   const filters = document.getElementById("filters");
-  if (filters && folds.has("filters")) filters.open = folds.get("filters");
+  if (filters) filters.open = areOpen;
+}
+narrow.addEventListener("change", () => {
+  areOpen = !narrow.matches;
+  foldFilters();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target } = event.detail;
+  const filters = document.getElementById("filters");
+  if (filters) areOpen = filters.open;
+  // Such as the page to sign in, where a session has ended: the whole of it, not nothing in place of the list.
+  if (xhr.status < 400 && !xhr.responseText.includes(`id="${target.id}"`)) {
+    event.preventDefault();
+    location.assign(xhr.responseURL);
+  }
+});
+document.addEventListener("htmx:responseError", () => location.reload());
+document.addEventListener("htmx:afterSettle", () => {
+  foldFilters();
   addCopyButtons(document);
   showPicks();
 });
@@ -96,6 +111,5 @@ document.addEventListener("DOMContentLoaded", () => {
     picked.set(tick.value, tick.getAttribute("aria-label").replace(/^Compare /, ""));
   }
   showPicks();
-  const filters = document.getElementById("filters");
-  if (filters && narrow.matches) filters.open = false;
+  foldFilters();
 });
