@@ -54,7 +54,7 @@ _NAMES = tuple(
         ),
         (
             TRANSCRIPTION,
-            r"whisper|transcri(?!pt-)|^scribe_v|sensevoice|wav2vec|(?<![a-z])(?:parakeet|asr|paraformer)(?![a-z])"
+            r"whisper|transcri(?!pt-)|^scribe_v|sensevoice|wav2vec|(?<![a-z])(?:parakeet|asr|paraformer|moonshine)(?![a-z])"
             r"|^canary-(?:[0-9.]+[bm]|qwen)(?![a-z])",
         ),
         (
@@ -73,7 +73,7 @@ _NAMES = tuple(
             IMAGE_GENERATION,
             r"(?<![a-z])(?:image|t2i)(?![a-z])"
             r"|^(?:dall-?e|imagen|flux|stable-diffusion|sdxl|sd-turbo|midjourney|recraft|ideogram)(?![a-z])"
-            r"|(?<![a-z])(?:kolors|hidream|seedream|pixart|kandinsky|nano-banana)(?![a-z])|nova-canvas|(?:^|\.)sd3(?![a-z])",
+            r"|(?<![a-z])(?:cogview|kolors|hidream|seedream|pixart|kandinsky|nano-banana)(?![a-z])|nova-canvas|(?:^|\.)sd3(?![a-z])",
         ),
         # They read scanned pages, answer from given texts, tell when a speaker has ended, enlarge pictures.
         (OTHER, r"^(?:mistral-ocr|aqa|smart-turn|real-?esrgan)(?![a-z])|upscaler"),

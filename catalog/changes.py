@@ -73,16 +73,21 @@ def shown_to(viewer: Viewer) -> QuerySet[FieldChange]:
     """The changes of what the viewer sees now, in order."""
     visible = AIModel.objects.visible_to(viewer).values("pk")
     changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=FIELDS)
-    return changes.select_related("model").order_by("version", "pk")
+    # Of a model its id alone: the rest of its row is wide.
+    wanted = ("version", "changed_at", "field", "old", "new", "source", "actor", "model__model_id")
+    return changes.select_related("model").only(*wanted).order_by("version", "pk")
 
 
-def after(changes: QuerySet[FieldChange], cursor: Cursor | None) -> QuerySet[FieldChange]:
-    """Raises Gone."""
-    if cursor is None:
-        return changes
-    pruned = CatalogVersion.objects.values_list("pruned", flat=True).first() or 0
-    if cursor.version < pruned:
+def place(text: str | None) -> Cursor:
+    """Where to go on: at the cursor that was sent, or from where on history is whole. Raises ValueError, Gone."""
+    begin = Cursor(CatalogVersion.objects.values_list("pruned", flat=True).first() or 0)
+    cursor = begin if text is None else Cursor.read(text)
+    if cursor.version < begin.version:
         raise Gone
+    return cursor
+
+
+def after(changes: QuerySet[FieldChange], cursor: Cursor) -> QuerySet[FieldChange]:
     return changes.filter(Q(version__gt=cursor.version) | Q(version=cursor.version, pk__gt=cursor.key))
 
 

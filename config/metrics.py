@@ -12,6 +12,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -66,11 +67,14 @@ class DatabaseCollector(Collector):
         yield GaugeMetricFamily("modeldex_database_up", "Whether the database answered this scrape.", value=answers)
 
 
+@csrf_exempt
 def metrics(request: HttpRequest) -> HttpResponse:
     """404 where there is no token or another one is sent: nobody learns that there is anything."""
     sent = request.headers.get("Authorization", "")
-    if not settings.METRICS_TOKEN or not hmac.compare_digest(
-        sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()
+    if (
+        request.method not in ("GET", "HEAD")
+        or not settings.METRICS_TOKEN
+        or not hmac.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
     ):
         return errors.answer(request, 404)
     told = CollectorRegistry()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.changes import Cursor
@@ -180,7 +181,7 @@ def test_a_page_costs_a_bounded_number_of_statements(ask, make_model, change, dj
     models = [make_model(f"acme/{n}", alias_of="acme/0" if n else "") for n in range(30)]
     for model in models:
         change(model, "alias_of", "", "acme/0")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(ask(limit=30)["items"]) == 30
 
 
@@ -202,10 +203,31 @@ def test_a_cursor_from_before_what_was_pruned_is_410(ask, make_model, change):
     change(model, "name", "c", "d")
     FieldChange.objects.exclude(new="d").update(changed_at=timezone.now() - timedelta(days=800))
     second = str(Cursor.of(FieldChange.objects.get(new="c")))
+    change(make_model("acme/old"), "name", "", "the last of its field")
+    FieldChange.objects.filter(subject="acme/old").update(changed_at=timezone.now() - timedelta(days=800), version=1)
     call_command("prune")
     assert ask(status=410, since=first)["code"] == "cursor_gone"
     assert [item["new"] for item in ask(since=second)["items"]] == ["d"]
-    assert [item["new"] for item in ask()["items"]] == ["d"]
+    begun = ask(limit=1)
+    assert [item["new"] for item in begun["items"]] == ["d"]
+    assert ask(since=begun["next"])["items"] == []
+    assert ask(since=ask(model_id="acme/none")["next"])["items"] == begun["items"]
+
+
+def test_a_page_that_was_asked_before_reads_no_history_and_what_is_mine_has_no_tag(
+    api, alice, make_key, make_model, change
+):
+    model = make_model("acme/x")
+    change(model, "name", "a", "b")
+    caller = api.with_key(make_key(alice, last_used_at=timezone.now()).token)
+    first = caller.get("/api/changes", {"limit": 500}).content
+    with CaptureQueriesContext(connection) as asked:
+        assert caller.get("/api/changes", {"limit": 500}).content == first
+    assert not [query for query in asked if "fieldchange" in query["sql"]]
+    mine = caller.get("/api/changes", {"mine": "true"})
+    assert (mine.json()["items"], "ETag" in mine.headers) == ([], False)
+    make_key(alice, allow=["acme/x"])
+    assert len(caller.get("/api/changes", {"mine": "true"}).json()["items"]) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import requests
+from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,6 +30,11 @@ def test_without_the_token_there_is_no_such_address(api, settings, header):
     settings.METRICS_TOKEN = TOKEN
     sent = {} if header is None else {"HTTP_AUTHORIZATION": header}
     assert api.get("/metrics", **sent).status_code == 404
+
+
+def test_a_write_is_answered_as_at_no_address(api, settings):
+    settings.METRICS_TOKEN = TOKEN
+    assert Client(enforce_csrf_checks=True).post("/metrics").status_code == 404
 
 
 @pytest.mark.parametrize("header", ["Bearer ", "Bearer"])

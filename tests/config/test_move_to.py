@@ -127,6 +127,8 @@ def test_a_difference_is_found(filled, move, sqlite_target):
         ("", "Write the address as"),
         ("nonsense", "Write the address as"),
         ("mysql://x/y", "Write the address as"),
+        ("sqlite://:memory:", "Write the address as"),
+        ("sqlite:///", "Write the address as"),
         ("postgresql://nobody:secret-word@127.0.0.1:9/none", "The other database cannot be used"),
     ],
 )

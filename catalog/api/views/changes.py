@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from catalog.api.direct import DirectMixin
 from catalog.api.examples import CHANGES, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers.changes import ChangeSerializer, ChangesSerializer
+from catalog.api.snapshot import snapshot
 from catalog.changes import Cursor
 from catalog.models import FieldChange
 from catalog.validation import moments
@@ -40,7 +42,7 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
         operation_id="changes_list",
         summary="What changed, in the order in which it was committed",
         description="Complete and resumable: send `next` of an answer as `since` of the following call, also when "
-        "`items` is empty. Without `since` it begins with the oldest change that is kept. A cursor from before what is "
+        "`items` is empty. Without `since` it begins where what is kept is whole. A cursor from before what is "
         "kept is 410: begin anew. Only changes of models that the caller sees now.",
         tags=["models"],
         parameters=[
@@ -70,10 +72,14 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             rows = list(found[:limit])
             values = changes.values_for(rows, self.viewer)
             items = [_CHANGE.to_representation(row) | values(row) for row in rows]
-            last = Cursor.of(rows[-1]) if rows else since or Cursor()
-            return orjson.dumps({"items": items, "next": str(last)})
+            return orjson.dumps({"items": items, "next": str(Cursor.of(rows[-1]) if rows else since)})
 
-        return self.conditional(etag(self.caller.fingerprint), page)
+        if "mine" in sent:
+            # What is mine depends on more than a tag of the caller names, such as the lists of other keys.
+            return HttpResponse(page(), content_type="application/json")
+        fingerprint = self.caller.fingerprint
+        name = f"changes {since} " + sha256(request.META["QUERY_STRING"].encode()).hexdigest()
+        return self.conditional(etag(fingerprint), lambda: snapshot.stored(name, fingerprint, page))
 
     def _filtered(self, rows: QuerySet[FieldChange]) -> QuerySet[FieldChange]:
         """Raises ValidationError."""
@@ -112,9 +118,9 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             raise ValidationError({"limit": [f"A whole number from 1 to {MOST}."]})
         return int(text)
 
-    def _cursor(self, text: str | None) -> Cursor | None:
+    def _cursor(self, text: str | None) -> Cursor:
         try:
-            return None if text is None else Cursor.read(text)
+            return changes.place(text)
         except ValueError as error:
             raise ValidationError({"since": [str(error)]}) from error
 

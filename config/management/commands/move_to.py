@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
 def _connect(url: str) -> None:
     found = env.database_of(url)
-    if found is None:
+    if found is None or found["NAME"] == ":memory:":
         raise CommandError("Write the address as postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH.")
     here = connections["default"].settings_dict
     if all(str(found.get(name, "")) == str(here.get(name, "")) for name in ("NAME", "HOST", "PORT")):
