@@ -12,6 +12,7 @@ from catalog.api.views.explain import ExplanationViewSet
 from catalog.api.views.images import ModelImageViewSet
 from catalog.api.views.list import ModelListViewSet, TagViewSet
 from catalog.dialects import registry
+from catalog.pages.changes import ChangesFeed, ChangesPage
 from catalog.pages.compare import ComparePage
 from catalog.pages.model import ModelPage
 from catalog.pages.models import ModelsPage
@@ -19,6 +20,8 @@ from catalog.pages.models import ModelsPage
 urlpatterns: list[URLPattern | URLResolver] = [
     path("models", ModelsPage.as_view(), name="models-page"),
     path("models/<path:model_id>", ModelPage.as_view(), name="model-page"),
+    path("changes", ChangesPage.as_view(), name="changes-page"),
+    path("changes.atom", ChangesFeed.as_view(), name="changes-feed"),
     path("compare", ComparePage.as_view(), name="compare"),
     *registry.routes,
     path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),

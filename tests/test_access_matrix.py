@@ -73,6 +73,8 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "models/<path:model_id>", "models/acme/large", None, UNASKED),
     ("GET", "models/<path:model_id>", "models/acme/secret", None, (404,) * 8),
     ("GET", "compare", "", None, UNASKED),
+    ("GET", "changes", "", None, UNASKED),
+    ("GET", "changes.atom", "", None, UNASKED),
     ("GET", "me/models", "", None, PAGE),
     ("POST", "me/models", "", None, FORM_DONE),
     ("GET", "me/models/new", "", None, PAGE),

@@ -123,11 +123,11 @@ def chart(found: list[Step]) -> Chart | None:
 def sentences(model: AIModel, providers: Mapping[str, str]) -> list[Sentence]:
     """The newest first; the first that is known of it at the end."""
     rows = FieldChange.objects.filter(model=model, offered_by="", field__in=TOLD).order_by("-id")[:MOST_TOLD]
-    found = [Sentence(row.changed_at, _sentence(row), _by(row, providers)) for row in rows]
+    found = [Sentence(row.changed_at, sentence(row), _by(row, providers)) for row in rows]
     return [*found, Sentence(model.created_at, "It came into the catalog.", "")]
 
 
-def _sentence(row: FieldChange) -> str:
+def sentence(row: FieldChange) -> str:
     if row.field == "is_available":
         return "It is offered again." if row.new else "It is no longer offered."
     label = TOLD[row.field]
@@ -140,6 +140,13 @@ def _sentence(row: FieldChange) -> str:
         said = {True: "yes", False: "no"}
         return f"{label}: {said.get(row.new, 'unknown')} (it was {said.get(row.old, 'unknown')})."
     return f"{label}: {short(row.new, 80)} (it was {short(row.old, 80)})."
+
+
+def price_change(name: str, before: Decimal | None, after: Decimal | None) -> str:
+    """A price per million tokens that changed, without the full stop."""
+    old, new = ("unknown" if amount is None else dollars(amount) for amount in (before, after))
+    by = words.share(before, after) if before and after is not None else ""
+    return f"{name} per million: {new}, it was {old}" + (f" ({by})" if by else "")
 
 
 def _by(row: FieldChange, providers: Mapping[str, str]) -> str:

@@ -85,6 +85,7 @@ PAGES = {
     "hostile": f"/models/{LONG}",
     "compare": f"/compare?id=acme/large&id=acme/small&id=mine&id={LONG}",
     "compare-none": "/compare",
+    "changes": "/changes",
     "mine": "/me/models",
     "editor": "/me/models/mine",
     "new-model": "/me/models/new",

@@ -1,0 +1,140 @@
+"""/changes: what changed of the models that the reader sees, by day and by who changed it, the weightiest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.feedgenerator import Atom1Feed
+
+from catalog import changes, extensions
+from catalog.changes import Cursor
+from catalog.models import FieldChange
+from catalog.pages import past
+from catalog.pages.base import Page
+from catalog.pricing import Tariff
+
+MOST = 200
+# Of one act, before the rest is folded.
+SHOWN = 12
+FIELDS = {*past.TOLD, "created", "pricing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    at: datetime
+    model_id: str
+    text: str
+    # What is gone or dearer touches people more than a word of a description.
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What one sync, or people, changed on one day."""
+
+    by: str
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def shown(self) -> list[Line]:
+        return self.lines[:SHOWN]
+
+    @property
+    def folded(self) -> list[Line]:
+        return self.lines[SHOWN:]
+
+
+class ChangesPage(Page):
+    public = True
+    section = "changes"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        rows, is_mine = self.rows(), self.is_mine
+        older = str(Cursor.of(rows[-1])) if len(rows) == MOST else ""
+        by_day: dict[date, list[FieldChange]] = {}
+        for row in rows:
+            by_day.setdefault(row.changed_at.date(), []).append(row)
+        days = [(day, _acts(by_day[day])) for day in sorted(by_day, reverse=True)]
+        return self.show("models/changes.html", {"days": days, "is_mine": is_mine, "older": older})
+
+    @property
+    def is_mine(self) -> bool:
+        return self.request.GET.get("mine") == "true" and self.caller.viewer.user_id is not None
+
+    def rows(self) -> list[FieldChange]:
+        """The newest first; an address that somebody has mistyped shows the newest."""
+        found = changes.shown_to(self.caller.viewer).filter(field__in=FIELDS).order_by("-version", "-pk")
+        if self.is_mine:
+            found = found.filter(changes.of_interest_to(self.caller.viewer.user_id or 0))
+        try:
+            before = Cursor.read(self.request.GET.get("before", ""))
+        except ValueError:
+            return list(found[:MOST])
+        return list(found.filter(Q(version__lt=before.version) | Q(version=before.version, pk__lt=before.key))[:MOST])
+
+
+class ChangesFeed(ChangesPage):
+    """The same as an Atom feed, for whoever is signed in."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        page = self.origin + reverse("changes-page")
+        feed = Atom1Feed("Modeldex: what changed", page, "Changes of the models that you see.", feed_url=f"{page}.atom")
+        for row in self.rows()[:50]:
+            line = _line(row)
+            feed.add_item(
+                f"{line.model_id}: {line.text}",
+                self.origin + reverse("model-page", args=[line.model_id]),
+                "",
+                unique_id=f"{page}#{Cursor.of(row)}",
+                pubdate=row.changed_at,
+                updateddate=row.changed_at,
+            )
+        return HttpResponse(feed.writeString("utf-8"), content_type=Atom1Feed.content_type)
+
+
+def _acts(rows: Iterable[FieldChange]) -> list[Act]:
+    """In the order in which their last changes were made."""
+    providers = dict(extensions.provider_names())
+    acts: dict[str, Act] = {}
+    for row in rows:
+        by = _by(row, providers)
+        acts.setdefault(by, Act(by)).lines.append(_line(row))
+    for act in acts.values():
+        act.lines.sort(key=lambda line: line.weight)
+    return list(acts.values())
+
+
+def _by(row: FieldChange, providers: Mapping[str, str]) -> str:
+    slug = changes.provider_of(row)
+    if slug is not None:
+        return f"As {providers.get(slug, slug)} lists it"
+    return "From the curated list" if row.source == FieldChange.Source.CURATED else "By your staff"
+
+
+def _line(row: FieldChange) -> Line:
+    model: Any = row.model
+    kind = changes.kind_of(row)
+    if row.field == "pricing":
+        text, is_dearer = _price(row)
+        return Line(row.changed_at, model.model_id, text, 1 if is_dearer else 4)
+    text = "It is new." if kind == "added" else past.sentence(row)
+    weight = {"retired": 0, "returned": 2, "added": 3}.get(kind, 5)
+    return Line(row.changed_at, model.model_id, text, weight)
+
+
+def _price(row: FieldChange) -> tuple[str, bool]:
+    """The sentence, and whether it costs more than before."""
+    old, new = (Tariff(value if isinstance(value, dict) else {}) for value in (row.old, row.new))
+    parts, is_dearer = [], False
+    for kind, name in (("prompt", "Input"), ("completion", "Output")):
+        before, after = old.per_million(kind), new.per_million(kind)
+        if before != after:
+            parts.append(past.price_change(name, before, after))
+            is_dearer |= before is not None and after is not None and after > before
+    return (". ".join(parts) or "Another price changed") + ".", is_dearer
