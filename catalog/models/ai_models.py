@@ -372,7 +372,7 @@ class AIModel(models.Model):
         if fields is not None:
             inherited = INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
             kwargs["update_fields"] = {*fields, *inherited, *DERIVED_FIELDS}
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
             if not is_new:
                 derived.refresh_dependents(AIModel, [self.pk])

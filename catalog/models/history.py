@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Subquery
 from django.utils import timezone
 
 from catalog.db.fields import ExactCharField, StoredJSON
@@ -17,11 +18,12 @@ from catalog.versions import CatalogVersion
 class FieldChangeManager(models.Manager["FieldChange"]):
     def bulk_create(self, objs: Iterable[FieldChange], *args: Any, **options: Any) -> list[FieldChange]:
         """Writes the rows under the version of the catalog that the caller's transaction makes."""
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             # Its row stays locked until the transaction is over, so versions are committed in their order.
             CatalogVersion.objects.bump([])
-            rows, version = list(objs), CatalogVersion.objects.current()
+            rows, version = list(objs), Subquery(CatalogVersion.objects.values("number")[:1])
             for row in rows:
+                # Read within the statement that writes the row.
                 row.version = version
             return super().bulk_create(rows, *args, **options)
 
