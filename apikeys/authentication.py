@@ -1,4 +1,7 @@
-"""`Authorization: Bearer <api key>`, or the header of the protocol that is spoken: no cookie or parameter is a key."""
+"""`Authorization: Bearer <api key>`, or the header of the protocol that is spoken: no cookie or parameter is a key.
+
+An export's token stands in its address, and opens nothing but exports.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 
 from apikeys import limits, tokens, usage
-from apikeys.models import ApiKey, Scope
+from apikeys.models import ApiKey, ExportToken, Scope
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import callers
 from catalog.access.callers import Caller
@@ -135,23 +138,58 @@ def identified(token: tokens.Token) -> Credential:
     return _usable(_credential(key), token)
 
 
-def _credential(key: Any) -> Credential:
-    caller = callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+def _credential(key: Any, row: Any = None) -> Credential:
+    """The credential of a key; `row` is what was read with the caller's columns, where that is not the key."""
+    caller = callers.from_row(row or key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
     return Credential(key, caller, scopes_of(key))
 
 
+def _opened_export(export_id: str, *digests: str) -> QuerySet[ExportToken]:
+    exports = ExportToken.objects.filter(token_hash__in=digests, export_id=export_id)
+    return exports.select_related("key__user", "key__made_with").annotate(**callers.columns("key__user__"))
+
+
+_OPENED_EXPORT = CompiledQuery(_opened_export)
+
+
+def credential_of_export(request: HttpRequest, text: str) -> Credential | None:
+    """What the token in an export's address opens now; None where it, its key or their owner has ended.
+
+    A request with it counts against the key's limits. Raises NotFound for what never was a token, Throttled, NotNow.
+    """
+    token = tokens.parse(text, tokens.EXPORT_PREFIX)
+    export = _OPENED_EXPORT.first(*_values(token)) if token else None
+    if export is None:
+        raise NotFound("No such address.")
+    if export.revoked_at is not None:
+        return None
+    try:
+        credential = _alive(_credential(export.key, export))
+    except AuthenticationFailed:
+        return None
+    counted = _counted(request, credential)
+    usage.note(export)
+    return counted
+
+
 def _usable(credential: Credential, token: tokens.Token) -> Credential:
+    """The credential, if the key works at this moment with this secret. Raises AuthenticationFailed."""
+    key = credential.key
+    is_previous = key.secret_hash not in token.digests().values()
+    if is_previous and (key.previous_until is None or key.previous_until <= timezone.now()):
+        raise refused()
+    return replace(_alive(credential), is_previous=is_previous)
+
+
+def _alive(credential: Credential) -> Credential:
     """The credential, if the key works at this moment. Raises AuthenticationFailed."""
     key, now = credential.key, timezone.now()
-    is_previous = key.secret_hash not in token.digests().values()
-    if is_previous and (key.previous_until is None or key.previous_until <= now):
-        raise refused()
     chain = [key, key.made_with] if key.made_with else [key]
     if not key.user.is_active or any(not link.is_active or link.revoked_at for link in chain):
         raise refused()
     if any(link.has_expired(now) for link in chain):
         raise AuthenticationFailed("The API key has expired.", code="key_expired")
-    return replace(credential, is_previous=is_previous)
+    return credential
 
 
 def _counted(request: Any, credential: Credential) -> Credential:

@@ -80,7 +80,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     """A new key of `user`. Raises ValidationError by field, or Forbidden where the actor's key may not."""
     if actor.key is not None and actor.key.made_with_id is not None:
         raise Forbidden("A key that was made with a key makes none itself.")
-    _refuse_previous(actor)
+    refuse_previous(actor)
     _refuse_unknown_models(policy, None, actor.sight)
     token = tokens.make()
     key = ApiKey(
@@ -96,7 +96,7 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
     _assign(key, values, policy)
     with transaction.atomic():
         if actor.key is not None:
-            _locked(actor)
+            locked(actor)
         differences = {"user": [None, user.pk], **_differences(None, key)}
         _validate(key, actor, differences)
         key.save(force_insert=True)
@@ -127,7 +127,7 @@ def change(
     actor's key would widen itself, or an owner would switch on what staff switched off.
     """
     with transaction.atomic():
-        row = _locked(actor, key)
+        row = locked(actor, key)
         before = _facts(row)
         present = KeyPolicy.of(row)
         allowed = policy_of(row) if row.is_alive(timezone.now()) else None
@@ -156,10 +156,10 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
         raise ValidationError({"overlap_seconds": f"A whole number from 0 to {MAX_OVERLAP}."})
-    _refuse_previous(actor)
+    refuse_previous(actor)
     now = timezone.now()
     with transaction.atomic():
-        row = _locked(actor, key)
+        row = locked(actor, key)
         if row.secret_hash != key.secret_hash:
             raise Conflict("The key was rotated meanwhile. Read it again.", "rotated_meanwhile")
         if overlap_seconds and row.previous_until is not None and row.previous_until > now:
@@ -190,7 +190,7 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
 def revoke(key: ApiKey, actor: Actor) -> bool:
     """Ends the key for ever; its row and its past stay. False where it was revoked already."""
     with transaction.atomic():
-        row = _locked(actor, key, revoked_too=True)
+        row = locked(actor, key, revoked_too=True)
         if row.revoked_at is not None:
             return False
         row.revoked_at = timezone.now()
@@ -208,7 +208,7 @@ def erase(key: ApiKey, actor: Actor) -> None:
         key.delete()
 
 
-def _refuse_previous(actor: Actor) -> None:
+def refuse_previous(actor: Actor) -> None:
     """A secret in its last hours gives no other one: that would outlive it."""
     if actor.is_previous:
         raise Forbidden("The key has a newer secret; use that one for this.")
@@ -223,7 +223,7 @@ def _assign(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy) -> None:
     key.mode, key.patterns = policy.mode, list(policy.patterns)
 
 
-def _locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = False) -> ApiKey:
+def locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = False) -> ApiKey:
     """The row of `key` (else of the actor's own key), locked, after reading again whether the actor's key is valid."""
     keys = [one for one in (key, actor.key) if one is not None]
     found = ApiKey.objects.filter(pk__in={one.pk for one in keys}).order_by("pk").select_for_update(no_key=True)
@@ -243,7 +243,7 @@ def policy_of(key: ApiKey) -> Conjunction:
     return Conjunction(tuple(KeyPolicy.of(link) for link in (key.made_with, key) if link is not None))
 
 
-def _beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Conjunction | None) -> dict[str, str]:
+def beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Conjunction | None) -> dict[str, str]:
     """What the change (field -> before and after) would give beyond the rights of the staff who make it, by field.
 
     `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
@@ -275,14 +275,14 @@ def _validate(
     exclude: Iterable[str] = (),
     allowed: Conjunction | None = None,
 ) -> None:
-    errors: dict[str, Any] = dict(_beyond(key, actor, changed, allowed))
+    errors: dict[str, Any] = dict(beyond(key, actor, changed, allowed))
     if "scopes" in changed:
         if unknown := sorted(set(key.scopes) - set(Scope.values)):
             errors["scopes"] = f"There is no scope {unknown[0]!r:.60}; there are {', '.join(Scope.values)}."
         elif not key.scopes:
             errors["scopes"] = "A key has at least one scope."
-        elif beyond := sorted(set(key.scopes) - actor.scopes):
-            errors["scopes"] = f"The key in use has no scope {beyond[0]}, so it can give none."
+        elif wider := sorted(set(key.scopes) - actor.scopes):
+            errors["scopes"] = f"The key in use has no scope {wider[0]}, so it can give none."
         elif key.made_with_id is not None and Scope.KEYS_WRITE in key.scopes:
             errors["scopes"] = f"A key that was made with a key has no scope {Scope.KEYS_WRITE}."
     if "expires_at" in changed and key.has_expired(timezone.now()):

@@ -117,6 +117,37 @@ class ApiKey(models.Model):
         return self.per_minute is not None or self.per_day is not None
 
 
+class ExportTokenQuerySet(models.QuerySet["ExportToken"]):
+    def unrevoked(self) -> ExportTokenQuerySet:
+        """Those that are not revoked by themselves; the rows of revoked ones stay, for whoever still asks with one."""
+        return self.filter(revoked_at=None)
+
+
+class ExportToken(models.Model):
+    """What opens the exports of one key, in their address: for clients that send no header. It only reads."""
+
+    export_id = ExactCharField(max_length=32, unique=True, editable=False)
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="exports", verbose_name="API key")
+    name = models.CharField(max_length=128, validators=[validate_line])
+    hint = models.CharField(max_length=32, editable=False, help_text="Prefix and last four characters.")
+    token_hash = models.CharField(max_length=128, editable=False)
+    pepper_id = models.CharField(max_length=64, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ExportTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"
+
+
 class RequestCount(models.Model):
     """How many requests a limited key has made in its running minute and day.
 

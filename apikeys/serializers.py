@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from apikeys.authentication import Credential
 from apikeys.keys import MAX_OVERLAP
-from apikeys.models import ApiKey, Scope
+from apikeys.models import ApiKey, ExportToken, Scope
 from catalog.api.fields import BoundedList, StrictSerializer, Switch, Text, Whole
 from catalog.validation import moments
 from catalog.validation.values import MAX_INTEGER, validate_line
@@ -123,6 +123,35 @@ class NewKeySerializer(KeySerializer):
 
     class Meta(KeySerializer.Meta):
         fields = [*KeySerializer.Meta.fields, "key"]
+        read_only_fields = fields
+
+
+class ExportTokenWriteSerializer(StrictSerializer):
+    name = Text(
+        max_length=128, trim_whitespace=True, validators=[validate_line], help_text="Which tool the token is for."
+    )
+
+
+class ExportTokenSerializer(serializers.ModelSerializer):
+    """An export token of a key, without its text."""
+
+    id = serializers.CharField(source="export_id")
+
+    class Meta:
+        model = ExportToken
+        fields = ["id", "name", "hint", "created_at", "last_used_at"]
+        read_only_fields = fields
+
+
+class NewExportTokenSerializer(ExportTokenSerializer):
+    """An export token with its text, this once."""
+
+    token = serializers.CharField(
+        help_text="What stands in the address: /export/{token}/api.json. It is not stored and never shown again."
+    )
+
+    class Meta(ExportTokenSerializer.Meta):
+        fields = [*ExportTokenSerializer.Meta.fields, "token"]
         read_only_fields = fields
 
 

@@ -1,6 +1,6 @@
-"""The text of an API key: how it is made, checked without the database, and hashed for it.
+"""The text of an API key or of an export token: how it is made, checked without the database, and hashed for it.
 
-    mdx_ + key id (12) + secret (43, of 256 random bits) + checksum (6), all in letters and digits
+    mdx_ or mde_ + id (12) + secret (43, of 256 random bits) + checksum (6), all in letters and digits
 
 The widths are fixed, so no separator is needed and a double click selects the whole key.
 """
@@ -17,6 +17,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "mdx_"
+# Of what stands in the address of an export. It opens nothing else, nor a key an export.
+EXPORT_PREFIX = "mde_"
 ID_LENGTH = 12
 SECRET_BITS = 256
 SECRET_LENGTH = 43
@@ -24,7 +26,9 @@ CHECKSUM_LENGTH = 6
 
 _MARK = "#"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_SHAPE = re.compile(PREFIX + f"[0-9A-Za-z]{{{ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII)
+_SHAPE = re.compile(
+    f"(?:{PREFIX}|{EXPORT_PREFIX})[0-9A-Za-z]{{{ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,15 @@ class Token:
         return {pepper_id: self.digest(pepper_id) for pepper_id in _peppers()}
 
 
-def make(key_id: str | None = None) -> Token:
-    """A new key, or a new secret for the key of this id."""
-    body = PREFIX + (key_id or _random(ID_LENGTH)) + _encoded(secrets.randbits(SECRET_BITS), SECRET_LENGTH)
-    return parse(body + _checksum(body)) or _impossible()
+def make(key_id: str | None = None, prefix: str = PREFIX) -> Token:
+    """A new key, or a new secret for the key of this id; with its prefix a new export token."""
+    body = prefix + (key_id or _random(ID_LENGTH)) + _encoded(secrets.randbits(SECRET_BITS), SECRET_LENGTH)
+    return parse(body + _checksum(body), prefix) or _impossible()
 
 
-def parse(text: str) -> Token | None:
-    """The key that this text is, or None where its form or checksum is wrong."""
-    if not _SHAPE.fullmatch(text):
+def parse(text: str, prefix: str = PREFIX) -> Token | None:
+    """The key, or with its prefix the export token, that this text is; None where its form or checksum is wrong."""
+    if not text.startswith(prefix) or not _SHAPE.fullmatch(text):
         return None
     body, checksum = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
     if not hmac.compare_digest(_checksum(body), checksum):

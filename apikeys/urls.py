@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from apikeys.pages.keys import KeyPage, KeysPage
 from apikeys.pages.new import NewKeyPage
-from apikeys.views import KeyViewSet
+from apikeys.views import ExportTokenViewSet, KeyViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/keys", KeysPage.as_view(), name="my-keys"),
@@ -18,4 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         KeyViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
     path("api/keys/<str:key_id>/rotate", KeyViewSet.as_view({"post": "rotate"})),
+    path("api/keys/<str:key_id>/exports", ExportTokenViewSet.as_view({"get": "list", "post": "create"})),
+    path("api/keys/<str:key_id>/exports/<str:export_id>", ExportTokenViewSet.as_view({"delete": "destroy"})),
 ]

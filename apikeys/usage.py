@@ -1,4 +1,4 @@
-"""When a key was last used: a convenience that must never cost a request."""
+"""When a key or an export token was last used: a convenience that must never cost a request."""
 
 import logging
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from datetime import timedelta
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, ExportToken
 
 EVERY = timedelta(minutes=1)
 # Django asks for a transaction around a lock. One statement needs none, and so no BEGIN and COMMIT of a request.
 _NOTE = (
-    f"UPDATE {ApiKey._meta.db_table} SET last_used_at = %s WHERE id IN (SELECT id FROM {ApiKey._meta.db_table}"  # noqa: S608 - the name is our own
+    "UPDATE {table} SET last_used_at = %s WHERE id IN (SELECT id FROM {table}"
     " WHERE id = %s AND (last_used_at IS NULL OR last_used_at <= %s){lock})"
 )
 
 logger = logging.getLogger(__name__)
 
 
-def note(key: ApiKey) -> None:
+def note(key: ApiKey | ExportToken) -> None:
     """Writes `last_used_at` at most once a minute. Where the row or the database is locked or read-only: not now."""
     now = timezone.now()
     if key.last_used_at is not None and now - key.last_used_at < EVERY:
@@ -30,9 +30,9 @@ def note(key: ApiKey) -> None:
     moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (now, now - EVERY)]
     try:
         with _without_waiting(), connection.cursor() as cursor:
-            cursor.execute(_NOTE.format(lock=lock), [moments[0], key.pk, moments[1]])
+            cursor.execute(_NOTE.format(table=key._meta.db_table, lock=lock), [moments[0], key.pk, moments[1]])
     except DatabaseError as error:
-        logger.info("last_used_at of key %s was not written: %s", key.key_id, type(error).__name__)
+        logger.info("last_used_at of %s %s was not written: %s", key._meta.verbose_name, key.pk, type(error).__name__)
 
 
 @contextmanager

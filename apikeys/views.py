@@ -1,4 +1,4 @@
-"""/api/keys"""
+"""/api/keys, and the export tokens of a key"""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys import keys
+from apikeys import exports, keys
 from apikeys.authentication import Credential
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, ExportToken
 from apikeys.policy import KeyPolicy, chosen
 from apikeys.serializers import (
     CurrentKeySerializer,
+    ExportTokenSerializer,
+    ExportTokenWriteSerializer,
     KeySerializer,
     KeyWriteSerializer,
+    NewExportTokenSerializer,
     NewKeySerializer,
     RotationSerializer,
     current,
@@ -51,42 +54,25 @@ def _example(value: dict[str, Any], status: int) -> OpenApiExample:
     return OpenApiExample("A key", value, response_only=True, status_codes=[str(status)])
 
 
-@extend_schema(tags=["keys"])
-@extend_schema_view(
-    list=extend_schema(
-        operation_id="keys_list",
-        summary="My keys",
-        description="The newest first. With a key: itself and those that were made with it. Revoked keys are gone.",
-        examples=[_example(_SHOWN, 200)],
-        responses={200: KeySerializer(many=True)},
-    ),
-    retrieve=extend_schema(
-        operation_id="keys_retrieve",
-        summary="One of my keys",
-        examples=[_example(_SHOWN, 200)],
-        responses={200: KeySerializer},
-    ),
-)
-class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    """The caller's own keys. A key with the scope keys:write makes keys within itself, and changes those and itself."""
+class OwnKeysMixin(CallerMixin):
+    """The caller's own keys: for a key itself, and those that were made with it."""
 
     refusals = {keys.Forbidden: 403, keys.Conflict: 409}
     scopes = {"GET": "models:read", "POST": "keys:write", "PATCH": "keys:write", "DELETE": "keys:write"}
-    serializer_class = KeySerializer
-    filter_backends = ()
-    queryset = ApiKey.objects.none()
-    lookup_field = "key_id"
+    kwargs: dict[str, Any]
+    action: str
 
     def known_parameters(self) -> frozenset[str]:
         return frozenset({"page", "page_size"} if self.action == "list" else ())
 
-    def get_queryset(self) -> QuerySet[ApiKey]:
+    def own_keys(self) -> QuerySet[ApiKey]:
         credential = self.credential
         own = ApiKey.objects.within(credential.key) if credential else ApiKey.objects.of_user(self.request.user)
         return own.select_related("made_with")
 
-    def get_object(self) -> ApiKey:
-        key = self.get_queryset().filter(key_id=self.kwargs["key_id"]).first()
+    def own_key(self) -> ApiKey:
+        """The key of the address. Raises NotFound."""
+        key = self.own_keys().filter(key_id=self.kwargs["key_id"]).first()
         if key is None:
             raise NotFound("There is no such key.")
         return key
@@ -108,6 +94,37 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
             credential.scopes,
             is_previous=credential.is_previous,
         )
+
+
+@extend_schema(tags=["keys"])
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="keys_list",
+        summary="My keys",
+        description="The newest first. With a key: itself and those that were made with it. Revoked keys are gone.",
+        examples=[_example(_SHOWN, 200)],
+        responses={200: KeySerializer(many=True)},
+    ),
+    retrieve=extend_schema(
+        operation_id="keys_retrieve",
+        summary="One of my keys",
+        examples=[_example(_SHOWN, 200)],
+        responses={200: KeySerializer},
+    ),
+)
+class KeyViewSet(OwnKeysMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """The caller's own keys. A key with the scope keys:write makes keys within itself, and changes those and itself."""
+
+    serializer_class = KeySerializer
+    filter_backends = ()
+    queryset = ApiKey.objects.none()
+    lookup_field = "key_id"
+
+    def get_queryset(self) -> QuerySet[ApiKey]:
+        return self.own_keys()
+
+    def get_object(self) -> ApiKey:
+        return self.own_key()
 
     @extend_schema(
         operation_id="keys_create",
@@ -189,3 +206,65 @@ class KeyViewSet(CallerMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     def _shown_once(issued: keys.Issued, status: int) -> Response:
         shown = {**KeySerializer(issued.key).data, "key": issued.token}
         return Response(shown, status=status, headers={"Cache-Control": "no-store"})
+
+
+_EXPORT = {
+    "id": "8TqLw2VbN4kE",
+    "name": "aider",
+    "hint": "mde_8TqL...p0Xs",
+    "created_at": "2026-11-01T09:00:00Z",
+    "last_used_at": None,
+}
+
+
+@extend_schema(tags=["keys"])
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="keys_exports_list",
+        summary="The export tokens of a key",
+        description="The newest first. Revoked ones are gone.",
+        examples=[_example(_EXPORT, 200)],
+        responses={200: ExportTokenSerializer(many=True)},
+    ),
+)
+class ExportTokenViewSet(OwnKeysMixin, mixins.ListModelMixin, viewsets.GenericViewSet):
+    """The tokens with which clients that send no header read the exports of a key."""
+
+    serializer_class = ExportTokenSerializer
+    filter_backends = ()
+    queryset = ExportToken.objects.none()
+
+    def get_queryset(self) -> QuerySet[ExportToken]:
+        return ExportToken.objects.unrevoked().filter(key=self.own_key())
+
+    @extend_schema(
+        operation_id="keys_exports_create",
+        summary="Make an export token of a key",
+        description="The answer holds the token, this once. It reads the exports of what the key sees and nothing "
+        "else, counts against the key's limits, and ends with the key.",
+        request=ExportTokenWriteSerializer,
+        examples=[
+            OpenApiExample("For one tool", {"name": "aider"}, request_only=True),
+            _example(_EXPORT | {"token": "mde_8TqLw2VbN4kE..."}, 201),
+        ],
+        responses={201: NewExportTokenSerializer, 409: None},
+    )
+    def create(self, request: Request, key_id: str) -> Response:
+        key = self.own_key()
+        sent = self.validated(ExportTokenWriteSerializer(data=request.data))
+        issued = exports.create(key, sent["name"], self.actor)
+        shown = {**ExportTokenSerializer(issued.export).data, "token": issued.token}
+        return Response(shown, status=201, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(
+        operation_id="keys_exports_revoke",
+        summary="Revoke an export token",
+        description="For ever, from the next request on: its exports are then empty.",
+        responses={204: OpenApiResponse(description="Revoked.")},
+    )
+    def destroy(self, request: Request, key_id: str, export_id: str) -> Response:
+        export = self.get_queryset().select_related("key").filter(export_id=export_id).first()
+        if export is None:
+            raise NotFound("There is no such export token.")
+        exports.revoke(export, self.actor)
+        return Response(status=204)

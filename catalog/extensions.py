@@ -27,6 +27,10 @@ caller_of_key: Callable[[str], Any]
 # nothing may be changed; None where it brings none. Raises DRF's exceptions where it is not usable.
 credential_of: Callable[[Any], Any]
 
+# A request and the token in the address of an export -> the same for the key that it belongs to; None where that has
+# ended. Raises DRF's exceptions, NotFound for what never was a token.
+credential_of_export: Callable[[Any, str], Any]
+
 # Two audiences, before and after a change -> (owner, key) of each API key that loses sight of a model.
 keys_losing: Callable[[Any, Any], list[tuple[str, str]]]
 

@@ -356,6 +356,10 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
+# What an export for clients of models.dev tells them to call: the address, none where it is "", and the npm package.
+EXPORT_API_URL = env.base_url("EXPORT_API_URL", "") if env.text("EXPORT_API_URL") else ""
+EXPORT_API_NPM = env.text("EXPORT_API_NPM", "@ai-sdk/openai-compatible")
+
 # The bearer token for /metrics; without one there is no such address.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:

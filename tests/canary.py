@@ -1,6 +1,6 @@
 """Searches every answer and log line of every test for the secrets that the test made.
 
-A key's text may stand in the one answer to the request that made it. Passwords, and the credentials of providers, in
+The text of a key or an export token may stand in the one answer to the request that made it. Passwords, and the credentials of providers, in
 none. A leak fails the test in which it happens.
 """
 
@@ -58,8 +58,8 @@ def sweep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweep]:
     found = Sweep()
     make, make_password, request = tokens.make, base_user.make_password, client.Client.request
 
-    def making(key_id: str | None = None) -> tokens.Token:
-        token = make(key_id)
+    def making(key_id: str | None = None, prefix: str = tokens.PREFIX) -> tokens.Token:
+        token = make(key_id, prefix)
         found.hide(token.text)
         found.just_made.add(token.text)
         return token

@@ -14,7 +14,7 @@ from django.db import connection, connections
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
 
-from apikeys import keys
+from apikeys import exports, keys
 from apikeys.models import ApiKey
 from apikeys.policy import KeyPolicy
 from catalog.editing.history import Author
@@ -197,5 +197,15 @@ def make_key(db: None) -> Callable[..., keys.Issued]:
         ApiKey.objects.filter(pk=issued.key.pk).update(**fields)
         issued.key.refresh_from_db()
         return issued
+
+    return make
+
+
+@pytest.fixture
+def make_export(db: None) -> Callable[..., str]:
+    """`make_export(issued.key)`: the text of a new export token of the key."""
+
+    def make(key: ApiKey, name: str = "an export") -> str:
+        return exports.create(key, name, keys.Actor(Author.person(key.user), is_staff=True)).token
 
     return make

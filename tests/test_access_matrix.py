@@ -16,6 +16,8 @@ from django.db import transaction
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
+from apikeys import tokens
+from apikeys.models import ExportToken
 from catalog.models import ModelImage
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,10 @@ FORM_REFUSED_OWN = (302, 400, 302, 302, 302, 302, 404, 404)
 OWN_FORM_STALE = (302, 409, 302, 302, 302, 302, 404, 404)
 # Nothing is asked of those who only look whether we are there.
 UNASKED = (200,) * 8
+
+# A token of the key KEY_ID in the address is all that an export asks for.
+EXPORTED = tokens.make(prefix=tokens.EXPORT_PREFIX)
+UNKNOWN = tokens.make(prefix=tokens.EXPORT_PREFIX)
 
 KEY = "api/keys/<str:key_id>"
 KEY_ID = "4Xq0sWm3TzBk"
@@ -140,6 +146,20 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("PATCH", KEY, f"api/keys/{KEY_ID}", {"name": "other"}, OWNERS_SESSION),
     ("DELETE", KEY, f"api/keys/{KEY_ID}", None, GONE_IN_SESSION),
     ("POST", f"{KEY}/rotate", f"api/keys/{KEY_ID}/rotate", {}, OWNERS_SESSION),
+    ("GET", f"{KEY}/exports", f"api/keys/{KEY_ID}/exports", None, (401, 200, 404, 404, 401, 401, 404, 404)),
+    ("POST", f"{KEY}/exports", f"api/keys/{KEY_ID}/exports", {"name": "x"}, (401, 201, 403, 403, 401, 401, 404, 404)),
+    ("DELETE", f"{KEY}/exports/<str:export_id>", f"api/keys/{KEY_ID}/exports/{EXPORTED.key_id}", None, GONE_IN_SESSION),
+    *(
+        (
+            "GET",
+            f"export/<str:token>/{tail}",
+            f"export/{token.text}/{tail.replace('<str:provider>', 'acme')}",
+            None,
+            statuses,
+        )
+        for tail in ("api.json", "model_prices_and_context_window.json")
+        for token, statuses in ((EXPORTED, UNASKED), (UNKNOWN, (404,) * 8))
+    ),
 )
 
 
@@ -168,7 +188,10 @@ def callers(api, alice, make_user, make_key, make_model) -> Callable[[str], Any]
     make_model("acme/secret", restricted=True)
     mine = make_model("mine", owner=alice, base_model=large)
     ModelImage.objects.create(model=mine, content_type="image/png", data=b"png", digest="0" * 64)
-    make_key(alice, key_id=KEY_ID)
+    key = make_key(alice, key_id=KEY_ID).key
+    ExportToken.objects.create(
+        key=key, export_id=EXPORTED.key_id, name="x", token_hash=EXPORTED.digest(tokens.newest_pepper())
+    )
     gone = make_user("gone")
     keys = {
         "key": make_key(alice),

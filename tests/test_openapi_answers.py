@@ -16,6 +16,8 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
+from apikeys import tokens
+from apikeys.models import ExportToken
 from catalog.models import ModelImage
 from providers.lists import cache, lists, upstream
 from providers.models import Provider
@@ -34,6 +36,10 @@ class Ask(NamedTuple):
     status: int = 200
 
 
+EXPORTED, REVOKED = (tokens.make(prefix=tokens.EXPORT_PREFIX) for _ in range(2))
+EXPORT = Ask(EXPORTED.text, caller="anonymous")
+# What stands in a path beside what is asked for.
+NAMED = {"export_id": EXPORTED.key_id}
 LARGE, MINE, KEY = Ask("acme/large"), Ask("mine"), Ask(KEY_ID)
 GRANTS = [{"principal_type": "everyone", "principal_id": "", "permission": "read"}]
 NEW = {
@@ -94,6 +100,11 @@ ASKED: dict[str, list[Ask]] = {
     "keys_update": [KEY._replace(body={"denied_models": ["acme/small"], "mode": "deny_list"})],
     "keys_rotate": [KEY._replace(body={"overlap_seconds": 60})],
     "keys_revoke": [KEY._replace(status=204)],
+    "keys_exports_list": [KEY],
+    "keys_exports_create": [KEY._replace(body={"name": "aider"}, status=201)],
+    "keys_exports_revoke": [KEY._replace(status=204)],
+    "export_modelsdev": [EXPORT, EXPORT._replace(query="?priced=1"), Ask(REVOKED.text)],
+    "export_litellm_map": [EXPORT, EXPORT._replace(query="?priced=1")],
 }
 
 
@@ -157,7 +168,10 @@ def world(api, alice, bob, ops, make_model, make_key, monkeypatch) -> Callable[[
     mine = make_model("mine", owner=alice, base_model=large, params={"top_p": 1}, tags=["own"], granted_to=[bob])
     make_model("theirs", owner=bob, base_model=large, granted_to="everyone")
     ModelImage.objects.create(model=mine, content_type="image/png", data=b"png", digest="0" * 64)
-    make_key(alice, key_id=KEY_ID, per_day=9)
+    owned = make_key(alice, key_id=KEY_ID, per_day=9).key
+    for token, ended in ((EXPORTED, None), (REVOKED, datetime(2026, 1, 1, tzinfo=UTC))):
+        digest = token.digest(tokens.newest_pepper())
+        ExportToken.objects.create(key=owned, export_id=token.key_id, name="x", token_hash=digest, revoked_at=ended)
     key = make_key(alice, scopes=["models:read", "keys:write"], per_minute=60, per_day=900)
     narrow = make_key(alice, made_with=key.key, allow=["acme/none"])
     _store_lists(monkeypatch)
@@ -206,7 +220,7 @@ def test_every_operation_is_asked():
 def test_an_answer_is_what_the_document_says(world, name, ask):
     method, path, operation = OPERATIONS[name]
     for parameter in operation.get("parameters", ()):
-        path = path.replace(f"{{{parameter['name']}}}", ask.of)
+        path = path.replace(f"{{{parameter['name']}}}", NAMED.get(parameter["name"], ask.of))
     body = "" if ask.body is None else json.dumps(ask.body)
     answer = world(ask.caller).generic(method.upper(), path + ask.query, body, "application/json")
     assert answer.status_code == ask.status, answer.content
@@ -270,7 +284,7 @@ def test_no_credential_is_listed_where_none_is_needed_and_nowhere_else(world, se
         _, path, _ = OPERATIONS[name]
         ask = ASKED[name][0]
         security = paths[path]["get"].get("security", [{}])
-        answer = world("anonymous").get(path.format(model_id=ask.of, key_id=ask.of) + ask.query)
+        answer = world("anonymous").get(path.format(model_id=ask.of, key_id=ask.of, token=ask.of) + ask.query)
         assert (answer.status_code != 401) is ({} in security), name
 
 

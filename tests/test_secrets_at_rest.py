@@ -18,16 +18,25 @@ CREDENTIAL = "sk-or-v1-what-only-upstream-may-see"
 
 
 @pytest.fixture
-def secrets(db, make_user, make_key, sweep) -> list[str]:
-    """A key's text, its unkeyed hash, a password and a provider's credential, each stored as the product does it."""
+def secrets(db, make_user, make_key, make_export, sweep) -> list[str]:
+    """A key's text, an export token's, its unkeyed hash, a password and a provider's credential, each stored as the product does it."""
     sweep.hide(CREDENTIAL)
     alice = make_user("alice")
-    token = make_key(alice).token
+    issued = make_key(alice)
+    token, export = issued.token, make_export(issued.key)
     for slug in ("one", "two"):
         provider = Provider(slug=slug, name=slug, kind="openrouter", base_url="https://upstream.example/api/v1")
         credentials.store(provider, CREDENTIAL)
         provider.save()
-    return [token, token[16:59], hashlib.sha256(token.encode()).hexdigest(), "alice's long password", CREDENTIAL]
+    return [
+        token,
+        token[16:59],
+        export,
+        export[16:59],
+        hashlib.sha256(token.encode()).hexdigest(),
+        "alice's long password",
+        CREDENTIAL,
+    ]
 
 
 def test_a_dump_as_json_holds_none(secrets):

@@ -50,7 +50,7 @@ class DirectMixin:
         view: Any = self
         self.request = direct = DirectRequest(request)
         try:
-            direct.auth = extensions.credential_of(request)
+            direct.auth = self.credential_of(request)
             if direct.auth is None:
                 return None
             direct.user = direct.auth.user
@@ -61,6 +61,10 @@ class DirectMixin:
             return self._refused(request, error)
         view.finish(response)
         return response
+
+    def credential_of(self, request: HttpRequest) -> Any:
+        """As `extensions.credential_of`."""
+        return extensions.credential_of(request)
 
     def _refused(self, request: HttpRequest, error: Exception) -> HttpResponse:
         """As DRF's dispatch() answers an exception. What nobody foresaw is raised again."""

@@ -56,6 +56,10 @@ class Facts(SimpleNamespace):
         """The same as a number."""
         return self.tariff.known.get(kind)
 
+    def per_million(self, kind: str) -> Decimal | None:
+        """USD for a million tokens."""
+        return self.tariff.per_million(kind)
+
     def knows(self, *words: str) -> bool:
         """Whether all of these, of REQUIRABLE, are known: of prices those of prompt and completion."""
         return ("pricing" not in words or len(self.tariff.by_token) == 2) and (
@@ -124,7 +128,7 @@ class Dialect:
     """One way to read the catalog. What it needs of the rest of the product is here, and its line in the registry."""
 
     name: str
-    # The address of its list, and the headers that it takes besides the key.
+    # The address of its list, and the headers that it takes besides the key. An export's holds `{token}`.
     address: str
     # The whole list for a viewer, as the address answers it.
     whole: Callable[[VisibleCatalog], bytes]

@@ -19,6 +19,12 @@ from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered
 _MODES = {"embeddings": "embedding", "speech": "audio_speech", "transcription": "audio_transcription"}
 
 
+def mode_of(facts: Facts) -> str | None:
+    """What the model is for, in LiteLLM's word; None where that is unknown."""
+    task = next((word for word in facts.capabilities if word in TASKS), None)
+    return _MODES.get(task, task) if task else None
+
+
 @extend_schema_serializer(component_name="LiteLLMParams")
 class ParamsSerializer(AnswerSerializer):
     model = serializers.CharField(source="id")
@@ -38,6 +44,7 @@ class InfoSerializer(AnswerSerializer):
     output_cost_per_token = serializers.FloatField(required=False, help_text="USD.")
     cache_read_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
     cache_creation_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
+    cache_creation_input_token_cost_above_1hr = serializers.FloatField(required=False, help_text="USD.")
     supports_vision = WhereTrue()
     supports_function_calling = WhereTrue()
     supports_reasoning = WhereTrue()
@@ -46,8 +53,7 @@ class InfoSerializer(AnswerSerializer):
     deprecation_date = serializers.DateField(source="shutdown_date", required=False)
 
     def get_mode(self, facts: Facts) -> str | None:
-        task = next((word for word in facts.capabilities if word in TASKS), None)
-        return _MODES.get(task, task) if task else None
+        return mode_of(facts)
 
     def get_input_cost_per_token(self, facts: Facts) -> Decimal | None:
         return facts.number("prompt")
@@ -60,6 +66,9 @@ class InfoSerializer(AnswerSerializer):
 
     def get_cache_creation_input_token_cost(self, facts: Facts) -> Decimal | None:
         return facts.number("input_cache_write")
+
+    def get_cache_creation_input_token_cost_above_1hr(self, facts: Facts) -> Decimal | None:
+        return facts.number("input_cache_write_1h")
 
     def get_supports_vision(self, facts: Facts) -> bool:
         return facts.can("vision")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from catalog.dialects import anthropic, codex, gateway, google, litellm, ollama, openrouter, views
+from catalog.dialects import (
+    anthropic,
+    codex,
+    gateway,
+    google,
+    litellm,
+    litellm_map,
+    modelsdev,
+    ollama,
+    openrouter,
+    views,
+)
 from config.api import protocols
 
 DIALECTS = (
@@ -14,6 +25,8 @@ DIALECTS = (
     google.DIALECT,
     gateway.DIALECT,
     ollama.DIALECT,
+    modelsdev.DIALECT,
+    litellm_map.DIALECT,
 )
 
 routes = [route for dialect in DIALECTS for route in dialect.routes]

@@ -97,7 +97,7 @@ REFUSALS = {
 _QUIET = 60.0
 _last_logged = -_QUIET
 # What the addresses begin with that are answered in JSON, besides those of protocols.
-_JSON_ROOTS = frozenset({"api", "healthz", "readyz"})
+_JSON_ROOTS = frozenset({"api", "export", "healthz", "readyz"})
 _UNKNOWN = Refusal("error")
 # Codes of DRF that the table says better.
 _DRF_WORDS = ("error", "throttled", "parse_error", "authentication_failed")

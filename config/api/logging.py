@@ -30,7 +30,7 @@ SECRETS = (
     # The path of an export holds its token.
     (re.compile(r"(/export/)[^\s/?\"']+"), rf"\1{MASK}"),
     # Our keys, and the keys of vendors by the beginnings that they have documented.
-    (re.compile(r"(mdx_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
+    (re.compile(r"(mdx_|mde_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
     (
         re.compile(
             r"(?<![A-Za-z0-9])(sk-|csk-|gsk_|hf_|xai-|pplx-|nvapi-|tgp_v1_|vck_|ghp_|github_pat_)[\w-]+", re.ASCII

@@ -20,6 +20,7 @@ TAGS = (
     ("provider lists", "What one upstream offers now, or offered last."),
     ("openai", "The dialect that OpenAI clients speak. Errors have OpenAI's envelope."),
     ("dialects", "The same catalog in the words of other clients, with their envelopes of errors."),
+    ("exports", "Files for clients that send no header: what one key may use, by a token in the address."),
     ("keys", "API keys: their policies, scopes and limits."),
     ("operations", "For load balancers and tools."),
 )
@@ -118,6 +119,8 @@ def _complete(path: str, operation: dict[str, Any], protocol: Protocol | None, r
 def _expected(path: str, operation: dict[str, Any]) -> list[int]:
     """The refusals that this operation can answer with, besides those that any can (`default`)."""
     security = operation.get("security", [])
+    if path.startswith("/export/"):
+        return [400, 403, 404, 429, 500, 503]
     if not any(security):
         # Without authentication there is nothing to refuse but what any operation may.
         return [500] if path in ("/healthz", "/readyz") else [400, 401, 429, 500, 503]

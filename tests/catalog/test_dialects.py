@@ -13,17 +13,34 @@ from catalog.models import AIModel
 from config.api import protocols
 
 ODD = ("acme/large", "org/deep/er:Q4_K_M", "plain-id", "é/ü", "~acme/latest")
-every_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+PRICES = {"prompt": "0.000001", "completion": "0.000002"}
+
+
+def every(dialects):
+    return pytest.mark.parametrize("dialect", dialects, ids=lambda dialect: dialect.name)
+
+
+every_dialect = every(DIALECTS)
+# Exports are asked without a header, and refuse in our own envelope: test_exports.py.
+every_dialect_with_a_key = every([dialect for dialect in DIALECTS if "{token}" not in dialect.address])
 
 
 @pytest.fixture
-def caller(api, alice, make_key):
-    return api.with_key(make_key(alice).token)
+def issued(alice, make_key):
+    return make_key(alice)
 
 
 @pytest.fixture
-def ask(caller):
-    return lambda dialect, **headers: caller.get(dialect.address, headers={**dict(dialect.headers), **headers})
+def caller(api, issued):
+    return api.with_key(issued.token)
+
+
+@pytest.fixture
+def ask(caller, issued, make_export):
+    token = make_export(issued.key)
+    return lambda dialect, **headers: caller.get(
+        dialect.address.replace("{token}", token), headers={**dict(dialect.headers), **headers}
+    )
 
 
 def texts(body):
@@ -34,10 +51,10 @@ def texts(body):
 
 @every_dialect
 def test_a_list_is_304_for_who_holds_it_and_new_after_a_change(ask, make_model, dialect):
-    model = make_model("acme/large")
+    model = make_model("acme/large", pricing=PRICES)
     tag = ask(dialect)["ETag"]
     assert ask(dialect, **{"If-None-Match": tag}).status_code == 304
-    make_model("acme/small")
+    make_model("acme/small", pricing=PRICES)
     assert {"acme/large", "acme/small"} <= texts(ask(dialect, **{"If-None-Match": tag}).json())
     AIModel.objects.filter(pk=model.pk).update(supported_in_api=False)
     assert "acme/large" not in texts(ask(dialect, **{"If-None-Match": tag}).json())
@@ -60,7 +77,7 @@ def test_a_change_makes_only_the_changed_rows_again(ask, make_model, monkeypatch
 @every_dialect
 def test_the_list_that_staff_are_shown_is_the_one_that_is_answered(ask, alice, make_model, dialect):
     for model_id in ODD:
-        make_model(model_id)
+        make_model(model_id, pricing=PRICES)
     answer = ask(dialect)
     assert {*ODD} <= texts(answer.json())
     assert dialect.whole(snapshot.view(caller_of(alice), lambda: caller_of(alice))) == answer.content
@@ -75,7 +92,7 @@ def test_a_price_that_nobody_knows_is_never_zero(ask, make_model, dialect):
     assert not any(word in body for word in (b"cost_per_token", b'"input":'))
 
 
-@every_dialect
+@every_dialect_with_a_key
 @pytest.mark.parametrize(
     ("method", "tail", "sent", "status"),
     [
@@ -93,7 +110,7 @@ def test_every_refusal_is_in_the_dialects_envelope(api, alice, make_key, dialect
     check_envelope(answer, dialect, status)
 
 
-@every_dialect
+@every_dialect_with_a_key
 @pytest.mark.parametrize(
     ("fields", "error", "status"),
     [

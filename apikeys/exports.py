@@ -1,0 +1,62 @@
+"""Making and revoking export tokens: for the API, the admin and the command alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from apikeys import keys, tokens
+from apikeys.models import ApiKey, ExportToken
+from catalog.editing import history
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An export token with its text, which is nowhere else and never shown again."""
+
+    export: ExportToken
+    token: str = field(repr=False)
+
+
+def create(key: ApiKey, name: str, actor: keys.Actor) -> Issued:
+    """A new token for the exports of `key`. Raises ValidationError by field, keys.Forbidden and keys.Conflict.
+
+    Whoever makes one reads with it what the key reads, so staff need for it what they need to make such a key.
+    """
+    keys.refuse_previous(actor)
+    token = tokens.make(prefix=tokens.EXPORT_PREFIX)
+    with transaction.atomic():
+        row = keys.locked(actor, key)
+        if not row.is_alive(timezone.now()):
+            raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
+        if problems := keys.beyond(row, actor, {"user": [None, row.user_id]}, None):
+            raise ValidationError({"key": [*problems.values()]})
+        export = ExportToken(
+            export_id=token.key_id,
+            key=row,
+            name=name,
+            hint=token.hint,
+            token_hash=token.digest(tokens.newest_pepper()),
+            pepper_id=tokens.mark_of(tokens.newest_pepper()),
+            created_by=actor.author.user,
+        )
+        export.full_clean(exclude={"key", "created_by"})
+        export.save(force_insert=True)
+        history.audit(actor.author, export, "create", {"key": [None, str(row)], "name": [None, name]})
+    return Issued(export, token.text)
+
+
+def revoke(export: ExportToken, actor: keys.Actor) -> bool:
+    """Ends the token for ever; its row stays. False where it was revoked already."""
+    with transaction.atomic():
+        keys.locked(actor, export.key, revoked_too=True)
+        row = ExportToken.objects.get(pk=export.pk)
+        if row.revoked_at is not None:
+            return False
+        row.revoked_at = timezone.now()
+        row.save(update_fields=["revoked_at"])
+        history.audit(actor.author, row, "revoke", {"revoked_at": [None, row.revoked_at]})
+    return True

@@ -1,0 +1,174 @@
+"""What models.dev publishes, for its clients, such as opencode and Kilo: /export/{token}/api.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import path
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from catalog.access.digests import keyed
+from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
+from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects.base import Dialect, Facts, Rows
+from catalog.dialects.exports import ExportViewSet, FileSerializer, described, placed
+
+# A provider is shown to who has set this variable: the key for the address that the deployment names.
+KEY_VARIABLE = "MODELDEX_API_KEY"
+# Its words for modalities, where they are not ours.
+_MODALITIES = {"file": "pdf"}
+
+
+@extend_schema_serializer(component_name="ModelsDevLimit")
+class LimitSerializer(AnswerSerializer):
+    """Both are required, and 0 is the format's own word for unknown."""
+
+    context = serializers.IntegerField(help_text="Tokens.")
+    output = serializers.IntegerField(help_text="Tokens.")
+
+    def get_context(self, facts: Facts) -> int:
+        return facts.context_length or 0
+
+    def get_output(self, facts: Facts) -> int:
+        return facts.max_output_tokens or 0
+
+
+@extend_schema_serializer(component_name="ModelsDevCost")
+class CostSerializer(AnswerSerializer):
+    """USD per million tokens."""
+
+    input = serializers.FloatField()
+    output = serializers.FloatField()
+    cache_read = serializers.FloatField(required=False)
+    cache_write = serializers.FloatField(required=False)
+
+    def get_input(self, facts: Facts) -> Any:
+        return facts.per_million("prompt")
+
+    def get_output(self, facts: Facts) -> Any:
+        return facts.per_million("completion")
+
+    def get_cache_read(self, facts: Facts) -> Any:
+        return facts.per_million("input_cache_read")
+
+    def get_cache_write(self, facts: Facts) -> Any:
+        return facts.per_million("input_cache_write")
+
+
+@extend_schema_serializer(component_name="ModelsDevModalities")
+class ModalitiesSerializer(AnswerSerializer):
+    input = serializers.ListField(child=serializers.CharField())
+    output = serializers.ListField(child=serializers.CharField())
+
+    def get_input(self, facts: Facts) -> list[str]:
+        return [_MODALITIES.get(word, word) for word in facts.input_modalities]
+
+    def get_output(self, facts: Facts) -> list[str]:
+        return list(facts.output_modalities)
+
+
+@extend_schema_serializer(component_name="ModelsDevModel")
+class ModelSerializer(AnswerSerializer):
+    """What is unknown is absent, but for limits. There is no `status`: any word of it hides the model."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    attachment = WhereTrue()
+    reasoning = WhereTrue()
+    tool_call = WhereTrue()
+    structured_output = WhereTrue()
+    modalities = ModalitiesSerializer(source="*", required=False)
+    limit = LimitSerializer(source="*")
+    cost = CostSerializer(source="*", required=False)
+
+    def get_attachment(self, facts: Facts) -> bool:
+        return facts.can("vision") or "file" in facts.input_modalities
+
+    def get_reasoning(self, facts: Facts) -> bool:
+        return facts.can("reasoning")
+
+    def get_tool_call(self, facts: Facts) -> bool:
+        return facts.can("tools")
+
+    def get_structured_output(self, facts: Facts) -> bool:
+        return facts.can("structured_output")
+
+    def get_modalities(self, facts: Facts) -> Facts | None:
+        return facts if facts.input_modalities and facts.output_modalities else None
+
+    def get_cost(self, facts: Facts) -> Facts | None:
+        # The format knows no half of it, and takes what is absent for 0.
+        return facts if facts.knows("pricing") else None
+
+
+@extend_schema_serializer(component_name="ModelsDevProvider")
+class ProviderSerializer(serializers.Serializer):
+    id = serializers.CharField(help_text="The model's author.")
+    name = serializers.CharField()
+    env = serializers.ListField(child=serializers.CharField(), help_text="Set one of these to be shown the provider.")
+    npm = serializers.CharField(help_text="EXPORT_API_NPM: what calls the models.")
+    api = serializers.CharField(required=False, help_text="EXPORT_API_URL: where they are called.")
+    models = serializers.DictField(child=ModelSerializer())
+
+
+@extend_schema_serializer(component_name="ModelsDevFile")
+class ModelsDevSerializer(FileSerializer):
+    """The providers, by id."""
+
+    child = ProviderSerializer
+
+
+ROWS = Rows("modelsdev", ModelSerializer())
+
+
+def document(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
+    called = {"npm": settings.EXPORT_API_NPM}
+    if settings.EXPORT_API_URL:
+        called["api"] = settings.EXPORT_API_URL
+    providers: dict[str, dict[str, Any]] = {}
+    for name, rest, _, row in placed(view, ROWS, required):
+        new = {"id": name, "name": name, "env": [KEY_VARIABLE], **called, "models": {}}
+        providers.setdefault(name, new)["models"][rest] = orjson.Fragment(row)
+    return orjson.dumps(providers)
+
+
+class ModelsDevViewSet(ExportViewSet):
+    @described(
+        "export_modelsdev",
+        "The models that the token's key may use, as models.dev publishes them",
+        ModelsDevSerializer,
+        {
+            "acme": {
+                "id": "acme",
+                "name": "acme",
+                "env": [KEY_VARIABLE],
+                "npm": "@ai-sdk/openai-compatible",
+                "models": {
+                    "large": {
+                        "id": "acme/large",
+                        "name": "Large",
+                        "tool_call": True,
+                        "limit": {"context": 128000, "output": 16384},
+                        "cost": {"input": 2.5, "output": 10.0},
+                    }
+                },
+            }
+        },
+    )
+    def list(self, request: Request, token: str) -> HttpResponse:
+        # What the deployment names is part of the file.
+        called = keyed("export", f"{settings.EXPORT_API_URL} {settings.EXPORT_API_NPM}".encode())
+        return self.exported(f"modelsdev-{called}", document)
+
+
+DIALECT = Dialect(
+    "models.dev",
+    "/export/{token}/api.json",
+    document,
+    (path("export/<str:token>/api.json", ModelsDevViewSet.as_view({"get": "list"}), name="export-modelsdev"),),
+)
