@@ -157,7 +157,12 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
             None,
             statuses,
         )
-        for tail in ("api.json", "model_prices_and_context_window.json")
+        for tail in (
+            "api.json",
+            "model_prices_and_context_window.json",
+            "mlflow/<str:provider>.json",
+            "genai-prices.json",
+        )
         for token, statuses in ((EXPORTED, UNASKED), (UNKNOWN, (404,) * 8))
     ),
 )

@@ -39,7 +39,7 @@ class Ask(NamedTuple):
 EXPORTED, REVOKED = (tokens.make(prefix=tokens.EXPORT_PREFIX) for _ in range(2))
 EXPORT = Ask(EXPORTED.text, caller="anonymous")
 # What stands in a path beside what is asked for.
-NAMED = {"export_id": EXPORTED.key_id}
+NAMED = {"export_id": EXPORTED.key_id, "provider": "acme"}
 LARGE, MINE, KEY = Ask("acme/large"), Ask("mine"), Ask(KEY_ID)
 GRANTS = [{"principal_type": "everyone", "principal_id": "", "permission": "read"}]
 NEW = {
@@ -105,6 +105,8 @@ ASKED: dict[str, list[Ask]] = {
     "keys_exports_revoke": [KEY._replace(status=204)],
     "export_modelsdev": [EXPORT, EXPORT._replace(query="?priced=1"), Ask(REVOKED.text)],
     "export_litellm_map": [EXPORT, EXPORT._replace(query="?priced=1")],
+    "export_mlflow": [EXPORT, Ask(REVOKED.text)],
+    "export_genai_prices": [EXPORT, Ask(REVOKED.text)],
 }
 
 
@@ -284,7 +286,9 @@ def test_no_credential_is_listed_where_none_is_needed_and_nowhere_else(world, se
         _, path, _ = OPERATIONS[name]
         ask = ASKED[name][0]
         security = paths[path]["get"].get("security", [{}])
-        answer = world("anonymous").get(path.format(model_id=ask.of, key_id=ask.of, token=ask.of) + ask.query)
+        answer = world("anonymous").get(
+            path.format(model_id=ask.of, key_id=ask.of, token=ask.of, provider="acme") + ask.query
+        )
         assert (answer.status_code != 401) is ({} in security), name
 
 

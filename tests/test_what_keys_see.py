@@ -330,10 +330,24 @@ def texts(body: Any) -> set[str]:
 def check_dialects(world: World, caller: Any, token: str, usable: set[str]) -> None:
     """Whatever a dialect calls its fields, the ids among its texts are those of `/v1/models`: all, and no other."""
     for dialect in DIALECTS:
-        answer = caller.get(dialect.address.replace("{token}", token), headers=dict(dialect.headers))
-        found = {text.removeprefix("models/") for text in texts(answer.json())}
-        assert (answer.status_code, found & names(world.models)) == (200, usable), dialect.name
+        address = dialect.address.replace("{token}", token)
+        if "{provider}" in address:
+            found = by_provider(world, caller, address)
+        else:
+            answer = caller.get(address, headers=dict(dialect.headers))
+            assert answer.status_code == 200
+            found = {text.removeprefix("models/") for text in texts(answer.json())}
+        assert found & names(world.models) == usable, dialect.name
         world.examples += len(world.models)
+
+
+def by_provider(world: World, caller: Any, address: str) -> set[str]:
+    """The ids of a format that has a file for each provider, and in it the rest of each id."""
+    found = set()
+    for provider in {model.model_id.partition("/")[0] for model in world.models if "/" in model.model_id}:
+        models = caller.get(address.replace("{provider}", quote(provider))).json()["models"]
+        found |= {f"{provider}/{rest}" for rest in models}
+    return found | set(caller.get(address.replace("{provider}", "user")).json()["models"])
 
 
 def levels(model: AIModel) -> int:

@@ -30,13 +30,15 @@ class EntrySerializer(InfoSerializer):
     """What is unknown is absent; LiteLLM takes an absent price for 0."""
 
     id = None  # type: ignore[assignment]  # The name of the entry.
-    litellm_provider = serializers.CharField(help_text="The author where LiteLLM knows it, else `openai`.")
+    litellm_provider = serializers.CharField(help_text="What the id begins with where LiteLLM knows it, else `openai`.")
     # Bifrost's.
     provider = serializers.CharField(source="owned_by", help_text="The model's author.")
     base_model = serializers.CharField(source="id")
 
     def get_litellm_provider(self, facts: Facts) -> str:
-        return facts.owned_by if facts.owned_by in PROVIDERS else "openai"
+        # Of an alias too: its author is none of LiteLLM's with the mark before it.
+        beginning = facts.id.partition("/")[0]
+        return beginning if beginning in PROVIDERS else "openai"
 
 
 @extend_schema_serializer(component_name="LiteLLMMap")

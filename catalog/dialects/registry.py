@@ -6,9 +6,11 @@ from catalog.dialects import (
     anthropic,
     codex,
     gateway,
+    genai_prices,
     google,
     litellm,
     litellm_map,
+    mlflow,
     modelsdev,
     ollama,
     openrouter,
@@ -27,6 +29,8 @@ DIALECTS = (
     ollama.DIALECT,
     modelsdev.DIALECT,
     litellm_map.DIALECT,
+    mlflow.DIALECT,
+    genai_prices.DIALECT,
 )
 
 routes = [route for dialect in DIALECTS for route in dialect.routes]

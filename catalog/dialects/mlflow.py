@@ -1,0 +1,158 @@
+"""MLflow's catalog, one file a provider: /export/{token}/mlflow/{provider}.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from catalog.access.digests import keyed
+from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
+from catalog.api.snapshot import VisibleCatalog
+from catalog.dialects.base import Dialect, Facts, Rows
+from catalog.dialects.exports import ExportViewSet, described, placed
+from catalog.dialects.litellm import mode_of
+
+VERSION = "1.0"
+
+
+@extend_schema_serializer(component_name="MLflowContextWindow")
+class WindowSerializer(AnswerSerializer):
+    max_input = serializers.IntegerField(source="context_length", required=False)
+    max_output = serializers.IntegerField(source="max_output_tokens", required=False)
+
+
+@extend_schema_serializer(component_name="MLflowPricing")
+class PricingSerializer(AnswerSerializer):
+    """USD per million tokens."""
+
+    input_per_million_tokens = serializers.FloatField(required=False)
+    output_per_million_tokens = serializers.FloatField(required=False)
+    cache_read_per_million_tokens = serializers.FloatField(required=False)
+    cache_write_per_million_tokens = serializers.FloatField(required=False)
+    cache_write_1hr_per_million_tokens = serializers.FloatField(required=False)
+
+    def get_input_per_million_tokens(self, facts: Facts) -> Any:
+        return facts.per_million("prompt")
+
+    def get_output_per_million_tokens(self, facts: Facts) -> Any:
+        return facts.per_million("completion")
+
+    def get_cache_read_per_million_tokens(self, facts: Facts) -> Any:
+        return facts.per_million("input_cache_read")
+
+    def get_cache_write_per_million_tokens(self, facts: Facts) -> Any:
+        return facts.per_million("input_cache_write")
+
+    def get_cache_write_1hr_per_million_tokens(self, facts: Facts) -> Any:
+        return facts.per_million("input_cache_write_1h")
+
+
+@extend_schema_serializer(component_name="MLflowCapabilities")
+class CapabilitiesSerializer(AnswerSerializer):
+    function_calling = WhereTrue()
+    vision = WhereTrue()
+    reasoning = WhereTrue()
+    prompt_caching = WhereTrue()
+    response_schema = WhereTrue()
+
+    def get_function_calling(self, facts: Facts) -> bool:
+        return facts.can("tools")
+
+    def get_vision(self, facts: Facts) -> bool:
+        return facts.can("vision")
+
+    def get_reasoning(self, facts: Facts) -> bool:
+        return facts.can("reasoning")
+
+    def get_prompt_caching(self, facts: Facts) -> bool:
+        return facts.number("input_cache_read") is not None
+
+    def get_response_schema(self, facts: Facts) -> bool:
+        return facts.can("structured_output")
+
+
+@extend_schema_serializer(component_name="MLflowModel")
+class ModelSerializer(AnswerSerializer):
+    """What is unknown is absent; MLflow takes an absent price for 0."""
+
+    mode = serializers.CharField(required=False, help_text="Such as `chat` or `embedding`.")
+    context_window = WindowSerializer(source="*", required=False)
+    pricing = PricingSerializer(source="*", required=False)
+    capabilities = CapabilitiesSerializer(source="*", required=False)
+    deprecation_date = serializers.DateField(source="shutdown_date", required=False)
+
+    def get_mode(self, facts: Facts) -> str | None:
+        return mode_of(facts)
+
+
+@extend_schema_serializer(component_name="MLflowCatalog")
+class CatalogSerializer(serializers.Serializer):
+    schema_version = serializers.CharField()
+    models = serializers.DictField(child=ModelSerializer(), help_text="By the rest of the id.")
+
+
+ROWS = Rows("mlflow", ModelSerializer())
+
+
+def catalog(models: dict[str, Any]) -> bytes:
+    return orjson.dumps({"schema_version": VERSION, "models": models})
+
+
+def document(view: VisibleCatalog, provider: str, required: tuple[str, ...] = ()) -> bytes:
+    return catalog(
+        {rest: orjson.Fragment(row) for name, rest, _, row in placed(view, ROWS, required) if name == provider}
+    )
+
+
+def whole(view: VisibleCatalog) -> bytes:
+    """The files of all providers, each under its name: for staff, as nobody asks for an index."""
+    names = dict.fromkeys(name for name, *_ in placed(view, ROWS, ()))
+    return orjson.dumps({name: orjson.Fragment(document(view, name)) for name in names})
+
+
+class CatalogViewSet(ExportViewSet):
+    # Also for a provider that nobody knows: a 404 is asked three times more.
+    empty = catalog({})
+
+    @described(
+        "export_mlflow",
+        "The models of one author that the token's key may use, as MLflow's catalog",
+        CatalogSerializer,
+        {
+            "schema_version": VERSION,
+            "models": {
+                "large": {
+                    "mode": "chat",
+                    "context_window": {"max_input": 128000, "max_output": 16384},
+                    "pricing": {"input_per_million_tokens": 2.5, "output_per_million_tokens": 10.0},
+                    "capabilities": {"function_calling": True},
+                }
+            },
+        },
+    )
+    @extend_schema(
+        parameters=[OpenApiParameter("provider", str, OpenApiParameter.PATH, description="What ids begin with.")]
+    )
+    def list(self, request: Request, token: str, provider: str) -> HttpResponse:
+        name = f"mlflow-{keyed('provider', provider.encode())}"
+        return self.exported(name, lambda view, required: document(view, provider, required))
+
+
+DIALECT = Dialect(
+    "MLflow",
+    "/export/{token}/mlflow/{provider}.json",
+    whole,
+    (
+        path(
+            "export/<str:token>/mlflow/<str:provider>.json",
+            CatalogViewSet.as_view({"get": "list"}),
+            name="export-mlflow",
+        ),
+    ),
+)
