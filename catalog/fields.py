@@ -34,9 +34,11 @@ SYNCED_FIELDS: tuple[str, ...] = (
     "is_moderated",
     "extras",
     "released_at",
+    "deprecated_at",
     "retires_at",
     "knowledge_cutoff",
     "alias_of",
+    "successor",
 )
 
 # The fields that only people set; a sync never writes them.
@@ -55,8 +57,8 @@ DECIDED_FIELDS: tuple[str, ...] = (
     "notes",
 )
 
-# What sources say of a catalog entry and a custom model says itself.
-_OF_EACH_MODEL = frozenset({"name", "description", "extras", "released_at"})
+# What sources say of a catalog entry and a custom model says itself, or, as who succeeds it, does not.
+_OF_EACH_MODEL = frozenset({"name", "description", "extras", "released_at", "successor"})
 
 # What a custom model has from its base model. `alias_of` too, so that it is judged with what its base model stands for,
 # unless staff delegated it. Also a delegated one, whose readers need not see the base model: what it can do, holds and

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import QuerySet
 
-from apikeys.models import ApiKey, RequestCount
+from apikeys.models import ApiKey, ExportToken, RequestCount
 from catalog.editing.entries import edit
 from catalog.editing.history import Author, audit
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS, SYNCED_FIELDS
@@ -49,6 +49,7 @@ def filled(transactional_db, make_user, make_model) -> None:
     ProviderCopy.objects.create(provider=provider, listing="language")
     SyncRun.objects.create(provider=provider)
     key = ApiKey.objects.create(key_id="k", user=alice, name="n", hint="h", secret_hash="x", pepper_id="p")
+    ExportToken.objects.create(key=key, export_id="e", name="n", hint="h", token_hash="x", pepper_id="p")
     RequestCount.objects.create(key=key, minute_started=0, minute_count=1, day_started=0, day_count=1)
     Profile.objects.create(user=alice, default_model=model)
     ModelPreference.objects.create(user=alice, model=model, is_enabled=False)
@@ -207,7 +208,8 @@ def test_a_migrated_row_equals_one_that_is_saved_anew():
     for name in (*DERIVED_FIELDS, *INHERITED_FIELDS):
         # One that staff have delegated is not judged with what its base model is an alias of.
         row = migrated["mine" if name == "alias_of" else "upon-mine"]
-        assert row[name] != blank(AIModel._meta.get_field(name)) or name == "author", name
+        # A column of a later migration was dropped on the way back.
+        assert row[name] != blank(AIModel._meta.get_field(name)) or name in ("author", "deprecated_at"), name
 
 
 @pytest.mark.usefixtures("upgraded")

@@ -107,7 +107,9 @@ def make_world(seed: int) -> World:
 
     ids = [f"{author}/{stem}" for author in ("acme", "Acme", "zeta", "beta") for stem in STEMS]
     world.models = AIModel.objects.bulk_create(
-        row(model_id, is_available=chance.random() < 0.85) for model_id in chance.sample(ids, MODELS)
+        # What replaces it may be out of sight, or not there.
+        row(model_id, is_available=chance.random() < 0.85, successor=chance.choice(["", *ids]))
+        for model_id in chance.sample(ids, MODELS)
     )
     entries = [model.model_id for model in world.models]
     aliases = [f"~acme/{n}" for n in range(ALIASES)]
@@ -284,6 +286,8 @@ def check_names(world: World, rows: list[dict[str, Any]], oracle: Oracle) -> Non
         model = by_id[row["id"]]
         target = by_id.get(model.alias_of) if model.kind == "catalog" else None
         assert row.get("alias_of") == (target.model_id if target and oracle.visible(target) else None), row
+        successor = by_id.get(model.successor)
+        assert row.get("successor") == (successor.model_id if successor and oracle.visible(successor) else None), row
         if row.get("base_model_id"):
             assert oracle.visible(by_id[row["base_model_id"]]), row
 
@@ -350,6 +354,17 @@ def by_provider(world: World, caller: Any, address: str) -> set[str]:
     return found | set(caller.get(address.replace("{provider}", "user")).json()["models"])
 
 
+def check_successor(world: World, model: AIModel, answer: Any, oracle: Oracle) -> None:
+    """What replaces a model is named, in a header or in the message of a 404, to those alone who see both."""
+    successor = world.entry(model.successor) if model.kind == "catalog" else None
+    seen = successor is not None and oracle.visible(model) and oracle.visible(successor)
+    if answer.status_code == 200:
+        assert ("Link" in answer) is seen, model
+    else:
+        message = answer.json()["error"]["message"]
+        assert ("replaces it" in message) is (seen and not oracle.available(model)), model
+
+
 def levels(model: AIModel) -> int:
     return 1 if model.kind == "catalog" or model.base_model is None else 1 + levels(model.base_model)
 
@@ -359,7 +374,9 @@ def check_singles(world: World, caller: Any, oracle: Oracle, chance: random.Rand
         path, visible = quote(model.model_id, safe=""), oracle.visible(model)
         shown = oracle.usable(model) and model.supported_in_api
         world.examples += 5
-        assert (caller.get(f"/v1/models/{path}").status_code == 200) is shown, model
+        answer = caller.get(f"/v1/models/{path}")
+        assert (answer.status_code == 200) is shown, model
+        check_successor(world, model, answer, oracle)
         detail = caller.get(f"/api/models/{path}")
         assert (detail.status_code == 200) is oracle.found(model), model
         if detail.status_code == 200:

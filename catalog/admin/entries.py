@@ -285,7 +285,8 @@ class CatalogEntryAdmin(AIModelAdmin):
             "Upstream says: what it is",
             {
                 "fields": (
-                    "task", "family", "description", "alias_of", "released_at", "retires_at", "knowledge_cutoff",
+                    "task", "family", "description", "alias_of", "released_at", "deprecated_at", "retires_at",
+                    "successor", "knowledge_cutoff",
                 ),
                 "description": "Changing one of the fields from here on pins it: no sync writes it until it is "
                 "released.",

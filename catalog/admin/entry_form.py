@@ -60,6 +60,8 @@ HELP = {
     "supported_parameters": "Request parameters that it takes, and the values that it assumes. Blank: unknown.",
     "extras": "A JSON object with whatever else upstream says. {} or blank: nothing.",
     "released_at": "UTC. Blank: unknown.",
+    "deprecated_at": "From this day on its maker advises against it. Blank: not known to.",
+    "successor": "The id of the model that replaces it; told to who sees that one too. Blank: none is known.",
     "retires_at": "The last day on which its maker serves it. Blank: none is announced.",
     "knowledge_cutoff": "Blank: unknown.",
     "alias_of": "The id of the model that this one stands for; only who sees that one sees this one. Blank: no alias.",

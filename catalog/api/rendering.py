@@ -73,8 +73,11 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
 
 
 def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
-    target = view.target_of(rendered_model)
-    return rendered_model.item + b',"alias_of":' + orjson.dumps(target) if target else rendered_model.item
+    item = rendered_model.item
+    for name in ("alias_of", "successor"):
+        if named_model := view.where_seen(getattr(rendered_model, name)):
+            item += b',"%b":%b' % (name.encode(), orjson.dumps(named_model))
+    return item
 
 
 def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +62,10 @@ class RenderedModel:
     card: Card
     # The id of what it stands for, which not everyone who sees it may know; "" where it is no alias.
     alias_of: str = ""
+    # The id of what replaces it, which the same holds for.
+    successor: str = ""
+    deprecated_at: date | None = None
+    retires_at: date | None = None
     priority: int = 0
     # Dialect -> its row of the model, made when it is first asked for; b"" where it has none.
     rows: dict[str, bytes] = field(default_factory=dict, compare=False)
@@ -75,6 +80,9 @@ class RenderedModel:
             orjson.dumps(_OPENAI_MODEL.to_representation(model)) if model.supported_in_api else None,
             Card.of(model),
             model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
+            model.successor,
+            model.deprecated_at,
+            model.retires_at,
             model.priority,
         )
 
@@ -210,10 +218,15 @@ class VisibleCatalog:
         """The key of the first usable chat model: the one that nobody had to choose."""
         return next((pk for pk, rendered_model in self.having(USABLE) if rendered_model.cli is not None), None)
 
-    def target_of(self, rendered_model: RenderedModel) -> str:
-        """The id of what an alias stands for, where the viewer sees that too; else ""."""
-        seen = rendered_model.alias_of and self.rendered.pk_of.get(rendered_model.alias_of) in self.visibility.mark_of
-        return rendered_model.alias_of if seen else ""
+    def where_seen(self, model_id: str) -> str:
+        """The id where the viewer sees a model of it, else "": for what another model stands for or is replaced by."""
+        return model_id if model_id and self.rendered.pk_of.get(model_id) in self.visibility.mark_of else ""
+
+    def successor_of_retired(self, model_id: str) -> str:
+        """What replaces a model that nobody offers any more, where the viewer sees both; else ""."""
+        pk = self.rendered.pk_of.get(model_id)
+        mark = AVAILABLE if pk is None else self.visibility.mark_of.get(pk, AVAILABLE)
+        return "" if mark & AVAILABLE or pk is None else self.where_seen(self.rendered.by_pk[pk].successor)
 
     def usable(self, model_id: str) -> RenderedModel | None:
         pk = self.rendered.pk_of.get(model_id)

@@ -74,8 +74,10 @@ class ModelSerializer(AnswerSerializer):
     id = serializers.CharField()
     display_name = serializers.CharField(source="name")
     created_at = serializers.CharField(help_text="RFC 3339: when the model itself was released or added.")
-    lifecycle = serializers.CharField(help_text="`active`, or `deprecated` where a date of its retirement is known.")
-    deprecated_at = Always(None)
+    lifecycle = serializers.CharField(
+        help_text="`active`, or `deprecated` where a date of that or of its retirement is known."
+    )
+    deprecated_at = serializers.CharField(allow_null=True, help_text="RFC 3339.")
     retires_at = serializers.CharField(allow_null=True, help_text="RFC 3339.")
     max_input_tokens = serializers.IntegerField(source="context_length", allow_null=True)
     max_tokens = serializers.IntegerField(source="max_output_tokens", allow_null=True)
@@ -90,7 +92,10 @@ class ModelSerializer(AnswerSerializer):
     # What is retired is not usable, and so not listed.
 
     def get_lifecycle(self, facts: Facts) -> str:
-        return "deprecated" if facts.shutdown_date else "active"
+        return "deprecated" if facts.deprecated_at or facts.shutdown_date else "active"
+
+    def get_deprecated_at(self, facts: Facts) -> str | None:
+        return facts.deprecated_at and f"{facts.deprecated_at}T00:00:00Z"
 
     def get_retires_at(self, facts: Facts) -> str | None:
         return facts.shutdown_date and f"{facts.shutdown_date}T00:00:00Z"

@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 
 from catalog.access.digests import keyed
+from catalog.api import lifecycle
 from catalog.api.direct import DirectMixin
 from catalog.api.rendering import SHAPE, RenderingMixin, named
 from catalog.api.serializers.answers import AnswerSerializer
@@ -119,7 +120,7 @@ class Rows:
         rendered_model = view.usable(model_id)
         row = self.of(rendered_model) if rendered_model is not None else b""
         if not row:
-            raise ModelNotFound(model_id)
+            raise ModelNotFound(model_id, view.successor_of_retired(model_id))
         return row
 
 
@@ -168,8 +169,10 @@ class ModelNotFound(NotFound):
     default_code = "model_not_found"
     param = "model"
 
-    def __init__(self, model_id: str) -> None:
-        super().__init__(f"The model '{named(model_id)}' does not exist or you do not have access to it.")
+    def __init__(self, model_id: str, successor: str = "") -> None:
+        """`successor` is what replaces a retired model, for who sees both."""
+        told = f"The model '{named(model_id)}' does not exist or you do not have access to it."
+        super().__init__(f"{told} It was retired; '{named(successor)}' replaces it." if successor else told)
 
 
 class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
@@ -185,7 +188,16 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
         """One model. Raises ModelNotFound, also where the caller has a tag."""
         view = self.visible_catalog()
         row = rows.one(view, model_id)
-        response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), lambda: make(row))
+        return self.one(view, model_id, name, lambda: make(row))
+
+    def one(self, view: VisibleCatalog, model_id: str, name: str, make: Callable[[], bytes]) -> HttpResponse:
+        """The same for a model of this view, with what is known of its end."""
+        response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), make)
+        model = view.rendered.by_pk[view.rendered.pk_of[model_id]]
+        successor = view.where_seen(model.successor)
+        address = reverse(self.request.resolver_match.view_name, kwargs={"model_id": successor}) if successor else ""
+        for header, value in lifecycle.headers(model.deprecated_at, model.retires_at, address).items():
+            response[header] = value
         return response
 
     def part_of(self, view: VisibleCatalog, name: str, part: Any, make: Callable[[], bytes]) -> HttpResponse:

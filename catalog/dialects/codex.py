@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.api.serializers.answers import Always, AnswerSerializer
-from catalog.api.snapshot import VisibleCatalog
+from catalog.api.snapshot import RenderedModel, VisibleCatalog
 from catalog.capabilities import CHAT
-from catalog.dialects.base import Dialect, Facts, Rows
+from catalog.dialects.base import Dialect, Facts, Rows, usable
 
 # The words that every version of it knows; another one loses the list.
 MODALITIES = ("text", "image")
@@ -27,6 +28,12 @@ class LevelSerializer(AnswerSerializer):
 
     def get_description(self, level: dict[str, str]) -> str:
         return level["description"]
+
+
+@extend_schema_serializer(component_name="CodexUpgrade")
+class UpgradeSerializer(serializers.Serializer):
+    model = serializers.CharField()
+    migration_markdown = serializers.CharField()
 
 
 @extend_schema_serializer(component_name="CodexModel")
@@ -51,6 +58,9 @@ class ModelSerializer(AnswerSerializer):
     context_window = serializers.IntegerField(required=False)
     input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
     supports_parallel_tool_calls = serializers.BooleanField(required=False)
+    upgrade = UpgradeSerializer(required=False, help_text="Where the caller may use what replaces the model.")
+
+    of_caller = frozenset({"upgrade"})
 
     def get_priority(self, facts: Facts) -> int:
         return -int(facts.priority)
@@ -78,7 +88,20 @@ ROWS = Rows("codex", ModelSerializer(), only=(CHAT,))
 
 
 def catalog(view: VisibleCatalog) -> bytes:
-    return b'{"models":[' + b",".join(ROWS.usable(view)) + b"]}"
+    rows = []
+    for rendered_model in usable(view):
+        if row := ROWS.of(rendered_model):
+            rows.append(_upgraded(row, view, rendered_model))
+    return b'{"models":[' + b",".join(rows) + b"]}"
+
+
+def _upgraded(row: bytes, view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
+    """The row with what replaces the model, where that is in the caller's list too."""
+    successor = view.usable(rendered_model.successor)
+    if successor is None or not ROWS.of(successor):
+        return row
+    told = f"`{rendered_model.model_id}` is being retired; `{successor.model_id}` replaces it."
+    return row[:-1] + b',"upgrade":' + orjson.dumps({"model": successor.model_id, "migration_markdown": told}) + b"}"
 
 
 DIALECT = Dialect("codex", "/v1/models?client_version=0.171.0", catalog)

@@ -145,6 +145,7 @@ class OpenAIModelSerializer(AnswerSerializer):
     architecture = ArchitectureSerializer(source="*", required=False)
     supported_parameters = serializers.ListField(child=serializers.CharField(), required=False)
     top_provider = TopProviderSerializer(source="*", required=False)
+    deprecated_at = serializers.DateField(required=False)
     shutdown_date = serializers.DateField(source="retires_at", required=False)
     capabilities = serializers.ListField(child=serializers.ChoiceField(CAPABILITIES))
     metadata = OpenAIMetadataSerializer(source="*")

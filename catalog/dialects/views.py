@@ -9,13 +9,11 @@ from django.urls import path
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from catalog.api.rendering import SHAPE
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects import anthropic, codex
 from catalog.dialects.base import Dialect, DialectViewSet, ModelNotFound, required_of, usable
 from catalog.dialects.openai import PROTOCOL, OpenAIModelListSerializer, OpenAIModelSerializer
 from config.api import protocols
-from config.api.conditional import etag
 
 
 def openai_list(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
@@ -128,8 +126,8 @@ class OpenAIModelViewSet(DialectViewSet):
         rendered_model = view.usable(model_id)
         body = rendered_model.openai if rendered_model is not None else None
         if body is None:
-            raise ModelNotFound(model_id)
-        return self.conditional(etag(SHAPE, "v1-one", view.caller.fingerprint), lambda: body)
+            raise ModelNotFound(model_id, view.successor_of_retired(model_id))
+        return self.one(view, model_id, "v1-one", lambda: body)
 
     def speaks_anthropic(self) -> bool:
         return protocols.of(self.request.path_info, self.request.META) is anthropic.PROTOCOL

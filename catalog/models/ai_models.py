@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
@@ -92,6 +92,7 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
             id="pk", principal_type="principal_type", user="user_id", group="group_id", permission="permission"
         )
         of_model = grants.objects.filter(model=OuterRef("pk")).order_by()
+        successors = self.model.objects.filter(model_id=OuterRef("successor")).order_by()
         return (
             self.select_related("owner")
             .defer(*_UNSHOWN)
@@ -102,6 +103,7 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
                 shown_grants=Subquery(of_model.annotate(all=JSONArray(grant)).values("all")),
                 may_write=as_bool(rules.writable(self.model, viewer)),
                 sees_base=as_bool(rules.base_visible(self.model, viewer)),
+                sees_successor=as_bool(Q(successor__gt="") & Q(Exists(successors.visible_to(viewer)))),
                 shown_enabled=as_bool(rules.enabled(viewer)),
             )
         )
@@ -236,9 +238,12 @@ class AIModel(models.Model):
     is_moderated = _flag()
     extras = StoredJSON(default=dict, blank=True, validators=[validate_object])
     released_at = models.DateTimeField(null=True, blank=True)
+    deprecated_at = models.DateField(null=True, blank=True)
     retires_at = models.DateField(null=True, blank=True)
     knowledge_cutoff = models.DateField(null=True, blank=True)
     alias_of = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
+    # An id and no foreign key: a source may name a model before anybody lists it.
+    successor = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
     stands_for: Any = AliasTarget(
         "self",
         on_delete=models.DO_NOTHING,
@@ -381,6 +386,8 @@ class AIModel(models.Model):
         if self.alias_of and self.alias_of == self.model_id:
             raise ValidationError({"alias_of": "A model is no alias of itself. Blank: it is no alias."}, code="circle")
         self._check_alias()
+        if self.successor and self.successor == self.model_id:
+            raise ValidationError({"successor": "No model replaces itself. Blank: none is known."}, code="circle")
         self._check_picture()
         self._check_chain()
 

@@ -37,6 +37,7 @@ class Anthropic(Adapter):
             return False
         draft.text("name", record.get("display_name"), values.MAX_NAME)
         draft.put("released_at", record.get("created_at"), values.moment, "created_at")
+        draft.put("deprecated_at", record.get("deprecated_at"), values.day)
         draft.put("retires_at", record.get("retires_at"), values.retirement)
         draft.put("context_length", record.get("max_input_tokens"), values.whole, "max_input_tokens")
         draft.put("max_output_tokens", record.get("max_tokens"), values.whole, "max_tokens")

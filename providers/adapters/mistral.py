@@ -44,7 +44,12 @@ class Mistral(Adapter):
             for fact, capability in _FLAGS:
                 draft.flag(fact, capabilities.get(capability))
         draft.aliases(record.get("aliases"))
-        draft.extra("replacement", record.get("deprecation_replacement_model"))
+        draft.put(
+            "successor",
+            record.get("deprecation_replacement_model"),
+            lambda value: values.model_id(f"{self.namespace}/{values.model_id(value)}"),
+            "deprecation_replacement_model",
+        )
         draft.extra("type", record.get("type"))
 
 

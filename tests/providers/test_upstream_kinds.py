@@ -1,6 +1,7 @@
 """providers/adapters: each kind of upstream has its own words, its own paging, its own test of a connection."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -108,6 +109,17 @@ def test_anthropic_reads_limits_and_capabilities() -> None:
     assert found.model_id == "anthropic/claude-opus-4-5-20250220"
     assert (found.facts["context_length"], found.facts["max_output_tokens"]) == (200000, 8192)
     assert [level["effort"] for level in found.facts["reasoning_levels"]] == ["low", "medium", "high", "max"]
+
+
+def test_what_a_source_says_of_a_models_end_is_read() -> None:
+    ending = {"deprecated_at": "2026-01-05T10:00:00Z", "retires_at": "2027-03-01T00:00:00Z", "lifecycle": "deprecated"}
+    claude = {"id": "claude-old", "type": "model", "display_name": "Old", **ending}
+    facts = adapter("anthropic").parse({"data": [claude]}, "models").listings[0].facts
+    assert (facts["deprecated_at"], facts["retires_at"]) == (date(2026, 1, 5), date(2027, 3, 1))
+    old = {"id": "old", "capabilities": {"completion_chat": True}, "deprecation_replacement_model": "new"}
+    for sent, successor in ((old, "mistral/new"), (old | {"deprecation_replacement_model": None}, None)):
+        facts = adapter("mistral").parse({"data": [sent]}, "models").listings[0].facts
+        assert facts.get("successor") == successor
 
 
 def test_google_and_mistral_know_their_embedding_models() -> None:

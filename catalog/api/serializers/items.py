@@ -42,6 +42,7 @@ class FactsSerializer(AnswerSerializer):
     recommendation_note = serializers.CharField(required=False)
     experimental = WhereTrue()
     released_at = UnixSeconds(required=False, help_text="Unix seconds.")
+    deprecated_at = serializers.DateField(required=False)
     retires_at = serializers.DateField(required=False)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
@@ -60,10 +61,11 @@ class CatalogItemSerializer(FactsSerializer):
     """One model; what is unknown is absent."""
 
     alias_of = serializers.CharField(required=False)
+    successor = serializers.CharField(required=False, help_text="The model that replaces it.")
     is_enabled = serializers.BooleanField(required=False, help_text="For signed-in callers.")
     is_default = serializers.BooleanField()
 
-    of_caller = frozenset({"alias_of", "is_enabled", "is_default"})
+    of_caller = frozenset({"alias_of", "successor", "is_enabled", "is_default"})
 
 
 class CatalogListsSerializer(serializers.Serializer):
@@ -119,6 +121,7 @@ class ItemSerializer(FactsSerializer):
     # out of their sight.
 
     alias_of = serializers.CharField(required=False)
+    successor = serializers.CharField(required=False, help_text="The model that replaces it.")
     kind = serializers.ChoiceField(choices=AIModel.Kind.choices)
     user_id = serializers.CharField(allow_blank=True, help_text='"" for catalog entries.')
     base_model_id = serializers.CharField(allow_null=True)
@@ -138,6 +141,9 @@ class ItemSerializer(FactsSerializer):
         if not model.alias_of or model.kind != AIModel.Kind.CATALOG:
             return ""
         return model.alias_of if rules.target_allowed(model.viewer, model.alias_of) else ""
+
+    def get_successor(self, model: Any) -> str:
+        return model.successor if model.sees_successor else ""
 
     def get_user_id(self, model: Any) -> str:
         return str(model.owner_id or "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import orjson
 from django.http import HttpResponse
+from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
+from catalog.api import lifecycle
 from catalog.api.base import CallerMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
@@ -48,13 +51,18 @@ class ModelViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet)
     )
     def retrieve(self, request: Request, model_id: str) -> HttpResponse:
         stored = snapshot.stored(f"item {model_id}", self.caller.fingerprint, lambda: self._item(model_id))
-        tag, _, body = stored.partition(b"\n")
-        return self.conditional(tag.decode(), lambda: body)
+        tag, end, body = stored.split(b"\n", 2)
+        response: HttpResponse = self.conditional(tag.decode(), lambda: body)
+        for header, value in orjson.loads(end).items():
+            response[header] = value
+        return response
 
     def _item(self, model_id: str) -> bytes:
-        """The ETag, a line break, and the body. Raises NoSuchModel."""
+        """The ETag, the headers on the model's end, and the body, a line each. Raises NoSuchModel."""
         model = AIModel.objects.find(self.viewer, model_id)
         shown = None if model is None else list_items.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
-        return shown.tag.encode() + b"\n" + shown.body
+        successor = reverse("model", args=[model.successor]) if model.sees_successor else ""
+        end = lifecycle.headers(model.deprecated_at, model.retires_at, successor)
+        return b"\n".join((shown.tag.encode(), orjson.dumps(end), shown.body))
