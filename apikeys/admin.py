@@ -17,9 +17,10 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from apikeys import exports
 from apikeys import keys as issuing
 from apikeys.authentication import caller_of_key
-from apikeys.models import ApiKey, Scope, default_scopes
+from apikeys.models import ApiKey, ExportToken, Scope, default_scopes
 from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
 from apikeys.policy_preview import match
 from catalog.access import rights
@@ -202,7 +203,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     )
     facts = (
         "sees", "key_id", "hint", "made_with", "created_by", "created_at", "last_used_at", "switched_off_by_staff",
-        "previous_until", "revoked_at",
+        "previous_until", "revoked_at", "its_exports",
     )  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
@@ -227,6 +228,15 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     @admin.display(description="what it sees")
     def sees(self, key: ApiKey) -> str:
         return format_html('<a href="{}">View as this key</a>', view_as.address("key", key.key_id))
+
+    @admin.display(description="exports")
+    def its_exports(self, key: ApiKey) -> str:
+        names = ", ".join(map(str, key.exports.filter(revoked_at=None)))
+        address = reverse("admin:apikeys_exporttoken_changelist")
+        return format_html(
+            '{}<a href="{}?key__id__exact={}">All of them</a> · <a href="{}add/?key={}">Make one</a>',
+            f"{names}. " if names else "", address, key.pk, address, key.pk,
+        )  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in _VALUES}
@@ -332,3 +342,88 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
             "back": request.get_full_path(),
         }
         return TemplateResponse(request, "admin/apikeys/apikey/revoke.html", context)
+
+
+class ExportTokenForm(forms.ModelForm):
+    """`actor` is set by the admin, for each request."""
+
+    actor: issuing.Actor
+
+    class Meta:
+        model = ExportToken
+        fields = ["key", "name"]
+        help_texts = {"key": "Whoever has the token reads what this key sees.", "name": "Which tool it is for."}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if "key" in data:
+            try:
+                exports.check(data["key"], self.actor)
+            except issuing.Refused as refusal:
+                self.add_error("key", str(refusal))
+            except ValidationError as error:
+                self.add_error(None, error)
+        return data
+
+
+@admin.register(ExportToken)
+class ExportTokenAdmin(BoundedAdmin, MadeOnce):
+    """Tokens are made and revoked, and never changed."""
+
+    form = ExportTokenForm
+    list_display = ("name", "key", "hint", "created_at", "last_used_at", "revoked_at")
+    list_filter = (RevokedFilter,)
+    list_select_related = ("key__user",)
+    search_fields = ("name", "export_id", "key__name", "key__key_id", "key__user__username")
+    autocomplete_fields = ("key",)
+    actions = ("revoke",)
+    facts = ("key", "name", "export_id", "hint", "created_by", "created_at", "last_used_at", "revoked_at")
+
+    def why_not(self, request: HttpRequest, obj: ExportToken) -> str:
+        return rights.of(request).over_user(obj.key.user)
+
+    def get_fields(self, request: HttpRequest, obj: ExportToken | None = None) -> Any:
+        return ("key", "name") if obj is None else self.facts
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ExportToken | None = None) -> Any:
+        return () if obj is None else self.facts
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # A class of its own for each request.
+        form.actor = actor_of(request)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ExportToken, form: Any, change: bool) -> None:
+        if change:
+            return
+        issued = exports.create(form.cleaned_data["key"], form.cleaned_data["name"], form.actor)
+        obj.pk = issued.export.pk
+        obj.refresh_from_db()
+        request.issued = issued  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: ExportToken, post_url_continue: str | None = None) -> Any:
+        """The page with the token is the answer itself, as for a key."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new export token",
+            "opts": self.opts,
+            "export": obj,
+            "token": request.issued.token,  # type: ignore[attr-defined]
+            "root": request.build_absolute_uri("/"),
+        }
+        response = TemplateResponse(request, "admin/apikeys/exporttoken/created.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def delete_model(self, request: HttpRequest, obj: ExportToken) -> None:
+        exports.erase(obj, actor_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ExportToken]) -> None:
+        for export in queryset:
+            exports.erase(export, actor_of(request))
+
+    @admin.action(description="Revoke for ever", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ExportToken]) -> None:
+        revoked = sum(exports.revoke(export, actor_of(request)) for export in queryset.select_related("key"))
+        self.message_user(request, f"Export tokens revoked: {revoked}.")

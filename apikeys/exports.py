@@ -26,14 +26,10 @@ def create(key: ApiKey, name: str, actor: keys.Actor) -> Issued:
 
     Whoever makes one reads with it what the key reads, so staff need for it what they need to make such a key.
     """
-    keys.refuse_previous(actor)
     token = tokens.make(prefix=tokens.EXPORT_PREFIX)
     with transaction.atomic():
         row = keys.locked(actor, key)
-        if not row.is_alive(timezone.now()):
-            raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
-        if problems := keys.beyond(row, actor, {"user": [None, row.user_id]}, None):
-            raise ValidationError({"key": [*problems.values()]})
+        check(row, actor)
         export = ExportToken(
             export_id=token.key_id,
             key=row,
@@ -49,6 +45,15 @@ def create(key: ApiKey, name: str, actor: keys.Actor) -> Issued:
     return Issued(export, token.text)
 
 
+def check(key: ApiKey, actor: keys.Actor) -> None:
+    """Raises what `create` would say of this key."""
+    keys.refuse_previous(actor)
+    if not key.is_alive(timezone.now()):
+        raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
+    if problems := keys.beyond(key, actor, {"user": [None, key.user_id]}, None):
+        raise ValidationError({"key": [*problems.values()]})
+
+
 def revoke(export: ExportToken, actor: keys.Actor) -> bool:
     """Ends the token for ever; its row stays. False where it was revoked already."""
     with transaction.atomic():
@@ -60,3 +65,10 @@ def revoke(export: ExportToken, actor: keys.Actor) -> bool:
         row.save(update_fields=["revoked_at"])
         history.audit(actor.author, row, "revoke", {"revoked_at": [None, row.revoked_at]})
     return True
+
+
+def erase(export: ExportToken, actor: keys.Actor) -> None:
+    """Deletes the row: whoever still asks with the token gets 404. Its past stays in the audit log."""
+    with transaction.atomic():
+        history.audit(actor.author, export, "delete")
+        export.delete()

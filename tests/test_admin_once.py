@@ -21,9 +21,17 @@ from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db
 
+
+def _key_of(alice):
+    """A key that works, made where it is asked for first."""
+    row = {"user": alice, "name": "k", "hint": "h", "secret_hash": "x", "pepper_id": "p"}
+    return ApiKey.objects.get_or_create(key_id="exported", defaults=row)[0]
+
+
 # What a person types into the form of each model that can be made in the admin.
 TYPED: dict[str, Any] = {
     "apikeys.apikey": lambda alice: {"user": alice.pk, "name": "k"},
+    "apikeys.exporttoken": lambda alice: {"key": _key_of(alice).pk, "name": "aider"},
     "auth.group": lambda alice: {"name": "research"},
     "auth.user": lambda alice: {
         "username": "newcomer", "password1": "a long password 7", "password2": "a long password 7",

@@ -1,5 +1,6 @@
 """apikeys/exports.py: tokens that stand in the address of an export."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -168,6 +169,25 @@ def test_staff_make_a_token_only_of_a_key_that_shows_what_they_see_too(issued, m
         exports.create(issued.key, "theirs", actor())
     ApiKey.objects.update(patterns=["acme/large"])
     assert exports.create(issued.key, "theirs", actor())
+
+
+def test_the_admin_makes_one_shows_it_once_and_revokes_it(client, api, issued, ops):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    pages = "/admin/apikeys/exporttoken/"
+    made = client.post(f"{pages}add/", {"key": issued.key.pk, "name": "aider"})
+    (token,) = re.findall(r"mde_[0-9A-Za-z]{61}", made.content.decode())
+    assert "no-store" in made["Cache-Control"]
+    assert api.get(f"/export/{token}/api.json").json()
+    row = ExportToken.objects.get()
+    assert "aider" in client.get(f"/admin/apikeys/apikey/{issued.key.pk}/change/").content.decode()
+    assert client.get(f"{pages}?key__id__exact={issued.key.pk}").status_code == 200
+    client.post(f"{pages}{row.pk}/change/", {"name": "other"})
+    client.post(pages, {"action": "revoke", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert (row.name, api.get(f"/export/{token}/api.json").json()) == ("aider", {})
+    ApiKey.objects.update(is_active=False)
+    refused = client.post(f"{pages}add/", {"key": issued.key.pk, "name": "more"})
+    assert (refused.status_code, ExportToken.objects.count()) == (200, 1)
 
 
 def test_the_command_prints_the_token_and_nothing_else(api, issued, capsys):
