@@ -178,7 +178,7 @@ class ModelNotFound(NotFound):
 class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
     """Reads for clients of one protocol. Their own query parameters are ignored."""
 
-    query_parameters = None
+    query_parameters: frozenset[str] | None = None
 
     def finish(self, response: Any) -> None:
         super().finish(response)

@@ -28,7 +28,8 @@ _MODALITIES = {"file": "pdf"}
 class LimitSerializer(AnswerSerializer):
     """Both are required, and 0 is the format's own word for unknown."""
 
-    context = serializers.IntegerField(help_text="Tokens.")
+    # The format's name, and one of a property of DRF's.
+    context = serializers.IntegerField(help_text="Tokens.")  # type: ignore[assignment]
     output = serializers.IntegerField(help_text="Tokens.")
 
     def get_context(self, facts: Facts) -> int:
