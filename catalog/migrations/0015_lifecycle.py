@@ -8,7 +8,7 @@ import catalog.validation.model_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0013_changes_in_order"),
+        ("catalog", "0014_more_names"),
     ]
 
     operations = [
