@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -10,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -27,6 +29,7 @@ from catalog.access import rights
 from catalog.access.callers import caller_of
 from catalog.admin import inputs, previews, view_as
 from catalog.admin.audited import BoundedAdmin
+from catalog.admin.decisions import NAMED, Card, asked
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
 from catalog.validation import moments
@@ -183,6 +186,46 @@ class RevokedFilter(admin.SimpleListFilter):
         return queryset
 
 
+class ExpiryFilter(admin.SimpleListFilter):
+    title = "expiry"
+    parameter_name = "expires"
+
+    @staticmethod
+    def within_a_week() -> Q:
+        now = timezone.now()
+        return Q(is_active=True, revoked_at=None, expires_at__range=(now, now + timedelta(days=7)))
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("week", "within a week"), ("past", "expired"), ("never", "never")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        conditions = {
+            "week": self.within_a_week(),
+            "past": Q(expires_at__lte=timezone.now()),
+            "never": Q(expires_at=None),
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+def _to_decide(user: Any) -> Iterable[Card]:
+    if not user.has_perm("apikeys.view_apikey"):
+        return
+    soon = ApiKey.objects.filter(ExpiryFilter.within_a_week())
+    if number := soon.count():
+        first = soon.select_related("user").order_by("expires_at", "pk")[:NAMED]
+        yield Card(
+            50,
+            number,
+            f"key{' expires' if number == 1 else 's expire'} within a week",
+            tuple(f"{key.name} of {key.user}, {key.expires_at:%Y-%m-%d %H:%M}" for key in first),
+            "See these keys",
+            f"{reverse('admin:apikeys_apikey_changelist')}?{ExpiryFilter.parameter_name}=week",
+        )
+
+
+asked.append(_to_decide)
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     form = ApiKeyForm
@@ -190,7 +233,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
         "revoked_at",
     )  # fmt: skip
-    list_filter = ("is_active", RevokedFilter, "mode", "switched_off_by_staff")
+    list_filter = ("is_active", RevokedFilter, ExpiryFilter, "mode", "switched_off_by_staff")
     list_select_related = ("user",)
     search_fields = ("name", "key_id", "user__username", "user__email")
     autocomplete_fields = ("user",)

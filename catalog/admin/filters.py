@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from catalog import extensions, flags
 from catalog.admin.inputs import MODALITIES
@@ -174,6 +176,23 @@ def switch_filter(name: str, label: str) -> type[SwitchFilter]:
     return type(f"{name}_filter", (SwitchFilter,), {"title": label, "parameter_name": name, "field": name})
 
 
+class RetirementFilter(MenuFilter):
+    title = "retirement"
+    parameter_name = "retires"
+
+    @staticmethod
+    def soon() -> Q:
+        """What is offered now and whose maker retires it within 30 days."""
+        today = timezone.now().date()
+        return Q(active=True, is_available=True, retires_at__range=(today, today + timedelta(days=30)))
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("soon", "within 30 days")]
+
+    def condition(self, value: str) -> Q:
+        return self.soon() if value == "soon" else Q()
+
+
 class RangeFilter(admin.ListFilter):
     """From one number to another; either end may be open."""
 
@@ -249,6 +268,7 @@ ENTRY_FILTERS: tuple[Any, ...] = (
     OutputFilter,
     StatusFilter,
     PinnedFilter,
+    RetirementFilter,
     switch_filter("is_available", "available"),
     switch_filter("active", "active"),
     switch_filter("hidden", "hidden"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Count
+
 from catalog.models import AIModel
 from providers.models import ProviderModel
 
@@ -52,6 +54,9 @@ def conflicts(model_ids: Iterable[str] | None = None, threshold: Decimal = THRES
     offers = offers.filter(model__kind=AIModel.Kind.CATALOG)
     if model_ids is not None:
         offers = offers.filter(model__model_id__in=list(model_ids))
+    # What one source alone describes is most of a catalog, and nobody disagrees with it.
+    several = offers.order_by().values("model").annotate(count=Count("pk")).filter(count__gt=1)
+    offers = offers.filter(model__in=several.values("model"))
     rows = offers.order_by("model__model_id", "provider__precedence", "provider__slug", "upstream_id").values_list(
         "model__model_id", "provider__slug", "facts", "pricing"
     )

@@ -25,6 +25,8 @@ WORDS: dict[str | None, tuple[str, str]] = {
 # A partial run for any other reason than bad records is one that could not read a listing.
 PARTLY_FAILED = ("partly failed; what was read before still stands", "bad")
 
+STALE_AFTER = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -37,6 +39,16 @@ class Source:
     state: str | None
     words: str
     tone: str
+    # For staff alone: the reason may name hosts.
+    pk: int
+    run_pk: int | None
+    message: str
+    credential_refused_at: datetime | None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was not read whole for a day."""
+        return self.last_success_at is None or timezone.now() - self.last_success_at > STALE_AFTER
 
     @property
     def age(self) -> str:
@@ -52,6 +64,8 @@ def sources() -> list[Source]:
     """Every active provider. One statement."""
     last = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-id")
     providers = Provider.objects.filter(is_active=True).annotate(
+        run_pk=Subquery(last.values("pk")[:1]),
+        run_message=Subquery(last.values("message")[:1]),
         run_state=Subquery(last.values("state")[:1]),
         run_reason=Subquery(last.values("reason")[:1]),
         run_started=Subquery(last.values("started_at")[:1]),
@@ -65,6 +79,10 @@ def sources() -> list[Source]:
             provider.run_ended or provider.run_started,
             provider.run_state,
             *_words(provider.run_state, provider.run_reason),
+            provider.pk,
+            provider.run_pk,
+            provider.run_message or "",
+            provider.credential_refused_at,
         )
         for provider in providers
     ]

@@ -6,15 +6,14 @@ from django import template
 from django.template import RequestContext
 
 from providers.reports.freshness import sources
-from providers.sync.held_runs import waiting
 
 register = template.Library()
 
 
 @register.inclusion_tag("admin/providers/freshness.html", takes_context=True)
 def freshness(context: RequestContext) -> dict[str, Any]:
-    """How fresh each source is, and which runs wait for a decision; nothing for who may not view providers."""
+    """How fresh each source is; nothing for who may not view providers."""
     user: Any = context["request"].user
     if not user.has_perm("providers.view_provider"):
         return {}
-    return {"shown": True, "sources": sources(), "held": waiting()}
+    return {"shown": True, "sources": sources(), "may_view_runs": user.has_perm("providers.view_syncrun")}
