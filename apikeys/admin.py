@@ -230,8 +230,7 @@ asked.append(_to_decide)
 class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     form = ApiKeyForm
     list_display = (
-        "name", "user", "hint", "mode", "per_minute", "per_day", "is_active", "expires_at", "last_used_at",
-        "revoked_at",
+        "name", "user", "hint", "state", "reach", "per_minute", "per_day", "expires_at", "last_used_at",
     )  # fmt: skip
     list_filter = ("is_active", RevokedFilter, ExpiryFilter, "mode", "switched_off_by_staff")
     list_select_related = ("user",)
@@ -267,6 +266,19 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A revoked key is history."""
         return (obj is None or obj.revoked_at is None) and super().has_change_permission(request, obj)
+
+    @admin.display(description="state", ordering="is_active")
+    def state(self, key: ApiKey) -> str:
+        if key.revoked_at is not None:
+            return "revoked"
+        if key.has_expired(timezone.now()):
+            return "expired"
+        return "on" if key.is_active else f"off{' by staff' * key.switched_off_by_staff}"
+
+    @admin.display(description="models", ordering="mode")
+    def reach(self, key: ApiKey) -> str:
+        words = {ApiKey.Mode.ALLOW_LIST: "only {} listed", ApiKey.Mode.DENY_LIST: "all but {} listed"}
+        return words.get(ApiKey.Mode(key.mode), "all").format(len(key.patterns))
 
     @admin.display(description="what it sees")
     def sees(self, key: ApiKey) -> str:

@@ -140,6 +140,12 @@ def worded(kind: str, price: str | None) -> str:
     return dollars(per_million(price) if kind in BY_TOKEN else _decimal(price))
 
 
+def in_and_out(prices: Mapping[str, Any]) -> str:
+    """The stored prices of prompt and completion for a narrow column: `$0.25 / $1.25`, "" where neither is known."""
+    kinds = ("prompt", "completion")
+    return " / ".join(worded(k, prices[k]) if k in prices else "?" for k in kinds) if prices.keys() & {*kinds} else ""
+
+
 def is_free(pricing: Mapping[str, Any]) -> bool:
     """Whether prompt and completion are known to cost nothing; a router's price is unknown, not nothing."""
     known = Tariff(pricing).known

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
-from django.db.models import Model
+from django.db.models import F, Model
 from django.http import HttpRequest
-from django.utils.text import slugify
+from django.utils.text import capfirst, slugify
 
 _SECRETS = frozenset({"password", "credential", "hint", "lease_token", "session_key", "session_data"})
 
@@ -20,9 +21,32 @@ def _is_secret(name: str) -> bool:
     return name in _SECRETS or name.endswith(("_hash", "_hint"))
 
 
-class NoSecretLookups:
-    """Refuses to filter a list by a secret, its hash or its hint: yes or no to one character after another tells it."""
+class List(ChangeList):
+    """A list whose title is what is in it, and that has unknown values last whichever way it is sorted."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_popup:
+            self.title = capfirst(self.opts.verbose_name_plural)
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        found = super().get_ordering(request, queryset)
+        return [self._unknown_last(one) for one in found] if ORDER_VAR in self.params else found
+
+    def _unknown_last(self, name: Any) -> Any:
+        field = name.removeprefix("-") if isinstance(name, str) else ""
+        if field not in {one.name for one in self.lookup_opts.concrete_fields if one.null}:
+            return name
+        return F(field).desc(nulls_last=True) if name.startswith("-") else F(field).asc(nulls_last=True)
+
+
+class OnThisSite:
+    """What holds for each admin, whichever app brings it."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return List
+
+    # To filter by a secret, its hash or its hint is refused: yes or no to one character after another tells it.
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         if any(_is_secret(name) for name in lookup.split("__")):
             return False
@@ -81,7 +105,7 @@ class Site(AdminSite):
         **options: Any,
     ) -> None:
         shown: Any = admin_class or ModelAdmin
-        guarded = type(shown)(shown.__name__, (NoSecretLookups, shown), {"__module__": shown.__module__})
+        guarded = type(shown)(shown.__name__, (OnThisSite, shown), {"__module__": shown.__module__})
         super().register(model_or_iterable, guarded, **options)
 
 

@@ -29,7 +29,7 @@ from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.formatting import describe, short
 from catalog.models import AIModel, FieldChange
-from catalog.pricing import Tariff, worded
+from catalog.pricing import Tariff, in_and_out
 from catalog.validation.text import fold
 from catalog.validation.variants import variant_of
 
@@ -58,10 +58,9 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             queryset = queryset.filter(search_text__contains=word)
         return queryset, False
 
-    @admin.display(description="USD per million", ordering="prompt_price")
+    @admin.display(description="$ per million, in / out", ordering="prompt_price")
     def prices(self, row: AIModel) -> str:
-        known = Tariff(row.pricing).by_token
-        return " / ".join(worded(k, known[k]) if k in known else "?" for k in ("prompt", "completion")) if known else ""
+        return in_and_out(Tariff(row.pricing).by_token)
 
     @admin.display(description="context", ordering="context_length")
     def context(self, row: AIModel) -> str:
@@ -264,11 +263,10 @@ class CatalogEntryAdmin(AIModelAdmin):
     form = EntryForm
     bulk_actions = bulk.ENTRY_ACTIONS
     list_display = (
-        "entry", "switches", "is_available", "prices", "context", "input_words", "offers", "tag_names", "pins",
-        "status",
+        "entry", "switches", "prices", "context", "input_words", "offers", "tag_names", "pins", "status",
     )  # fmt: skip
     list_filter = ENTRY_FILTERS
-    sortable_by = ("entry", "prices", "context", "is_available")
+    sortable_by = ("entry", "prices", "context", "switches")
     fieldsets = (
         (None, {"fields": ("model_id", "name", "tags")}),
         (
@@ -376,9 +374,10 @@ class CatalogEntryAdmin(AIModelAdmin):
             return "all (frozen)"
         return str(len(row.pinned_fields)) if row.pinned_fields else ""
 
-    @admin.display(description="state")
+    @admin.display(description="state", ordering="is_available")
     def switches(self, row: AIModel) -> str:
         words = (
+            ("available" if row.is_available else "not available", row.active),
             ("inactive", not row.active),
             ("hidden", row.hidden),
             ("experimental", row.experimental),

@@ -44,17 +44,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(FieldChange)
 class FieldChangeAdmin(ReadOnlyAdmin):
-    list_display = (
-        "changed_at",
-        "subject",
-        "offered_by",
-        "field",
-        "old_shown",
-        "new_shown",
-        "source",
-        "actor",
-        "run_id",
-    )
+    list_display = ("changed_at", "of", "field", "old_shown", "new_shown", "by")
     list_display_links = ("changed_at",)
     list_filter = ("source", "changed_at", FieldFilter)
     search_fields = ("subject", "actor", "=run_id")
@@ -66,6 +56,16 @@ class FieldChangeAdmin(ReadOnlyAdmin):
         "run_id",
     )  # fmt: skip
     readonly_fields = ("subject_link", "old_shown", "new_shown")
+
+    @admin.display(description="model", ordering="subject")
+    def of(self, row: FieldChange) -> str:
+        if not row.offered_by:
+            return row.subject
+        return format_html('{} <small class="name">as offered by {}</small>', row.subject, row.offered_by)
+
+    @admin.display(description="by", ordering="source")
+    def by(self, row: FieldChange) -> str:
+        return row.actor or f"{row.get_source_display()}{f', run {row.run_id}' if row.run_id else ''}"
 
     @admin.display(description="before")
     def old_shown(self, row: FieldChange) -> str:

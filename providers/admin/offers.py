@@ -166,11 +166,9 @@ class ProviderModelAdmin(admin.ModelAdmin):
         "provider",
         "entry",
         "listing",
-        "prompt_per_million",
-        "completion_per_million",
-        "context_length",
-        "active",
-        "is_listed",
+        "prices",
+        "context",
+        "state",
         "order",
     )
     list_filter = ("provider", "listing", "active", "is_listed", "category")
@@ -213,13 +211,17 @@ class ProviderModelAdmin(admin.ModelAdmin):
     def entry(self, offer: ProviderModel) -> str:
         return offer.model.model_id if offer.model else "-"
 
-    @admin.display(description="prompt, $ per million")
-    def prompt_per_million(self, offer: ProviderModel) -> str:
-        return pricing.worded("prompt", offer.pricing.get("prompt"))
+    @admin.display(description="$ per million, in / out")
+    def prices(self, offer: ProviderModel) -> str:
+        return pricing.in_and_out(offer.pricing)
 
-    @admin.display(description="completion, $ per million")
-    def completion_per_million(self, offer: ProviderModel) -> str:
-        return pricing.worded("completion", offer.pricing.get("completion"))
+    @admin.display(description="context", ordering="context_length")
+    def context(self, offer: ProviderModel) -> str:
+        return "" if offer.context_length is None else f"{offer.context_length:,}"
+
+    @admin.display(description="state", ordering="active")
+    def state(self, offer: ProviderModel) -> str:
+        return f"{'on' if offer.active else 'off'} · {'listed' if offer.is_listed else 'not listed'}"
 
     def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
         if RELEASE in request.POST:

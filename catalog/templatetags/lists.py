@@ -1,0 +1,46 @@
+"""For the admin's lists: what filters them now, and cells that name their column where a row is shown as a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django import template
+from django.utils.html import format_html, strip_tags
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+
+register = template.Library()
+
+
+@register.simple_tag
+def chips(changelist: Any) -> list[dict[str, str]]:
+    """Each filter in use, with the address of the list without it."""
+    return [chip for spec in changelist.filter_specs for chip in _chips(changelist, spec)]
+
+
+def _chips(changelist: Any, spec: Any) -> Iterator[dict[str, str]]:
+    choices = list(spec.choices(changelist))
+    if ends := getattr(spec, "ends", None):
+        low, high = (ends.get(name, "") for name in spec.expected_parameters())
+        yield {"title": spec.title, "value": f"{low} to {high}".strip(), "without": spec.clear}
+    for choice in choices[1:]:
+        if choice.get("selected"):
+            yield {
+                "title": spec.title,
+                "value": choice.get("display", ""),
+                "without": choices[0].get("query_string", "?"),
+            }
+
+
+@register.filter
+def labelled(cells: Iterable[SafeString], headers: list[dict[str, Any]]) -> list[SafeString]:
+    """The cells of a row as Django wrote them, each with the name of its column and whether it is empty."""
+    return [_labelled(str(cell), header) for cell, header in zip(cells, headers, strict=False)]
+
+
+def _labelled(cell: str, header: dict[str, Any]) -> SafeString:
+    mark = format_html(' data-label="{}"', capfirst(strip_tags(str(header["text"])).strip()))
+    if cell.endswith((">-</td>", "></td>")):
+        mark += mark_safe(" data-empty")
+    return mark_safe(cell.replace("<td", f"<td{mark}", 1))  # noqa: S308 - Django's own cell, and an escaped attribute
