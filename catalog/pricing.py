@@ -128,6 +128,18 @@ def dollars(amount: Decimal) -> str:
     return f"${exact:.{max(2, -int(exact.as_tuple().exponent))}f}"
 
 
+def typed(kind: str, price: str) -> str:
+    """A stored price as people type it: plain digits in the unit that `label` names. Raises NotAPrice."""
+    amount = (per_million(price) if kind in BY_TOKEN else _decimal(price)).normalize(_EXACT)
+    return format(amount or Decimal(0), "f")
+
+
+def moved_far(before: str, after: str) -> bool:
+    """Whether one stored price is more than ten times the other, which mostly is a mistake of unit. Free is a word."""
+    low, high = sorted((_decimal(before), _decimal(after)))
+    return low > 0 and high > 10 * low
+
+
 def label(kind: str) -> str:
     """The name of a kind and the unit that `worded` gives it in."""
     return kind.replace("_", " ") + (" per million" if kind in BY_TOKEN else "")

@@ -334,7 +334,7 @@ def test_other_pages_of_the_admin_fit_the_window(sign_in, openrouter, listed):
     expect(page.locator("#content")).to_contain_text("A sync now would end as ok")
     look(page, "dry-run")
     page.goto(f"/admin/providers/providermodel/{offer.pk}/change/")
-    page.fill("#id_price_prompt", "0.000005")
+    page.fill("#id_price_prompt", "5")
     page.click("[name=_continue]")
     expect(page.locator("#content")).to_contain_text("Set by hand")
     look(page, "offer")

@@ -13,6 +13,7 @@ from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.utils.html import format_html
 
 from catalog import pricing
 from catalog.admin import previews
@@ -64,7 +65,7 @@ class OfferForm(forms.ModelForm):
     overrides = OverridesField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "class": "json"}),
-        help_text="Prices under conditions, as a list; empty where there are none.",
+        help_text="Prices under conditions, per token, as a list; empty where there are none.",
     )
 
     class Meta:
@@ -77,8 +78,13 @@ class OfferForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         stored = self.instance.pricing
         for name in LINES:
+            known = stored.get(name)
             self.fields[f"price_{name}"] = forms.CharField(
-                required=False, label=name.replace("_", " ").capitalize(), initial=stored.get(name, ""), max_length=60
+                required=False,
+                label=pricing.label(name).capitalize(),
+                initial=pricing.typed(name, known) if known else "",
+                help_text=f"Stored: {known} a token." if known and name in pricing.BY_TOKEN else "",
+                max_length=60,
             )
         self.fields["overrides"].initial = stored.get("overrides") or None
 
@@ -87,13 +93,7 @@ class OfferForm(forms.ModelForm):
         prices = {k: v for k, v in self.instance.pricing.items() if k not in (*LINES, "overrides")}
         for name in LINES:
             if text := data.get(f"price_{name}"):
-                try:
-                    prices[name] = pricing.normalise(text)
-                except pricing.NotAPrice as error:
-                    self.add_error(
-                        f"price_{name}",
-                        f"This {error}: write USD as a plain number, such as 0.0000025; nothing where it is not known.",
-                    )
+                self._read(name, text, prices)
         if data.get("overrides"):
             try:
                 prices |= pricing.read({"overrides": data["overrides"]})
@@ -108,6 +108,26 @@ class OfferForm(forms.ModelForm):
                 code="unsaved",
             )
         return data
+
+    def _read(self, name: str, text: str, prices: dict[str, Any]) -> None:
+        """Adds the price to `prices`. One far from what is stored is refused until it is said to be meant."""
+        try:
+            price = prices[name] = pricing.normalise(text, per_million=name in pricing.BY_TOKEN)
+        except pricing.NotAPrice as error:
+            example = "2.50" if name in pricing.BY_TOKEN else "0.01"
+            self.add_error(
+                f"price_{name}",
+                f"This {error}: write USD as a plain number, such as {example}; nothing where it is not known.",
+            )
+            return
+        before = self.instance.pricing.get(name)
+        if before and pricing.moved_far(before, price) and self.data.get(f"meant_{name}") != price:
+            question = format_html(
+                'From {} to {}: more than ten times. <label><input type="checkbox" name="meant_{}" value="{}"> '
+                "This is meant</label>",
+                *(pricing.worded(name, before), pricing.worded(name, price), name, price),
+            )
+            self.add_error(f"price_{name}", ValidationError(question, code="far"))
 
     def wanted(self) -> dict[str, Any]:
         """The values that the person changed, by field."""
@@ -188,7 +208,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
             (None, {"fields": ("active", "category", "order", "flags")}),
             ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
             (
-                "Price, in USD per token (per request, image and search where so named)",
+                "Price, in USD per million tokens (for one request, image or search where so named)",
                 {
                     "fields": (*prices, "overrides"),
                     "description": "Empty: not known. 0: free. A price set here stays when upstream's changes.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import AIModel, AuditEntry, FieldChange
+from catalog.pricing import typed
 from providers.connection import credentials
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.offers import bulk
@@ -63,7 +65,10 @@ def offers(openrouter, upstream) -> list[ProviderModel]:
 
 
 def offer_form(offer: ProviderModel, **changed: Any) -> dict[str, Any]:
-    prices = {f"price_{name}": offer.pricing.get(name, "") for name in ("prompt", "completion", "request", "image")}
+    prices = {
+        f"price_{name}": typed(name, offer.pricing[name]) if name in offer.pricing else ""
+        for name in ("prompt", "completion", "request", "image")
+    }
     others = dict.fromkeys(
         ("price_web_search", "price_internal_reasoning", "price_input_cache_read", "price_input_cache_write"), ""
     )
@@ -88,7 +93,7 @@ def offer_form(offer: ProviderModel, **changed: Any) -> dict[str, Any]:
 def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staff, openrouter, offers, upstream):
     offer = offers[0]
     url = reverse(CHANGE_OFFER, args=[offer.pk])
-    assert staff.post(url, offer_form(offer, price_prompt="0.000005")).status_code == 302
+    assert staff.post(url, offer_form(offer, price_prompt="5")).status_code == 302
     offer.refresh_from_db()
     assert offer.pinned_fields == ["pricing"]
     assert AIModel.objects.get(model_id="acme/m0").pricing["prompt"] == "0.000005"
@@ -97,7 +102,7 @@ def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staf
     page = staff.get(url)
     assert "prompt: 0.000005" in page.content.decode()
     assert "prompt: 0.0000011" in page.content.decode()
-    sent = {**offer_form(offer, price_prompt="0.000005"), "_release": "pricing", "_seal": page.context["seal"]}
+    sent = {**offer_form(offer, price_prompt="5"), "_release": "pricing", "_seal": page.context["seal"]}
     refused = staff.post(url, {**sent, "display_name": "Typed and not saved"})
     assert "changes that are not saved yet (display name)" in refused.content.decode()
     staff.post(url, {**sent, "_seal": "of another page"})
@@ -140,7 +145,7 @@ def test_a_form_saved_unchanged_writes_nothing(staff, offers):
         ("price_prompt", "NaN"),
         ("price_prompt", "1,5"),
         ("price_completion", "1e-60"),
-        ("price_completion", "2e6"),
+        ("price_completion", "2e12"),
         ("context_length", "0"),
         ("context_length", "2147483648"),
         ("max_output_tokens", "many"),
@@ -158,11 +163,29 @@ def test_a_wrong_value_is_refused_at_its_field(staff, offers, field, value):
 
 
 @pytest.mark.parametrize(
-    ("value", "stored"), [("", None), ("0", "0"), ("1e-7", "0.0000001"), ("0.00000250", "0.0000025"), ("-0", "0")]
+    ("value", "stored"), [("", None), ("0", "0"), ("1e-1", "0.0000001"), ("2.50", "0.0000025"), ("-0", "0")]
 )
 def test_a_price_can_be_cleared_and_set_to_zero(staff, offers, value, stored):
     staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], price_prompt=value))
     assert ProviderModel.objects.get(pk=offers[0].pk).pricing.get("prompt") == stored
+
+
+def test_prices_are_typed_per_million_with_the_stored_value_beside_them(staff, offers):
+    page = staff.get(reverse(CHANGE_OFFER, args=[offers[0].pk])).content.decode()
+    assert re.search(r'name="price_prompt" value="1"', page)
+    assert "Prompt per million" in page
+    assert "Stored: 0.000001 a token." in page
+
+
+def test_a_price_that_moves_more_than_ten_times_is_asked_about_and_only_that_one_is_meant(staff, offers):
+    url = reverse(CHANGE_OFFER, args=[offers[0].pk])
+    asked = staff.post(url, offer_form(offers[0], price_prompt="11")).content.decode()
+    assert "From $1.00 to $11.00: more than ten times." in asked
+    (meant,) = re.findall(r'name="meant_prompt" value="([^"]+)"', asked)
+    assert staff.post(url, offer_form(offers[0], price_prompt="1100", meant_prompt=meant)).status_code == 200
+    assert staff.post(url, offer_form(offers[0], price_prompt="11", meant_prompt=meant)).status_code == 302
+    offers[0].refresh_from_db()
+    assert offers[0].pricing["prompt"] == "0.000011"
 
 
 def test_an_offer_switched_off_by_its_form_takes_its_entry_out_of_use(staff, offers):
