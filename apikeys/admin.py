@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
@@ -22,17 +20,17 @@ from django.utils.html import format_html
 from apikeys import exports
 from apikeys import keys as issuing
 from apikeys.authentication import caller_of_key
-from apikeys.models import ApiKey, ExportToken, Scope, default_scopes
-from apikeys.policy import MAX_PATTERNS, KeyPolicy, chosen
+from apikeys.key_form import VALUES, ApiKeyForm, Lines
+from apikeys.models import ApiKey, ExportToken
+from apikeys.policy import MAX_PATTERNS
 from apikeys.policy_preview import match
 from catalog.access import rights
 from catalog.access.callers import caller_of
-from catalog.admin import inputs, previews, view_as
+from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
 from catalog.admin.decisions import NAMED, Card, asked
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
-from catalog.validation import moments
 
 
 def _subject(key_id: str) -> view_as.Subject | None:
@@ -55,122 +53,11 @@ def _subject(key_id: str) -> view_as.Subject | None:
 view_as.subjects["key"] = _subject
 view_as.permissions["key"] = "apikeys.view_apikey"
 
-_VALUES = ("name", "scopes", "per_minute", "per_day", "expires_at", "is_active")
-
 
 def actor_of(request: HttpRequest) -> issuing.Actor:
     held = rights.of(request)
     sight = None if held.is_superuser else held.sight
     return issuing.Actor(Author.person(request.user), sight, is_staff=True, rights=held)
-
-
-class Lines(forms.Field):
-    """A list of texts, one a line."""
-
-    widget = forms.Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(map(str, value)) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, list):
-            return value
-        return [line.strip() for line in (value or "").splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
-
-
-class Until(inputs.Moment):
-    """A day and a time; a day alone is its end."""
-
-    def compress(self, data_list: Any) -> Any:
-        if data_list and data_list[0] and data_list[1] in self.empty_values:
-            return moments.end_of(data_list[0])
-        return super().compress(data_list)
-
-
-class ApiKeyForm(forms.ModelForm):
-    """`actor` is set by the admin, for each request."""
-
-    actor: issuing.Actor
-
-    patterns = Lines(
-        required=False,
-        label="Model ids",
-        help_text="One model id or pattern a line, for the two lists. Only * is special; case counts.",
-    )
-    no_models = forms.BooleanField(
-        required=False,
-        label="An empty list is meant",
-        help_text="Tick this to leave the list empty: an allow list then allows no model, a deny list denies none.",
-    )
-    scopes = forms.MultipleChoiceField(
-        choices=Scope.choices,
-        initial=default_scopes,
-        widget=forms.CheckboxSelectMultiple,
-        help_text="A key that was made with another key has those of that one at most.",
-    )
-
-    expires_at = Until(
-        required=False,
-        widget=AdminSplitDateTime,
-        help_text="UTC. A day without a time is the end of that day. Blank: it never expires.",
-    )
-
-    class Media:
-        js = ("apikeys/policy.js",)
-
-    class Meta:
-        model = ApiKey
-        fields = ["user", "name", "mode", "patterns", "scopes", "per_minute", "per_day", "expires_at", "is_active"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "patterns" in self.fields:
-            address = reverse("admin:apikeys_apikey_matches", args=[self.instance.pk] if self.instance.pk else [])
-            self.fields["patterns"].widget.attrs["data-matches"] = address
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        self.policy = self._policy(data)
-        if self.policy is None or self.errors:
-            return data
-        # As the row will hold them, so that the model's own validation sees the same.
-        data["patterns"] = list(self.policy.patterns)
-        if "user" in data:
-            self.instance.user = data["user"]
-        try:
-            issuing.check(self.instance, {name: data[name] for name in _VALUES}, self.policy, self.actor)
-        except ValidationError as error:
-            self._tell(error)
-        return data
-
-    def _policy(self, data: dict[str, Any]) -> KeyPolicy | None:
-        mode, patterns = data.get("mode"), data.get("patterns", [])
-        if mode is None:
-            return None
-        if mode != ApiKey.Mode.ALL and not patterns and not data.get("no_models"):
-            self.add_error(
-                "patterns",
-                "The list is empty. Name a model, or tick that an empty list is meant, or choose every model.",
-            )
-            return None
-        if patterns and data.get("no_models"):
-            self.add_error("no_models", "The list is not empty.")
-            return None
-        field = "denied_models" if mode == ApiKey.Mode.DENY_LIST else "allowed_models"
-        try:
-            return chosen(None, {"mode": mode, field: patterns})
-        except ValidationError as error:
-            self._tell(error)
-            return None
-
-    def _tell(self, error: ValidationError) -> None:
-        for name, texts in error.message_dict.items():
-            field = name if name in self.fields else "patterns"
-            for text in texts:
-                self.add_error(field, text)
 
 
 class RevokedFilter(admin.SimpleListFilter):
@@ -294,7 +181,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         )  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        values = {name: form.cleaned_data[name] for name in _VALUES}
+        values = {name: form.cleaned_data[name] for name in VALUES}
         if change:
             issuing.change(obj, values, lambda present: form.policy, form.actor)
         else:

@@ -1,14 +1,18 @@
 """Keys in the admin: made, changed, switched off and revoked through the same functions as everywhere."""
 
+import html
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 
 from apikeys import tokens
 from apikeys.models import ApiKey
 from catalog.models import AuditEntry
+from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +29,7 @@ def form(user, **fields):
     sent = {
         "user": user.pk, "name": "from the admin", "mode": "all", "patterns": "", "is_active": "on",
         "scopes": ["models:read", "preferences:write"], "per_minute": "", "per_day": "",
-        "expires_at_0": "", "expires_at_1": "",
+        "expires_at": "",
     } | fields  # fmt: skip
     return {name: value for name, value in sent.items() if value is not None}
 
@@ -46,13 +50,30 @@ def test_the_page_after_making_a_key_shows_it_once(api, staff, alice, make_model
     make_model("acme/x")
     sent = form(alice, mode="allow_list", patterns="acme/x\r\n\r\n  qwen/* \r\n", per_minute="5")
     answer = staff.post(reverse(ADD), sent)
-    (text,) = re.findall(r"mdx_[0-9A-Za-z]{61}", answer.content.decode())
+    (text,) = set(re.findall(r"mdx_[0-9A-Za-z]{61}", answer.content.decode()))
     key = ApiKey.objects.get(key_id=tokens.parse(text).key_id)
     assert "no-store" in answer["Cache-Control"]
     assert (key.user, key.patterns, key.per_minute) == (alice, ["acme/x", "qwen/*"], 5)
     assert api.with_key(text).get("/api/keys/current").status_code == 200
     assert AuditEntry.objects.get(action="create").user.username == "ops"
     assert text not in str(answer.cookies) + str(dict(staff.session))
+
+
+def test_a_key_ends_so_many_days_from_now_and_its_page_gives_back_what_is_stored(staff, alice):
+    staff.post(reverse(ADD), form(alice, expires_at="90d"))
+    key = ApiKey.objects.get()
+    assert timedelta(days=89) < key.expires_at - timezone.now() < timedelta(days=91)
+    again = fields_of(staff.get(page(key)).content.decode(), "apikey_form")
+    assert staff.post(page(key), again).status_code == 302
+    assert ApiKey.objects.get().expires_at == key.expires_at
+    assert not AuditEntry.objects.exclude(action="create").exists()
+
+
+def test_the_page_with_the_secret_shows_a_command_that_works(api, staff, alice):
+    shown = html.unescape(staff.post(reverse(ADD), form(alice)).content.decode())
+    (token,) = re.findall(r'curl -H "Authorization: Bearer (mdx_\w+)" http://testserver/v1/models<', shown)
+    assert api.with_key(token).get("/v1/models").status_code == 200
+    assert 'data-copy="secret"' in shown
 
 
 def test_no_page_shows_a_secret_or_a_hash(staff, alice, make_key):
@@ -90,7 +111,8 @@ def test_the_list_is_searched_and_filtered(staff, alice, make_key, query):
         ({"scopes": ["root"]}, "scopes"),
         ({"per_minute": "0"}, "per_minute"),
         ({"per_day": "2147483648"}, "per_day"),
-        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
+        ({"expires_at": "2020-01-01 00:00"}, "expires_at"),
+        ({"expires_at": "soon"}, "expires_at"),
     ],
 )
 def test_what_is_refused_is_said_at_its_field_and_makes_no_key(staff, alice, make_model, fields, field):

@@ -78,7 +78,7 @@ ATTEMPTS = {
         "no denial": {"mode": "deny_list", "patterns": "", "no_models": "on"},
         "every scope": {"scopes": list(Scope.values)},
         "no limit": {"per_minute": "", "per_day": ""},
-        "for ever": {"expires_at_0": "", "expires_at_1": ""},
+        "for ever": {"expires_at": ""},
         "on again": {"is_active": "on"},
         "another owner": lambda sent: {"user": str(User.objects.get(username="clerk").pk)},
     },
@@ -418,7 +418,7 @@ def test_staff_switch_off_and_revoke_any_key_and_switch_on_only_those_of_who_has
 def test_a_key_for_who_sees_more_names_models_that_its_maker_sees(world, desk, clerk, bob):
     actor = clerk(ApiKey)
     sent = {"user": bob.pk, "name": "k", "mode": "all", "patterns": "", "is_active": "on", "scopes": ["models:read"],
-            "expires_at_0": "", "expires_at_1": "", "per_minute": "", "per_day": ""}  # fmt: skip
+            "expires_at": "", "per_minute": "", "per_day": ""}  # fmt: skip
     refused = desk(actor).post("/admin/apikeys/apikey/add/", sent)
     assert "models that you do not see" in str(refused.context["adminform"].form.errors["patterns"])
     unseen = desk(actor).post("/admin/apikeys/apikey/add/", sent | {"mode": "allow_list", "patterns": "acme/secret"})

@@ -24,3 +24,33 @@ window.addEventListener("pageshow", () => {
     delete form.dataset.sent;
   }
 });
+
+// Buttons that write a usual value into the field before them.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const field of document.querySelectorAll("input[data-choices]")) {
+    for (const value of field.dataset.choices.split(" ").reverse()) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "choice";
+      button.textContent = value;
+      button.addEventListener("click", () => (field.value = value));
+      field.insertAdjacentElement("afterend", button);
+    }
+  }
+});
+
+// Copies what another element holds. Without the clipboard of a secure origin it is selected, to be copied by hand.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) {
+    return;
+  }
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(source);
+    button.textContent = "Selected: press Ctrl+C";
+  }
+});
