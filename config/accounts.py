@@ -11,10 +11,10 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import views
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse_lazy
 from django.utils import timezone
 
@@ -32,6 +32,18 @@ class SignIn(views.LoginView):
 
     redirect_authenticated_user = True
     http_method_names = ["get", "head", "post", "options"]
+
+
+class StaffSignIn(SignIn):
+    """The same page, where the admin sends people. One who is signed in and no staff is told so, not sent around."""
+
+    redirect_authenticated_user = False
+    next_page = reverse_lazy("admin:index")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if admin.site.has_permission(request):
+            return HttpResponseRedirect(self.get_success_url())
+        return super().get(request, *args, **kwargs)
 
 
 class SignOut(views.LogoutView):

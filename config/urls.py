@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config.accounts import ChangePassword, SignIn, SignOut
+from config.accounts import ChangePassword, SignIn, SignOut, StaffSignIn
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
@@ -24,6 +24,8 @@ urlpatterns = [
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
     path("accounts/password", ChangePassword.as_view(), name="password"),
+    # Before the admin's own page, which this one stands for.
+    path("admin/login/", StaffSignIn.as_view()),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon, name="favicon"),
 ]

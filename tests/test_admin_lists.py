@@ -71,3 +71,10 @@ def test_the_filters_in_use_stand_above_the_list_each_with_the_way_out(staff, ma
     assert '<a href="?context_min=5" title="Take this filter away">Author: <strong>acme</strong>' in page
     assert '<a href="?author=acme" title="Take this filter away">Context length: <strong>5 to</strong>' in page
     assert AIModel.objects.count() == 1
+
+
+def test_times_are_written_one_way_and_their_zone_is_named_once(staff, alice, make_key):
+    ApiKey.objects.filter(pk=make_key(alice).key.pk).update(expires_at="2098-01-31T18:00:07Z")
+    page = staff.get("/admin/apikeys/apikey/").content.decode()
+    assert cells(page, "expires_at nowrap") == ["2098-01-31 18:00"]
+    assert page.count("UTC") == 1

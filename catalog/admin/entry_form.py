@@ -319,7 +319,7 @@ def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
     yours = to_json(getattr(row, name))
     since = parse_datetime(str(said.get("since", ""))) if said else None
     return {
-        "since": f"{since:%-d %b %Y}" if since else "an unknown day",
+        "since": f"{since:%Y-%m-%d}" if since else "an unknown day",
         "age": timesince(since) if since else "",
         "name": name,
         "pinned": pinned,

@@ -43,6 +43,9 @@ class Adapter:
     """One kind of upstream. A new one is one file with a subclass, one line in `ADAPTERS`, one answer and its test."""
 
     kind: ClassVar[str]
+    # What people call it, and an address to show them where it has none of its own.
+    title: ClassVar[str]
+    example: ClassVar[str] = ""
     slug: ClassVar[str]
     default_base_url: ClassVar[str] = ""
     # What it can be asked for, and under which path below the base URL.

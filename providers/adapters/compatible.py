@@ -62,6 +62,8 @@ _FACT = re.compile(rf"{_LIKE_CONTEXT.pattern}|pric|cost|modalit|tokens", re.IGNO
 
 class Compatible(Adapter):
     kind = "compatible"
+    title = "Any server that speaks OpenAI's dialect (vLLM, LM Studio, llama.cpp, Together, ...)"
+    example = "http://127.0.0.1:8000/v1"
     slug = "compatible"
 
     def records(self, payload: Any) -> list[Any]:

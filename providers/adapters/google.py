@@ -21,6 +21,7 @@ _TASKS = (
 
 class Google(Adapter):
     kind = "google"
+    title = "Google's Gemini API"
     slug = "google"
     default_base_url = "https://generativelanguage.googleapis.com/v1beta"
     listings: ClassVar[dict[str, str]] = {"models": "/models?pageSize=1000"}

@@ -43,6 +43,7 @@ _FLAGS = (
 
 class LiteLLM(Enricher):
     kind = "litellm"
+    title = "LiteLLM's table: facts and prices only, no offers"
     slug = "litellm"
     default_base_url = "https://raw.githubusercontent.com/BerriAI/litellm/main"
     listings: ClassVar[dict[str, str]] = {"models": "/model_prices_and_context_window.json"}

@@ -20,6 +20,7 @@ _TASKS = (
 
 class Mistral(Adapter):
     kind = "mistral"
+    title = "Mistral's API"
     slug = "mistral"
     default_base_url = "https://api.mistral.ai/v1"
 

@@ -27,6 +27,7 @@ _PRICES = (
 
 class ModelsDev(Enricher):
     kind = "modelsdev"
+    title = "models.dev: facts and prices only, no offers"
     slug = "modelsdev"
     default_base_url = "https://models.dev"
     listings: ClassVar[dict[str, str]] = {"models": "/api.json"}

@@ -12,6 +12,7 @@ _OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len
 
 class OpenAI(Adapter):
     kind = "openai"
+    title = "OpenAI's API"
     slug = "openai"
     default_base_url = "https://api.openai.com/v1"
 

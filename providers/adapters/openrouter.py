@@ -19,6 +19,7 @@ _DIMENSIONS = re.compile(r"\b([1-9][0-9]{1,4})-dimension")
 
 class OpenRouter(Adapter):
     kind = "openrouter"
+    title = "OpenRouter"
     slug = "openrouter"
     default_base_url = "https://openrouter.ai/api/v1"
     # /models lists only what answers in text; embedding models have a list of their own.

@@ -26,6 +26,7 @@ _TAGS = (
 
 class Vercel(Adapter):
     kind = "vercel"
+    title = "Vercel's AI Gateway"
     slug = "vercel"
     default_base_url = "https://ai-gateway.vercel.sh/v1"
 

@@ -46,7 +46,7 @@ class ProviderForm(forms.ModelForm):
     """`rights` are those of the person who edits; the admin sets them for each request."""
 
     rights: rights.Rights
-    kind = forms.ChoiceField(help_text="Which adapter reads it.")
+    kind = forms.ChoiceField(help_text="Whose API it speaks, with an example of its address.")
     new_credential = forms.CharField(
         required=False,
         strip=True,
@@ -73,7 +73,10 @@ class ProviderForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)  # noqa: S101 - for the type checker
-        kinds.choices = [(kind, kind) for kind in adapters.ADAPTERS]
+        kinds.choices = [
+            (kind, f"{adapter.title}, such as {adapter.default_base_url or adapter.example}")
+            for kind, adapter in adapters.ADAPTERS.items()
+        ]
         row: Provider = self.instance
         if row.credential:
             stored = f"Stored: {row.credential_hint}, for {row.credential_origin}. Empty keeps it."
@@ -142,7 +145,7 @@ class ProviderForm(forms.ModelForm):
 class ProviderAdmin(MadeOnce):
     form = ProviderForm
     change_form_template = "admin/providers/provider/change_form.html"
-    list_display = ("slug", "name", "kind", "precedence", "is_active", "listed", "freshness", "last_run")
+    list_display = ("slug", "name", "kind_in_words", "precedence", "is_active", "listed", "freshness", "last_run")
     list_filter = ("kind", "is_active")
     search_fields = ("slug", "name")
     filter_horizontal = ("new_models_groups",)
@@ -163,6 +166,11 @@ class ProviderAdmin(MadeOnce):
                 last_run_pk=Subquery(last.values("pk")[:1]),
             )
         )
+
+    @admin.display(description="kind", ordering="kind")
+    def kind_in_words(self, row: Provider) -> str:
+        adapter = adapters.ADAPTERS.get(row.kind)
+        return adapter.title if adapter else row.kind
 
     @admin.display(description="models listed")
     def listed(self, row: Any) -> int:

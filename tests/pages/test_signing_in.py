@@ -97,3 +97,14 @@ def test_a_form_without_its_token_is_refused_in_words(alice):
     answer = Client(enforce_csrf_checks=True).post(LOGIN, RIGHT)
     assert answer.status_code == 403
     assert b"Allow cookies" in answer.content
+
+
+def test_staff_and_people_sign_in_on_one_page(person, alice, ops):
+    pages = [person.get(path).content.decode() for path in (LOGIN, "/admin/login/?next=/admin/")]
+    assert all('<div class="panel">' in page and 'name="password"' in page for page in pages)
+    assert person.post("/admin/login/", RIGHT | {"next": "/admin/"})["Location"] == "/admin/"
+    refused = person.get("/admin/", follow=True).content.decode()
+    assert "You are signed in as alice, who may not open this page." in refused
+    sent = {"username": "ops", "password": "ops's long password"}
+    assert person.post("/admin/login/", sent)["Location"] == "/admin/"
+    assert person.get("/admin/login/?next=/admin/catalog/aimodel/")["Location"] == "/admin/catalog/aimodel/"

@@ -233,3 +233,10 @@ def test_no_look_alike_gets_in_where_vendors_share_entries(make_provider, sync_f
         records = [{**record, "pricing": {}, "canonical_slug": "x"} for record in records]
     outcome = sync_feed({"data": records}, provider=vendor)
     assert (outcome.counts["added"], outcome.counts["bad"]) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_the_form_names_each_kind_in_words_with_an_address(staff, kind):
+    choices = dict(staff.get(reverse("admin:providers_provider_add")).context["adminform"].form.fields["kind"].choices)
+    assert choices[kind].partition(", such as ")[2].startswith("http")
+    assert choices[kind] != kind
