@@ -38,7 +38,7 @@ class StaffSignIn(SignIn):
     """The same page, where the admin sends people. One who is signed in and no staff is told so, not sent around."""
 
     redirect_authenticated_user = False
-    next_page = reverse_lazy("admin:index")
+    next_page: Any = reverse_lazy("admin:index")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if admin.site.has_permission(request):

@@ -383,11 +383,14 @@ class AIModel(models.Model):
                 derived.refresh_dependents(AIModel, [self.pk])
 
     def clean(self) -> None:
-        if self.alias_of and self.alias_of == self.model_id:
-            raise ValidationError({"alias_of": "A model is no alias of itself. Blank: it is no alias."}, code="circle")
+        itself = {
+            "alias_of": "A model is no alias of itself. Blank: it is no alias.",
+            "successor": "No model replaces itself. Blank: none is known.",
+        }
+        for field, sentence in itself.items():
+            if self.model_id and getattr(self, field) == self.model_id:
+                raise ValidationError({field: sentence}, code="circle")
         self._check_alias()
-        if self.successor and self.successor == self.model_id:
-            raise ValidationError({"successor": "No model replaces itself. Blank: none is known."}, code="circle")
         self._check_picture()
         self._check_chain()
 
@@ -399,17 +402,15 @@ class AIModel(models.Model):
         entries = AIModel.objects.catalog_entries()
         if entries.filter(pk=self.pk, alias_of=self.alias_of).exists():
             return
-        problem = aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES)
-        if problem:
+        if problem := aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES):
             raise ValidationError({"alias_of": problem}, code="no_target")
 
     def _check_picture(self) -> None:
         """Refuses a link that would do something else where it is shown, whoever typed it."""
         link = self.meta.get("profile_image_url") if isinstance(self.meta, dict) else None
-        if link is None:
-            return
         try:
-            images.link(str(link))
+            if link is not None:
+                images.link(str(link))
         except ValidationError as error:
             raise ValidationError({"meta": error.messages}, code=error.code) from error
 
