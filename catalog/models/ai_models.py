@@ -373,8 +373,7 @@ class AIModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         is_new = self._state.adding
         derived.set_derived(self)
-        fields = kwargs.get("update_fields")
-        if fields is not None:
+        if (fields := kwargs.get("update_fields")) is not None:
             inherited = INHERITED_FIELDS if self.kind == self.Kind.CUSTOM else ()
             kwargs["update_fields"] = {*fields, *inherited, *DERIVED_FIELDS}
         with transaction.atomic(savepoint=False):
@@ -400,17 +399,15 @@ class AIModel(models.Model):
         if not self.alias_of or self.kind != self.Kind.CATALOG or self.alias_of == said.get("value"):
             return
         entries = AIModel.objects.catalog_entries()
-        if entries.filter(pk=self.pk, alias_of=self.alias_of).exists():
-            return
-        if problem := aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES):
+        is_stored = entries.filter(pk=self.pk, alias_of=self.alias_of).exists()
+        problem = aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES)
+        if problem and not is_stored:
             raise ValidationError({"alias_of": problem}, code="no_target")
 
     def _check_picture(self) -> None:
         """Refuses a link that would do something else where it is shown, whoever typed it."""
-        link = self.meta.get("profile_image_url") if isinstance(self.meta, dict) else None
         try:
-            if link is not None:
-                images.link(str(link))
+            images.check(self.meta)
         except ValidationError as error:
             raise ValidationError({"meta": error.messages}, code=error.code) from error
 
@@ -430,8 +427,8 @@ class AIModel(models.Model):
                 break
             above += 1
         if above + 1 + len(chain) > rules.MAX_CHAIN:
-            links = f"A chain of custom models and their catalog entry has at most {rules.MAX_CHAIN} links."
-            raise ValidationError({"base_model": links}, code="chain_too_long")
+            most = f"A chain of custom models and their catalog entry has at most {rules.MAX_CHAIN} links."
+            raise ValidationError({"base_model": most}, code="chain_too_long")
 
     @property
     def status(self) -> str:

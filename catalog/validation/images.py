@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -90,3 +91,10 @@ def link(text: str) -> str:
     if len(text) > MAX_LINK:
         raise ValidationError(f"A link has at most {MAX_LINK} characters.", code="max_length")
     return text
+
+
+def check(meta: Any) -> None:
+    """Raises ValidationError where the `meta` of a model names a picture that is no plain link."""
+    found = meta.get("profile_image_url") if isinstance(meta, dict) else None
+    if found is not None:
+        link(str(found))
