@@ -15,7 +15,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import views
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from config.api import errors
@@ -38,7 +38,9 @@ class StaffSignIn(SignIn):
     """The same page, where the admin sends people. One who is signed in and no staff is told so, not sent around."""
 
     redirect_authenticated_user = False
-    next_page: Any = reverse_lazy("admin:index")
+
+    def get_default_redirect_url(self) -> str:
+        return reverse("admin:index")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if admin.site.has_permission(request):

@@ -36,15 +36,8 @@ from catalog.versions import MOST_NAMED, CatalogVersion
 
 # Wide columns that no item shows.
 _UNSHOWN = (
-    "upstream",
-    "extras",
-    "notes",
-    "reasoning_levels",
-    "supported_parameters",
-    "pinned_fields",
-    "search_text",
-    "facets",
-)
+    "upstream", "extras", "notes", "reasoning_levels", "supported_parameters", "pinned_fields", "search_text", "facets",
+)  # fmt: skip
 
 
 class AIModelQuerySet(models.QuerySet["AIModel"]):
@@ -399,9 +392,9 @@ class AIModel(models.Model):
         if not self.alias_of or self.kind != self.Kind.CATALOG or self.alias_of == said.get("value"):
             return
         entries = AIModel.objects.catalog_entries()
-        is_stored = entries.filter(pk=self.pk, alias_of=self.alias_of).exists()
-        problem = aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES)
-        if problem and not is_stored:
+        if not entries.filter(pk=self.pk, alias_of=self.alias_of).exists() and (
+            problem := aliases.problem_of_entry(entries, self.model_id, self.alias_of, rules.MAX_ALIASES)
+        ):
             raise ValidationError({"alias_of": problem}, code="no_target")
 
     def _check_picture(self) -> None:
@@ -416,8 +409,8 @@ class AIModel(models.Model):
         if self.base_model is None:
             return
         chain = [self.base_model]
-        while chain[-1].base_model is not None and len(chain) < rules.MAX_CHAIN:
-            chain.append(chain[-1].base_model)
+        while (base := chain[-1].base_model) is not None and len(chain) < rules.MAX_CHAIN:
+            chain.append(base)
         if self.pk is not None and self.pk in (link.pk for link in chain):
             raise ValidationError({"base_model": "A custom model cannot be built on itself."}, code="circle")
         above, upon = 0, [self.pk] if self.pk is not None else []

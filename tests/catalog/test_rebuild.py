@@ -11,8 +11,9 @@ from apikeys.authentication import caller_of_key
 from catalog import versions
 from catalog.access.callers import caller_of
 from catalog.api import snapshot as snapshots
-from catalog.api.rendering import catalog_lists, cli_rows, openai_list
+from catalog.api.rendering import catalog_lists, cli_rows
 from catalog.api.snapshot import Snapshot, snapshot
+from catalog.dialects.views import openai_list
 from catalog.editing import bulk, entries
 from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, CatalogChange, CatalogVersion, Tag
