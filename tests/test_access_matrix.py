@@ -19,6 +19,7 @@ from django.utils import timezone
 from apikeys import tokens
 from apikeys.models import ExportToken
 from catalog.models import ModelImage
+from tests.export_tokens import export_token
 
 pytestmark = pytest.mark.django_db
 
@@ -52,13 +53,7 @@ UNASKED = (200,) * 8
 
 
 # A token of the key KEY_ID in the address is all that an export asks for.
-def _export_token(number: int) -> tokens.Token:
-    """Each time the same, as the names of the tests are."""
-    body = tokens.EXPORT_PREFIX + tokens._encoded(number, tokens.ID_LENGTH + tokens.SECRET_LENGTH)
-    return tokens.parse(body + tokens._checksum(body), tokens.EXPORT_PREFIX) or tokens._impossible()
-
-
-EXPORTED, UNKNOWN = _export_token(62**44), _export_token(62**45)
+EXPORTED, UNKNOWN = export_token(1), export_token(2)
 
 KEY = "api/keys/<str:key_id>"
 KEY_ID = "4Xq0sWm3TzBk"

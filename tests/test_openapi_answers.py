@@ -21,6 +21,7 @@ from apikeys.models import ExportToken
 from catalog.models import ModelImage
 from providers.lists import cache, lists, upstream
 from providers.models import Provider
+from tests.export_tokens import export_token
 
 METHODS = {"get", "put", "post", "delete", "patch"}
 KEY_ID = "4Xq0sWm3TzBk"
@@ -36,7 +37,7 @@ class Ask(NamedTuple):
     status: int = 200
 
 
-EXPORTED, REVOKED = (tokens.make(prefix=tokens.EXPORT_PREFIX) for _ in range(2))
+EXPORTED, REVOKED = export_token(1), export_token(2)
 EXPORT = Ask(EXPORTED.text, caller="anonymous")
 # What stands in a path beside what is asked for.
 NAMED = {"export_id": EXPORTED.key_id, "provider": "acme"}
@@ -66,6 +67,7 @@ ASKED: dict[str, list[Ask]] = {
     "models_access": [Ask(query="?model_id=acme/large"), Ask(query="?model_id=acme/secret&user=alice", caller="ops")],
     "models_list": [Ask(), Ask(query="?page=9"), Ask(query="?include=hidden,inactive", caller="ops")],
     "models_tags": [Ask(), Ask(caller="anonymous")],
+    "changes_list": [Ask(), Ask(caller="anonymous")],
     "custom_models_create": [Ask(body=NEW, status=201)],
     "custom_models_retrieve": [MINE],
     "custom_models_update": [MINE._replace(body={"name": "Other", "meta": {"description": "Other."}})],

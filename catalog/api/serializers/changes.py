@@ -21,8 +21,8 @@ class ChangeSerializer(AnswerSerializer):
     model_id = serializers.CharField(source="model.model_id")
     kind = serializers.ChoiceField(choices=changes.KINDS)
     field = serializers.CharField(allow_null=True)
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
+    old = serializers.JSONField(help_text="Null: unknown, or not for this caller.")
+    new = serializers.JSONField(help_text="Null: unknown, or not for this caller.")
     source = serializers.ChoiceField(choices=FieldChange.Source.choices)  # type: ignore[assignment]  # Our name, and one of a property of DRF's.
     provider = serializers.CharField(allow_null=True, help_text="The provider whose sync made it.")
 
