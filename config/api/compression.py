@@ -21,7 +21,7 @@ LEVEL = 6
 _compressed: LRUCache[bytes, bytes] = LRUCache(32_000_000, lambda body: len(body) + 500)
 _lock = threading.Lock()
 # One coding of a list, with its weight (RFC 9110, 12.5.3).
-_CODING = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
+_CODING = re.compile(r"(gzip|x-gzip|\*)(?:\s*;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?", re.IGNORECASE)
 # What marks the tag of a compressed answer where it must differ from the plain one's: a strong tag names bytes.
 _MARK = '-gzip"'
 
@@ -63,7 +63,7 @@ def accepts_gzip(header: str) -> bool:
     """Whether an Accept-Encoding header takes gzip. None at all takes it as well, but is no wish for it."""
     weights = {}
     for part in header.split(",")[:20]:
-        if coding := _CODING.fullmatch(part):
+        if coding := _CODING.fullmatch(part.strip()):
             weights[coding[1].lower().removeprefix("x-")] = float(coding[2] or 1)
     return weights.get("gzip", weights.get("*", 0)) > 0
 
