@@ -314,7 +314,7 @@ def test_the_return_key_saves_and_does_not_release(desk, ops, model, open_form, 
 
 
 def test_each_synced_field_tells_its_source_and_age(desk, ops, model):
-    assert "From openrouter, since 1 Nov 2026" in desk(ops).get(url(model)).content.decode()
+    assert "From openrouter, since 2026-11-01" in desk(ops).get(url(model)).content.decode()
 
 
 def test_an_entry_added_by_hand_is_pinned_where_it_says_something(desk, ops):
