@@ -23,13 +23,13 @@ from apikeys import keys as issuing
 from apikeys.authentication import caller_of_key
 from apikeys.key_form import VALUES, ApiKeyForm, Lines
 from apikeys.models import ApiKey, ExportToken
-from apikeys.policy import MAX_PATTERNS
+from apikeys.policy import MAX_PATTERNS, KeyPolicy
 from apikeys.policy_preview import match
 from catalog.access import rights
 from catalog.access.callers import caller_of
 from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin
-from catalog.admin.decisions import NAMED, Card, asked
+from catalog.admin.decisions import NAMED, Decision, asked
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
 
@@ -95,13 +95,13 @@ class ExpiryFilter(admin.SimpleListFilter):
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
-def _to_decide(user: Any) -> Iterable[Card]:
+def _to_decide(user: Any) -> Iterable[Decision]:
     if not user.has_perm("apikeys.view_apikey"):
         return
     soon = ApiKey.objects.filter(ExpiryFilter.within_a_week())
     if number := soon.count():
         first = soon.select_related("user").order_by("expires_at", "pk")[:NAMED]
-        yield Card(
+        yield Decision(
             50,
             number,
             f"key{' expires' if number == 1 else 's expire'} within a week",
@@ -165,8 +165,9 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     @admin.display(description="models", ordering="mode")
     def reach(self, key: ApiKey) -> str:
-        words = {ApiKey.Mode.ALLOW_LIST: "only {} listed", ApiKey.Mode.DENY_LIST: "all but {} listed"}
-        return words.get(ApiKey.Mode(key.mode), "all").format(len(key.patterns))
+        words = {"all": "all", "allow_list": "only {} listed", "deny_list": "all but {} listed"}
+        policy = KeyPolicy.of(key)
+        return words.get(policy.mode, "none").format(len(policy.patterns))
 
     @admin.display(description="what it sees")
     def sees(self, key: ApiKey) -> str:

@@ -20,10 +20,9 @@ from rest_framework.request import Request
 
 from apikeys import limits, tokens, usage
 from apikeys.models import ApiKey, ExportToken, Scope
-from apikeys.policy import Conjunction, KeyPolicy
+from apikeys.policy import policy_of
 from catalog.access import callers
 from catalog.access.callers import Caller
-from catalog.access.viewers import Policy
 from catalog.db.prepared import CompiledQuery
 from config.api import protocols
 
@@ -219,12 +218,6 @@ def caller_of_key(key_id: str) -> Caller | None:
 def refused() -> AuthenticationFailed:
     """One refusal for every reason, so that nobody learns which keys exist."""
     return AuthenticationFailed("The API key is not valid.", code="invalid_api_key")
-
-
-def policy_of(key: ApiKey) -> Policy:
-    """A key made with another stays within that one's policy."""
-    own = KeyPolicy.of(key)
-    return Conjunction((KeyPolicy.of(key.made_with), own)) if key.made_with else own
 
 
 def _known(key: ApiKey) -> frozenset[str]:

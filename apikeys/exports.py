@@ -14,14 +14,14 @@ from catalog.editing import history
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedExport:
     """An export token with its text, which is nowhere else and never shown again."""
 
     export: ExportToken
     token: str = field(repr=False)
 
 
-def create(key: ApiKey, name: str, actor: keys.Actor) -> Issued:
+def create(key: ApiKey, name: str, actor: keys.Actor) -> IssuedExport:
     """A new token for the exports of `key`. Raises ValidationError by field, keys.Forbidden and keys.Conflict.
 
     Whoever makes one reads with it what the key reads, so staff need for it what they need to make such a key.
@@ -42,7 +42,7 @@ def create(key: ApiKey, name: str, actor: keys.Actor) -> Issued:
         export.full_clean(exclude={"key", "created_by"})
         export.save(force_insert=True)
         history.audit(actor.author, export, "create", {"key": [None, str(row)], "name": [None, name]})
-    return Issued(export, token.text)
+    return IssuedExport(export, token.text)
 
 
 def check(key: ApiKey, actor: keys.Actor) -> None:

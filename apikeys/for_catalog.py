@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from apikeys.authentication import policy_of
 from apikeys.models import ApiKey
+from apikeys.policy import policy_of
 from catalog.access.audience import Audience
 from catalog.access.rules import NOTHING
 from catalog.access.viewers import Policy

@@ -35,7 +35,7 @@ class Lines(forms.Field):
         return (initial or []) != self.to_python(data)
 
 
-class Until(forms.Field):
+class ExpiryField(forms.Field):
     """When a key ends: a number of days from now, a day (its end), or a moment. UTC."""
 
     widget = forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"})
@@ -83,7 +83,7 @@ class ApiKeyForm(forms.ModelForm):
         help_text="A key that was made with another key has those of that one at most.",
     )
 
-    expires_at = Until(
+    expires_at = ExpiryField(
         required=False,
         label="Expires",
         help_text="Days from now, such as 90d; or a day (its end) or a moment, such as 2027-01-31 18:00, UTC. "

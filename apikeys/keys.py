@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from apikeys import tokens
 from apikeys.models import ApiKey, Scope, default_scopes
-from apikeys.policy import Conjunction, KeyPolicy
+from apikeys.policy import KeyPolicy, policy_of
 from catalog.access import rights
-from catalog.access.viewers import Viewer
+from catalog.access.viewers import Policy, Viewer
 from catalog.editing import history
 from catalog.editing.history import Author
 from catalog.models import AIModel
@@ -238,12 +238,7 @@ def locked(actor: Actor, key: ApiKey | None = None, *, revoked_too: bool = False
     return row
 
 
-def policy_of(key: ApiKey) -> Conjunction:
-    """What the key's own list allows, within that of the key it was made with."""
-    return Conjunction(tuple(KeyPolicy.of(link) for link in (key.made_with, key) if link is not None))
-
-
-def beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Conjunction | None) -> dict[str, str]:
+def beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Policy | None) -> dict[str, str]:
     """What the change (field -> before and after) would give beyond the rights of the staff who make it, by field.
 
     `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
@@ -273,7 +268,7 @@ def _validate(
     actor: Actor,
     changed: Mapping[str, Any],
     exclude: Iterable[str] = (),
-    allowed: Conjunction | None = None,
+    allowed: Policy | None = None,
 ) -> None:
     errors: dict[str, Any] = dict(beyond(key, actor, changed, allowed))
     if "scopes" in changed:

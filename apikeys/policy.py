@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from catalog.access.rules import EVERYTHING, NOTHING
+from catalog.access.viewers import Policy
 from catalog.db import lookups
 from catalog.db.fields import Unreadable
 from catalog.validation import model_ids
@@ -132,6 +133,12 @@ class Conjunction:
         for policy in self.policies:
             both &= policy.sparing(field)
         return both
+
+
+def policy_of(key: ApiKey) -> Policy:
+    """What the key's own list allows, within that of the key it was made with."""
+    own = KeyPolicy.of(key)
+    return Conjunction((KeyPolicy.of(key.made_with), own)) if key.made_with else own
 
 
 def problem_of(pattern: object) -> str | None:

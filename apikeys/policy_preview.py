@@ -41,9 +41,8 @@ class Match:
 def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None = None) -> Match:
     """Two queries for the models and one for each person's rights, however many patterns there are.
 
-    `asking` is whoever looks at another's; None: the user themselves.
-
-    Ids and counts are of the models that who asks may look at: patterns could otherwise guess the user's own ones.
+    `asking` is whoever looks at another's; None: the user themselves. Ids and counts are of the models that who asks
+    may look at: patterns could otherwise guess the user's own ones.
     """
     viewer = caller_of(user).viewer
     models: Any = AIModel.objects.all()

@@ -185,3 +185,18 @@ def test_no_file_has_more_than_450_lines_and_no_function_more_than_60(name):
     assert text.count("\n") <= 450
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [f.name for f in functions if f.end_lineno - f.lineno >= 60] == []
+
+
+# By convention of Django, or of its backends, each of these is found by its place.
+NAMED_BY_PLACE = {"Command", "DatabaseWrapper"}
+
+
+@pytest.mark.parametrize("app", [*ALLOWED, "config"])
+def test_no_two_classes_of_an_app_have_one_name(app):
+    found: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        if name.partition(".")[0] == app:
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and node.name not in NAMED_BY_PLACE:
+                    found.setdefault(node.name, []).append(name)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apikeys import keys, limits
 from apikeys.models import ApiKey
+from apikeys.policy import policy_of
 from catalog.access import rules
 from catalog.access.viewers import Viewer
 from catalog.editing import once
@@ -57,7 +58,7 @@ def shown(found: Sequence[ApiKey], viewer: Viewer) -> list[Shown]:
     if not found:
         return []
     counts = {
-        f"key_{key.pk}": Count("pk", filter=rules.visible(AIModel, replace(viewer, policy=keys.policy_of(key))))
+        f"key_{key.pk}": Count("pk", filter=rules.visible(AIModel, replace(viewer, policy=policy_of(key))))
         for key in found
     }
     reaches = AIModel.objects.aggregate(**counts)

@@ -62,7 +62,7 @@ class PermissionForm(forms.Form):
     permission = forms.ChoiceField(choices=AccessGrant.Permission.choices)
 
 
-class FlagForm(forms.Form):
+class ChosenFlagForm(forms.Form):
     flag = forms.ChoiceField(required=False, help_text="Only those who hold it will see these models.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -173,7 +173,7 @@ ENTRY_ACTIONS: tuple[Bulk, ...] = (
         "Require a flag…",
         "given this requirement",
         lambda rows, values, author: editing.switch(rows, "requires_feature_flag", values["flag"], author),
-        FlagForm,
+        ChosenFlagForm,
         narrows=True,
         opens=_all,
     ),

@@ -16,7 +16,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Decision:
     """One kind of thing to decide, and where that is done. The most urgent has the lowest `place`."""
 
     place: int
@@ -34,20 +34,20 @@ class Card:
 
 
 # A person -> the cards that they may see and that have something in them. A bounded number of statements each.
-asked: list[Callable[[Any], Iterable[Card]]] = []
+asked: list[Callable[[Any], Iterable[Decision]]] = []
 
 
-def cards(user: Any) -> list[Card]:
+def cards(user: Any) -> list[Decision]:
     """What this person has to decide, the most urgent first."""
     return sorted((card for ask in asked for card in ask(user)), key=lambda card: card.place)
 
 
-def _retiring(user: Any) -> Iterable[Card]:
+def _retiring(user: Any) -> Iterable[Decision]:
     if not user.has_perm("catalog.view_aimodel"):
         return
     soon = AIModel.objects.catalog_entries().filter(RetirementFilter.soon())
     if number := soon.count():
-        yield Card(
+        yield Decision(
             60,
             number,
             "retired by their makers within 30 days",

@@ -160,7 +160,7 @@ class PinnedFilter(MenuFilter):
         return {"yes": ~none, "no": none, "frozen": Q(frozen=True)}.get(value, Q())
 
 
-class SwitchFilter(MenuFilter):
+class OnOffFilter(MenuFilter):
     """A yes or no of the model."""
 
     field = ""
@@ -172,8 +172,8 @@ class SwitchFilter(MenuFilter):
         return Q(**{self.field: value == "yes"}) if value in ("yes", "no") else Q()
 
 
-def switch_filter(name: str, label: str) -> type[SwitchFilter]:
-    return type(f"{name}_filter", (SwitchFilter,), {"title": label, "parameter_name": name, "field": name})
+def switch_filter(name: str, label: str) -> type[OnOffFilter]:
+    return type(f"{name}_filter", (OnOffFilter,), {"title": label, "parameter_name": name, "field": name})
 
 
 class RetirementFilter(MenuFilter):

@@ -14,7 +14,7 @@ PRICES = ("prompt", "completion")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SourceRow:
     """One field: the entry's own value, and what each source says of it in the order of their precedence."""
 
     field: str
@@ -23,7 +23,7 @@ class Row:
     differ: bool
 
 
-def beside(model: AIModel, user: Any) -> tuple[list[str], list[Row]] | None:
+def beside(model: AIModel, user: Any) -> tuple[list[str], list[SourceRow]] | None:
     """The names of the model's offers, and a row for each field that any of them describes.
 
     One query. Two offers of one provider are two columns. "" where a source has no value. None where the user may not
@@ -42,7 +42,7 @@ def beside(model: AIModel, user: Any) -> tuple[list[str], list[Row]] | None:
     return [name for name, _, _ in offers], [row for row in table if any(row.said)]
 
 
-def _row(field: str, ours: Any, said: list[Any]) -> Row:
+def _row(field: str, ours: Any, said: list[Any]) -> SourceRow:
     spoken = [value for value in said if value not in (None, "", [], {})]
     words = tuple(short(value) if value in spoken else "" for value in said)
-    return Row(field.replace("_", " "), short(ours), words, any(value != spoken[0] for value in spoken[1:]))
+    return SourceRow(field.replace("_", " "), short(ours), words, any(value != spoken[0] for value in spoken[1:]))

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -16,7 +15,7 @@ from catalog.api.snapshot import USABLE, VisibleCatalog
 from catalog.capabilities import CHAT
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Ordered, Rows
 from config.api.pagination import whole_number
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 PAGE, MOST = 20, 1000
 LIFECYCLES = ("active", "deprecated", "retired")
@@ -30,7 +29,7 @@ _TYPES = {
 }
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     word = _TYPES.get(refused.status, "api_error" if refused.status >= 500 else "invalid_request_error")
     return {
         "type": "error",
@@ -66,8 +65,7 @@ PROTOCOL = Protocol(
 )
 
 
-@extend_schema_serializer(component_name="AnthropicModel")
-class ModelSerializer(AnswerSerializer):
+class AnthropicModelSerializer(AnswerSerializer):
     """A model as Anthropic's clients read it. It has no prices."""
 
     type = Always("model")
@@ -101,15 +99,14 @@ class ModelSerializer(AnswerSerializer):
         return facts.shutdown_date and f"{facts.shutdown_date}T00:00:00Z"
 
 
-@extend_schema_serializer(component_name="AnthropicPage")
-class PageSerializer(serializers.Serializer):
-    data = ModelSerializer(many=True)  # type: ignore[assignment]  # Anthropic's name, and one of a property of DRF's.
+class AnthropicPageSerializer(serializers.Serializer):
+    data = AnthropicModelSerializer(many=True)  # type: ignore[assignment]  # Anthropic's name, and one of a property of DRF's.
     has_more = serializers.BooleanField(help_text="Whether models follow in the direction that was asked for.")
     first_id = serializers.CharField(allow_null=True)
     last_id = serializers.CharField(allow_null=True)
 
 
-ROWS = Rows("anthropic", ModelSerializer(), only=(CHAT,))
+ROWS = Rows("anthropic", AnthropicModelSerializer(), only=(CHAT,))
 
 
 def page(view: DialectViewSet) -> HttpResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.api.serializers.answers import Always, AnswerSerializer
@@ -18,8 +17,7 @@ MODALITIES = ("text", "image")
 VERBOSITIES = ("low", "medium", "high")
 
 
-@extend_schema_serializer(component_name="CodexReasoningLevel")
-class LevelSerializer(AnswerSerializer):
+class CodexReasoningLevelSerializer(AnswerSerializer):
     effort = serializers.CharField()
     description = serializers.CharField(allow_blank=True)
 
@@ -30,20 +28,18 @@ class LevelSerializer(AnswerSerializer):
         return level["description"]
 
 
-@extend_schema_serializer(component_name="CodexUpgrade")
-class UpgradeSerializer(serializers.Serializer):
+class CodexUpgradeSerializer(serializers.Serializer):
     model = serializers.CharField()
     migration_markdown = serializers.CharField()
 
 
-@extend_schema_serializer(component_name="CodexModel")
-class ModelSerializer(AnswerSerializer):
+class CodexModelSerializer(AnswerSerializer):
     """A model as Codex reads it; what is unknown and not required is absent."""
 
     slug = serializers.CharField(source="id")
     display_name = serializers.CharField(source="name")
     description = serializers.CharField(required=False)
-    supported_reasoning_levels = LevelSerializer(many=True)
+    supported_reasoning_levels = CodexReasoningLevelSerializer(many=True)
     default_reasoning_level = serializers.CharField(required=False)
     shell_type = Always("shell_command")
     visibility = Always("list")
@@ -58,7 +54,7 @@ class ModelSerializer(AnswerSerializer):
     context_window = serializers.IntegerField(required=False)
     input_modalities = serializers.ListField(child=serializers.CharField(), required=False)
     supports_parallel_tool_calls = serializers.BooleanField(required=False)
-    upgrade = UpgradeSerializer(required=False, help_text="Where the caller may use what replaces the model.")
+    upgrade = CodexUpgradeSerializer(required=False, help_text="Where the caller may use what replaces the model.")
 
     of_caller = frozenset({"upgrade"})
 
@@ -79,12 +75,11 @@ class ModelSerializer(AnswerSerializer):
         return [word for word in facts.input_modalities if word in MODALITIES]
 
 
-@extend_schema_serializer(component_name="CodexCatalog")
-class CatalogSerializer(serializers.Serializer):
-    models = ModelSerializer(many=True)
+class CodexCatalogSerializer(serializers.Serializer):
+    models = CodexModelSerializer(many=True)
 
 
-ROWS = Rows("codex", ModelSerializer(), only=(CHAT,))
+ROWS = Rows("codex", CodexModelSerializer(), only=(CHAT,))
 
 
 def catalog(view: VisibleCatalog) -> bytes:

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 # The tasks that the SDK has a type for; it leaves out others.
 _TYPES = {
@@ -29,7 +29,7 @@ _TYPES = {
 _WORDS = {401: "authentication_error", 403: "forbidden", 429: "rate_limit_exceeded"}
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     word = _WORDS.get(refused.status, "internal_server_error" if refused.status >= 500 else "invalid_request_error")
     return {"error": {"message": refused.message, "type": word, "param": refused.param, "code": refused.code}}
 
@@ -43,15 +43,13 @@ PROTOCOL = Protocol(
 )
 
 
-@extend_schema_serializer(component_name="GatewaySpecification")
-class SpecificationSerializer(AnswerSerializer):
+class GatewaySpecificationSerializer(AnswerSerializer):
     specificationVersion = Always("v3")
     provider = serializers.CharField(source="owned_by")
     modelId = serializers.CharField(source="id")
 
 
-@extend_schema_serializer(component_name="GatewayPricing")
-class PricingSerializer(AnswerSerializer):
+class GatewayPricingSerializer(AnswerSerializer):
     """USD per token, as decimal text."""
 
     input = serializers.CharField()
@@ -72,15 +70,14 @@ class PricingSerializer(AnswerSerializer):
         return facts.price("input_cache_write")
 
 
-@extend_schema_serializer(component_name="GatewayModel")
-class ModelSerializer(AnswerSerializer):
+class GatewayModelSerializer(AnswerSerializer):
     """A model as the AI SDK reads it; what is unknown is absent."""
 
     id = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField(required=False)
-    specification = SpecificationSerializer(source="*")
-    pricing = PricingSerializer(required=False, help_text="Where both prices are known.")
+    specification = GatewaySpecificationSerializer(source="*")
+    pricing = GatewayPricingSerializer(required=False, help_text="Where both prices are known.")
     modelType = serializers.CharField()
 
     def get_pricing(self, facts: Facts) -> Facts | None:
@@ -90,12 +87,11 @@ class ModelSerializer(AnswerSerializer):
         return next(_TYPES[word] for word in facts.capabilities if word in _TYPES)
 
 
-@extend_schema_serializer(component_name="GatewayConfig")
-class ConfigSerializer(serializers.Serializer):
-    models = ModelSerializer(many=True)
+class GatewayConfigSerializer(serializers.Serializer):
+    models = GatewayModelSerializer(many=True)
 
 
-ROWS = Rows("gateway", ModelSerializer(), only=tuple(_TYPES))
+ROWS = Rows("gateway", GatewayModelSerializer(), only=tuple(_TYPES))
 
 _EXAMPLE: dict[str, Any] = {
     "id": "acme/large",
@@ -118,7 +114,7 @@ class GatewayViewSet(DialectViewSet):
         operation_id="gateway_config",
         summary="The models that the caller may use, for Vercel's AI SDK",
         examples=answered({"models": [_EXAMPLE]}),
-        responses={200: ConfigSerializer},
+        responses={200: GatewayConfigSerializer},
     )
     def list(self, request: Request) -> HttpResponse:
         return self.rendered_answer("gateway", config)

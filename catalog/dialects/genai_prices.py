@@ -9,7 +9,6 @@ import orjson
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -24,8 +23,7 @@ GATEWAY = "modeldex"
 _NO_ADDRESS = "(?!)"
 
 
-@extend_schema_serializer(component_name="GenAIPricesOfModel")
-class PricesSerializer(AnswerSerializer):
+class GenAIPricesOfModelSerializer(AnswerSerializer):
     """USD per million tokens."""
 
     input_mtok = serializers.FloatField()
@@ -46,31 +44,29 @@ class PricesSerializer(AnswerSerializer):
         return facts.per_million("input_cache_write")
 
 
-@extend_schema_serializer(component_name="GenAIPricesModel")
-class ModelSerializer(AnswerSerializer):
+class GenAIPricesModelSerializer(AnswerSerializer):
     id = serializers.CharField()
     name = serializers.CharField()
     match = serializers.DictField(help_text="The names that it is called by: its id, with the author or without.")
     context_window = serializers.IntegerField(source="context_length", required=False)
-    prices = PricesSerializer(source="*")
+    prices = GenAIPricesOfModelSerializer(source="*")
 
     def get_match(self, facts: Facts) -> dict[str, Any]:
         names = dict.fromkeys((facts.id, facts.id.partition("/")[2] or facts.id))
         return {"or": [{"equals": name} for name in names]}
 
 
-@extend_schema_serializer(component_name="GenAIPricesProvider")
-class ProviderSerializer(serializers.Serializer):
+class GenAIPricesProviderSerializer(serializers.Serializer):
     id = serializers.CharField(help_text="What ids begin with.")
     name = serializers.CharField()
     api_pattern = serializers.CharField(help_text="What the address of its API matches.")
     provider_match = serializers.DictField(required=False)
     model_match = serializers.DictField(required=False)
     fallback_model_providers = serializers.ListField(child=serializers.CharField(), required=False)
-    models = ModelSerializer(many=True)
+    models = GenAIPricesModelSerializer(many=True)
 
 
-ROWS = Rows("genai-prices", ModelSerializer())
+ROWS = Rows("genai-prices", GenAIPricesModelSerializer())
 
 
 def document(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
@@ -101,7 +97,7 @@ class GenAIPricesViewSet(ExportViewSet):
     @described(
         "export_genai_prices",
         "The prices of the models that the token's key may use, as genai-prices reads them",
-        ProviderSerializer(many=True),
+        GenAIPricesProviderSerializer(many=True),
         {
             "id": "acme",
             "name": "acme",

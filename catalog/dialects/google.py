@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -15,7 +15,7 @@ from catalog.api.serializers.answers import AnswerSerializer
 from catalog.api.snapshot import USABLE, VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Ordered, Rows, answered, error_schema
 from config.api.pagination import whole_number
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 PAGE, MOST = 50, 1000
 
@@ -29,7 +29,7 @@ _STATUSES = {
 }
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     word = _STATUSES.get(refused.status, "INTERNAL" if refused.status >= 500 else "FAILED_PRECONDITION")
     return {"error": {"code": refused.status, "message": refused.message, "status": word}}
 
@@ -44,8 +44,7 @@ PROTOCOL = Protocol(
 )
 
 
-@extend_schema_serializer(component_name="GoogleModel")
-class ModelSerializer(AnswerSerializer):
+class GoogleModelSerializer(AnswerSerializer):
     """A model as Google's clients read it; what is unknown is absent."""
 
     name = serializers.CharField(help_text="`models/` and the id.")
@@ -64,13 +63,12 @@ class ModelSerializer(AnswerSerializer):
         return ["embedContent"] if facts.can("embeddings") else []
 
 
-@extend_schema_serializer(component_name="GoogleModelList")
-class ListSerializer(serializers.Serializer):
-    models = ModelSerializer(many=True)
+class GoogleModelListSerializer(serializers.Serializer):
+    models = GoogleModelSerializer(many=True)
     nextPageToken = serializers.CharField(required=False, help_text="Absent on the last page.")
 
 
-ROWS = Rows("google", ModelSerializer())
+ROWS = Rows("google", GoogleModelSerializer())
 
 _EXAMPLE: dict[str, Any] = {
     "name": "models/acme/large",
@@ -111,7 +109,7 @@ def _views(version: str) -> type[DialectViewSet]:
                 OpenApiParameter("pageToken", str, description="The `nextPageToken` of the page before."),
             ],
             examples=answered({"models": [_EXAMPLE]}),
-            responses={200: ListSerializer},
+            responses={200: GoogleModelListSerializer},
         )
         def list(self, request: Request) -> HttpResponse:
             # Google answers a larger page than it has with its largest.
@@ -127,7 +125,7 @@ def _views(version: str) -> type[DialectViewSet]:
             summary="One model that the caller may use, for Google's clients",
             parameters=[OpenApiParameter("model_id", str, OpenApiParameter.PATH, description="May hold slashes.")],
             examples=answered(_EXAMPLE),
-            responses={200: ModelSerializer},
+            responses={200: GoogleModelSerializer},
         )
         def retrieve(self, request: Request, model_id: str) -> HttpResponse:
             return self.one_of("google-one", ROWS, model_id)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -25,13 +25,11 @@ def mode_of(facts: Facts) -> str | None:
     return _MODES.get(task, task) if task else None
 
 
-@extend_schema_serializer(component_name="LiteLLMParams")
-class ParamsSerializer(AnswerSerializer):
+class LiteLLMParamsSerializer(AnswerSerializer):
     model = serializers.CharField(source="id")
 
 
-@extend_schema_serializer(component_name="LiteLLMModelInfo")
-class InfoSerializer(AnswerSerializer):
+class LiteLLMModelInfoSerializer(AnswerSerializer):
     """What is unknown is absent; a price is never 0 for that."""
 
     id = serializers.CharField()
@@ -86,21 +84,19 @@ class InfoSerializer(AnswerSerializer):
         return facts.number("input_cache_read") is not None
 
 
-@extend_schema_serializer(component_name="LiteLLMModel")
-class ModelSerializer(AnswerSerializer):
+class LiteLLMModelSerializer(AnswerSerializer):
     """A model as clients of LiteLLM's proxy read it."""
 
     model_name = serializers.CharField(source="id")
-    litellm_params = ParamsSerializer(source="*")
-    model_info = InfoSerializer(source="*")
+    litellm_params = LiteLLMParamsSerializer(source="*")
+    model_info = LiteLLMModelInfoSerializer(source="*")
 
 
-@extend_schema_serializer(component_name="LiteLLMModelList")
-class ListSerializer(serializers.Serializer):
-    data = ModelSerializer(many=True)  # type: ignore[assignment]  # LiteLLM's name, and one of a property of DRF's.
+class LiteLLMModelListSerializer(serializers.Serializer):
+    data = LiteLLMModelSerializer(many=True)  # type: ignore[assignment]  # LiteLLM's name, and one of a property of DRF's.
 
 
-ROWS = Rows("litellm", ModelSerializer())
+ROWS = Rows("litellm", LiteLLMModelSerializer())
 
 _EXAMPLE = {
     "model_name": "acme/large",
@@ -136,7 +132,7 @@ class ModelInfoViewSet(DialectViewSet):
             )
         ],
         examples=answered({"data": [_EXAMPLE]}),
-        responses={200: ListSerializer},
+        responses={200: LiteLLMModelListSerializer},
     )
     def list(self, request: Request) -> HttpResponse:
         required = required_of(request)

@@ -10,14 +10,13 @@ from pathlib import Path
 import orjson
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, Facts, Rows, usable
 from catalog.dialects.exports import ExportViewSet, FileSerializer, described
-from catalog.dialects.litellm import InfoSerializer
+from catalog.dialects.litellm import LiteLLMModelInfoSerializer
 
 # What LiteLLM (1.110.2) takes for a provider where an id begins with it. `make acceptance` compares.
 PROVIDERS = frozenset(Path(__file__).with_name("litellm_providers.txt").read_text().split())
@@ -25,8 +24,7 @@ PROVIDERS = frozenset(Path(__file__).with_name("litellm_providers.txt").read_tex
 PREFIXES = ("openai", "litellm_proxy")
 
 
-@extend_schema_serializer(component_name="LiteLLMMapEntry")
-class EntrySerializer(InfoSerializer):
+class LiteLLMMapEntrySerializer(LiteLLMModelInfoSerializer):
     """What is unknown is absent; LiteLLM takes an absent price for 0."""
 
     id = None  # type: ignore[assignment]  # The name of the entry.
@@ -41,14 +39,13 @@ class EntrySerializer(InfoSerializer):
         return beginning if beginning in PROVIDERS else "openai"
 
 
-@extend_schema_serializer(component_name="LiteLLMMap")
-class MapSerializer(FileSerializer):
+class LiteLLMMapSerializer(FileSerializer):
     """The models by id, and by each name under which LiteLLM calls a gateway for one."""
 
-    child = EntrySerializer
+    child = LiteLLMMapEntrySerializer
 
 
-ROWS = Rows("litellm-map", EntrySerializer())
+ROWS = Rows("litellm-map", LiteLLMMapEntrySerializer())
 
 
 def document(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
@@ -66,7 +63,7 @@ class MapViewSet(ExportViewSet):
     @described(
         "export_litellm_map",
         "The models that the token's key may use, as LiteLLM's map of prices",
-        MapSerializer,
+        LiteLLMMapSerializer,
         {
             "acme/large": {
                 "mode": "chat",

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -21,14 +21,12 @@ from catalog.dialects.litellm import mode_of
 VERSION = "1.0"
 
 
-@extend_schema_serializer(component_name="MLflowContextWindow")
-class WindowSerializer(AnswerSerializer):
+class MLflowContextWindowSerializer(AnswerSerializer):
     max_input = serializers.IntegerField(source="context_length", required=False)
     max_output = serializers.IntegerField(source="max_output_tokens", required=False)
 
 
-@extend_schema_serializer(component_name="MLflowPricing")
-class PricingSerializer(AnswerSerializer):
+class MLflowPricingSerializer(AnswerSerializer):
     """USD per million tokens."""
 
     input_per_million_tokens = serializers.FloatField(required=False)
@@ -53,8 +51,7 @@ class PricingSerializer(AnswerSerializer):
         return facts.per_million("input_cache_write_1h")
 
 
-@extend_schema_serializer(component_name="MLflowCapabilities")
-class CapabilitiesSerializer(AnswerSerializer):
+class MLflowCapabilitiesSerializer(AnswerSerializer):
     function_calling = WhereTrue()
     vision = WhereTrue()
     reasoning = WhereTrue()
@@ -77,27 +74,25 @@ class CapabilitiesSerializer(AnswerSerializer):
         return facts.can("structured_output")
 
 
-@extend_schema_serializer(component_name="MLflowModel")
-class ModelSerializer(AnswerSerializer):
+class MLflowModelSerializer(AnswerSerializer):
     """What is unknown is absent; MLflow takes an absent price for 0."""
 
     mode = serializers.CharField(required=False, help_text="Such as `chat` or `embedding`.")
-    context_window = WindowSerializer(source="*", required=False)
-    pricing = PricingSerializer(source="*", required=False)
-    capabilities = CapabilitiesSerializer(source="*", required=False)
+    context_window = MLflowContextWindowSerializer(source="*", required=False)
+    pricing = MLflowPricingSerializer(source="*", required=False)
+    capabilities = MLflowCapabilitiesSerializer(source="*", required=False)
     deprecation_date = serializers.DateField(source="shutdown_date", required=False)
 
     def get_mode(self, facts: Facts) -> str | None:
         return mode_of(facts)
 
 
-@extend_schema_serializer(component_name="MLflowCatalog")
-class CatalogSerializer(serializers.Serializer):
+class MLflowCatalogSerializer(serializers.Serializer):
     schema_version = serializers.CharField()
-    models = serializers.DictField(child=ModelSerializer(), help_text="By the rest of the id.")
+    models = serializers.DictField(child=MLflowModelSerializer(), help_text="By the rest of the id.")
 
 
-ROWS = Rows("mlflow", ModelSerializer())
+ROWS = Rows("mlflow", MLflowModelSerializer())
 
 
 def catalog(models: dict[str, Any]) -> bytes:
@@ -123,7 +118,7 @@ class CatalogViewSet(ExportViewSet):
     @described(
         "export_mlflow",
         "The models of one author that the token's key may use, as MLflow's catalog",
-        CatalogSerializer,
+        MLflowCatalogSerializer,
         {
             "schema_version": VERSION,
             "models": {

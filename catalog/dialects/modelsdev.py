@@ -8,7 +8,6 @@ import orjson
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -24,8 +23,7 @@ KEY_VARIABLE = "MODELDEX_API_KEY"
 _MODALITIES = {"file": "pdf"}
 
 
-@extend_schema_serializer(component_name="ModelsDevLimit")
-class LimitSerializer(AnswerSerializer):
+class ModelsDevLimitSerializer(AnswerSerializer):
     """Both are required, and 0 is the format's own word for unknown."""
 
     # The format's name, and one of a property of DRF's.
@@ -39,8 +37,7 @@ class LimitSerializer(AnswerSerializer):
         return facts.max_output_tokens or 0
 
 
-@extend_schema_serializer(component_name="ModelsDevCost")
-class CostSerializer(AnswerSerializer):
+class ModelsDevCostSerializer(AnswerSerializer):
     """USD per million tokens."""
 
     input = serializers.FloatField()
@@ -61,8 +58,7 @@ class CostSerializer(AnswerSerializer):
         return facts.per_million("input_cache_write")
 
 
-@extend_schema_serializer(component_name="ModelsDevModalities")
-class ModalitiesSerializer(AnswerSerializer):
+class ModelsDevModalitiesSerializer(AnswerSerializer):
     input = serializers.ListField(child=serializers.CharField())
     output = serializers.ListField(child=serializers.CharField())
 
@@ -73,8 +69,7 @@ class ModalitiesSerializer(AnswerSerializer):
         return list(facts.output_modalities)
 
 
-@extend_schema_serializer(component_name="ModelsDevModel")
-class ModelSerializer(AnswerSerializer):
+class ModelsDevModelSerializer(AnswerSerializer):
     """What is unknown is absent, but for limits. There is no `status`: any word of it hides the model."""
 
     id = serializers.CharField()
@@ -83,9 +78,9 @@ class ModelSerializer(AnswerSerializer):
     reasoning = WhereTrue()
     tool_call = WhereTrue()
     structured_output = WhereTrue()
-    modalities = ModalitiesSerializer(source="*", required=False)
-    limit = LimitSerializer(source="*")
-    cost = CostSerializer(source="*", required=False)
+    modalities = ModelsDevModalitiesSerializer(source="*", required=False)
+    limit = ModelsDevLimitSerializer(source="*")
+    cost = ModelsDevCostSerializer(source="*", required=False)
 
     def get_attachment(self, facts: Facts) -> bool:
         return facts.can("vision") or "file" in facts.input_modalities
@@ -107,24 +102,22 @@ class ModelSerializer(AnswerSerializer):
         return facts if facts.knows("pricing") else None
 
 
-@extend_schema_serializer(component_name="ModelsDevProvider")
-class ProviderSerializer(serializers.Serializer):
+class ModelsDevProviderSerializer(serializers.Serializer):
     id = serializers.CharField(help_text="The model's author.")
     name = serializers.CharField()
     env = serializers.ListField(child=serializers.CharField(), help_text="Set one of these to be shown the provider.")
     npm = serializers.CharField(help_text="EXPORT_API_NPM: what calls the models.")
     api = serializers.CharField(required=False, help_text="EXPORT_API_URL: where they are called.")
-    models = serializers.DictField(child=ModelSerializer())
+    models = serializers.DictField(child=ModelsDevModelSerializer())
 
 
-@extend_schema_serializer(component_name="ModelsDevFile")
-class ModelsDevSerializer(FileSerializer):
+class ModelsDevFileSerializer(FileSerializer):
     """The providers, by id."""
 
-    child = ProviderSerializer
+    child = ModelsDevProviderSerializer
 
 
-ROWS = Rows("modelsdev", ModelSerializer())
+ROWS = Rows("modelsdev", ModelsDevModelSerializer())
 
 
 def document(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
@@ -142,7 +135,7 @@ class ModelsDevViewSet(ExportViewSet):
     @described(
         "export_modelsdev",
         "The models that the token's key may use, as models.dev publishes them",
-        ModelsDevSerializer,
+        ModelsDevFileSerializer,
         {
             "acme": {
                 "id": "acme",

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 # The version whose answers these are.
 VERSION = "0.12.0"
@@ -34,7 +34,7 @@ _ABILITIES = {
 _DETAILS = {"format": "", "family": "", "families": [], "parameter_size": "", "quantization_level": ""}
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     return {"error": refused.message}
 
 
@@ -61,8 +61,7 @@ class ChangedSerializer(AnswerSerializer):
         return datetime.fromtimestamp(facts.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@extend_schema_serializer(component_name="OllamaModel")
-class ModelSerializer(ChangedSerializer):
+class OllamaModelSerializer(ChangedSerializer):
     """A model as `ollama list` shows it. Sizes are unknown."""
 
     name = serializers.CharField(source="id")
@@ -74,8 +73,7 @@ class ModelSerializer(ChangedSerializer):
         return sha256(facts.id.encode()).hexdigest()
 
 
-@extend_schema_serializer(component_name="OllamaModelInfo")
-class ShownSerializer(ChangedSerializer):
+class OllamaModelInfoSerializer(ChangedSerializer):
     """A model as `ollama show` reads it."""
 
     model_info = serializers.DictField(help_text="`<architecture>.context_length` where it is known.")
@@ -89,26 +87,23 @@ class ShownSerializer(ChangedSerializer):
         return [_ABILITIES[word] for word in facts.capabilities if word in _ABILITIES]
 
 
-@extend_schema_serializer(component_name="OllamaModelList")
-class ListSerializer(serializers.Serializer):
-    models = ModelSerializer(many=True)
+class OllamaModelListSerializer(serializers.Serializer):
+    models = OllamaModelSerializer(many=True)
 
 
-@extend_schema_serializer(component_name="OllamaVersion")
-class VersionSerializer(serializers.Serializer):
+class OllamaVersionSerializer(serializers.Serializer):
     version = serializers.CharField()
 
 
-@extend_schema_serializer(component_name="OllamaShow")
-class ShowSerializer(serializers.Serializer):
+class OllamaShowSerializer(serializers.Serializer):
     """Other fields are ignored, as clients bring their own."""
 
     model = serializers.CharField(trim_whitespace=False)
 
 
 _ONLY = ("chat", "completion", "embeddings")
-ROWS = Rows("ollama", ModelSerializer(), only=_ONLY)
-SHOWN = Rows("ollama-show", ShownSerializer(), only=_ONLY)
+ROWS = Rows("ollama", OllamaModelSerializer(), only=_ONLY)
+SHOWN = Rows("ollama-show", OllamaModelInfoSerializer(), only=_ONLY)
 
 _MODIFIED = {"modified_at": "2026-01-01T00:00:00Z", "details": _DETAILS}
 _TAG = {
@@ -139,7 +134,7 @@ class OllamaViewSet(DialectViewSet):
         operation_id="ollama_tags",
         summary="The models that the caller may use, for Ollama's clients",
         examples=answered({"models": [_TAG]}),
-        responses={200: ListSerializer},
+        responses={200: OllamaModelListSerializer},
     )
     def list(self, request: Request) -> HttpResponse:
         return self.rendered_answer("ollama", tags)
@@ -147,9 +142,9 @@ class OllamaViewSet(DialectViewSet):
     @extend_schema(
         operation_id="ollama_show",
         summary="One model that the caller may use, for Ollama's clients",
-        request=ShowSerializer,
+        request=OllamaShowSerializer,
         examples=[*answered(_SHOWN), OpenApiExample("By id", {"model": "acme/large"}, request_only=True)],
-        responses={200: ShownSerializer, 404: None},
+        responses={200: OllamaModelInfoSerializer, 404: None},
     )
     def show(self, request: Request) -> HttpResponse:
         sent: Any = request.data
@@ -162,7 +157,7 @@ class OllamaViewSet(DialectViewSet):
         operation_id="ollama_version",
         summary="The version of Ollama whose answers these are",
         examples=answered({"version": VERSION}),
-        responses={200: VersionSerializer},
+        responses={200: OllamaVersionSerializer},
     )
     def version(self, request: Request) -> HttpResponse:
         return HttpResponse(orjson.dumps({"version": VERSION}), content_type="application/json")

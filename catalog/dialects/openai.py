@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from catalog.api.serializers.answers import AnswerSerializer, UnixSeconds
 from catalog.capabilities import CAPABILITIES
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 _TYPES = {
     401: "authentication_error",
@@ -29,7 +29,7 @@ _CODES = {
 _TEXT = {"type": "string"}
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     error = {
         "message": refused.message,
         "type": _TYPES.get(refused.status, "invalid_request_error"),

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import orjson
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -17,7 +17,7 @@ from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
 from catalog.pricing import CONDITIONS
 from config.api.pagination import whole_number
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 ROOT = "openrouter/api/v1"
 MOST = 1_000_000
@@ -25,7 +25,7 @@ MOST = 1_000_000
 UNKNOWN = "-1"
 
 
-def envelope(refused: Refused) -> dict[str, Any]:
+def envelope(refused: RefusalDetails) -> dict[str, Any]:
     return {"error": {"code": refused.status, "message": refused.message}}
 
 
@@ -37,8 +37,7 @@ PROTOCOL = Protocol(
 )
 
 
-@extend_schema_serializer(component_name="OpenRouterArchitecture")
-class ArchitectureSerializer(AnswerSerializer):
+class OpenRouterArchitectureSerializer(AnswerSerializer):
     modality = serializers.CharField(allow_null=True)
     input_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
     output_modalities = serializers.ListField(child=serializers.CharField(), help_text="Empty: unknown.")
@@ -55,8 +54,7 @@ class ArchitectureSerializer(AnswerSerializer):
         return (facts.architecture or {}).get("instruct_type")
 
 
-@extend_schema_serializer(component_name="OpenRouterTopProvider")
-class TopProviderSerializer(AnswerSerializer):
+class OpenRouterTopProviderSerializer(AnswerSerializer):
     context_length = serializers.IntegerField(allow_null=True)
     max_completion_tokens = serializers.IntegerField(source="max_output_tokens", allow_null=True)
     is_moderated = serializers.BooleanField(help_text="False where it is unknown.")
@@ -65,16 +63,14 @@ class TopProviderSerializer(AnswerSerializer):
         return bool((facts.top_provider or {}).get("is_moderated"))
 
 
-@extend_schema_serializer(component_name="OpenRouterLinks")
-class LinksSerializer(AnswerSerializer):
+class OpenRouterLinksSerializer(AnswerSerializer):
     details = serializers.CharField()
 
     def get_details(self, facts: Facts) -> str:
         return f"/{ROOT}/model/{quote(facts.id)}"
 
 
-@extend_schema_serializer(component_name="OpenRouterModel")
-class ModelSerializer(AnswerSerializer):
+class OpenRouterModelSerializer(AnswerSerializer):
     """A model as OpenRouter's clients read it."""
 
     id = serializers.CharField()
@@ -83,14 +79,14 @@ class ModelSerializer(AnswerSerializer):
     created = serializers.IntegerField()
     description = serializers.CharField(allow_blank=True)
     context_length = serializers.IntegerField(allow_null=True)
-    architecture = ArchitectureSerializer(source="*")
+    architecture = OpenRouterArchitectureSerializer(source="*")
     pricing = serializers.DictField(help_text='USD as decimal text, per token where not said otherwise; "-1": unknown.')
-    top_provider = TopProviderSerializer(source="*")
+    top_provider = OpenRouterTopProviderSerializer(source="*")
     supported_parameters = serializers.ListField(child=serializers.CharField())
     supported_voices = Always(None)
     default_parameters = Always(None)
     per_request_limits = Always(None)
-    links = LinksSerializer(source="*")
+    links = OpenRouterLinksSerializer(source="*")
     expiration_date = serializers.DateField(source="shutdown_date", allow_null=True)
 
     def get_pricing(self, facts: Facts) -> dict[str, Any]:
@@ -111,34 +107,29 @@ def _is_well_formed(entry: dict[str, Any]) -> bool:
     return isinstance(days, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
 
 
-@extend_schema_serializer(component_name="OpenRouterListLinks")
-class ListLinksSerializer(serializers.Serializer):
+class OpenRouterListLinksSerializer(serializers.Serializer):
     next = serializers.CharField(allow_null=True)
 
 
-@extend_schema_serializer(component_name="OpenRouterModelList")
-class ListSerializer(serializers.Serializer):
-    data = ModelSerializer(many=True)  # type: ignore[assignment]  # OpenRouter's name, and one of a property of DRF's.
-    links = ListLinksSerializer()
+class OpenRouterModelListSerializer(serializers.Serializer):
+    data = OpenRouterModelSerializer(many=True)  # type: ignore[assignment]  # OpenRouter's name, and one of a property of DRF's.
+    links = OpenRouterListLinksSerializer()
     total_count = serializers.IntegerField()
 
 
-@extend_schema_serializer(component_name="OpenRouterOneModel")
-class OneSerializer(serializers.Serializer):
-    data = ModelSerializer()  # type: ignore[assignment]
+class OpenRouterOneModelSerializer(serializers.Serializer):
+    data = OpenRouterModelSerializer()  # type: ignore[assignment]
 
 
-@extend_schema_serializer(component_name="OpenRouterCounted")
-class CountedSerializer(serializers.Serializer):
+class OpenRouterCountedSerializer(serializers.Serializer):
     count = serializers.IntegerField()
 
 
-@extend_schema_serializer(component_name="OpenRouterCount")
-class CountSerializer(serializers.Serializer):
-    data = CountedSerializer()  # type: ignore[assignment]
+class OpenRouterCountSerializer(serializers.Serializer):
+    data = OpenRouterCountedSerializer()  # type: ignore[assignment]
 
 
-ROWS = Rows("openrouter", ModelSerializer())
+ROWS = Rows("openrouter", OpenRouterModelSerializer())
 
 _EXAMPLE: dict[str, Any] = {
     "id": "acme/large",
@@ -189,7 +180,7 @@ class OpenRouterViewSet(DialectViewSet):
         description="In the order of `/v1/models`; by `offset` and `limit` where these are sent.",
         parameters=_PARAMETERS,
         examples=_PAGE,
-        responses={200: ListSerializer},
+        responses={200: OpenRouterModelListSerializer},
     )
     def list(self, request: Request) -> HttpResponse:
         offset = whole_number(request, "offset", 0, MOST, least=0)
@@ -204,7 +195,7 @@ class OpenRouterViewSet(DialectViewSet):
         summary="The same list: it is always the caller's own",
         parameters=_PARAMETERS,
         examples=_PAGE,
-        responses={200: ListSerializer},
+        responses={200: OpenRouterModelListSerializer},
     )
     def user(self, request: Request) -> HttpResponse:
         return self.list(request)
@@ -213,7 +204,7 @@ class OpenRouterViewSet(DialectViewSet):
         operation_id="openrouter_models_count",
         summary="How many models the caller may use",
         examples=answered({"data": {"count": 1}}),
-        responses={200: CountSerializer},
+        responses={200: OpenRouterCountSerializer},
     )
     def count(self, request: Request) -> HttpResponse:
         return self.rendered_answer("openrouter-count", count)
@@ -225,7 +216,7 @@ class OpenRouterViewSet(DialectViewSet):
             OpenApiParameter("model_id", str, OpenApiParameter.PATH, description="May hold slashes and colons.")
         ],
         examples=answered({"data": _EXAMPLE}),
-        responses={200: OneSerializer},
+        responses={200: OpenRouterOneModelSerializer},
     )
     def retrieve(self, request: Request, model_id: str) -> HttpResponse:
         return self.one_of("openrouter-one", ROWS, model_id, lambda row: b'{"data":' + row + b"}")

@@ -91,8 +91,8 @@ class OpenAIModelViewSet(DialectViewSet):
         examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
         responses={
             200: OpenAIModelListSerializer,
-            (200, "application/json; dialect=anthropic"): anthropic.PageSerializer,
-            (200, "application/json; dialect=codex"): codex.CatalogSerializer,
+            (200, "application/json; dialect=anthropic"): anthropic.AnthropicPageSerializer,
+            (200, "application/json; dialect=codex"): codex.CodexCatalogSerializer,
         },
     )
     def list(self, request: Request) -> HttpResponse:
@@ -115,7 +115,7 @@ class OpenAIModelViewSet(DialectViewSet):
         examples=[OpenApiExample("One model", _ITEM, status_codes=["200"])],
         responses={
             200: OpenAIModelSerializer,
-            (200, "application/json; dialect=anthropic"): anthropic.ModelSerializer,
+            (200, "application/json; dialect=anthropic"): anthropic.AnthropicModelSerializer,
         },
     )
     def retrieve(self, request: Request, model_id: str) -> HttpResponse:

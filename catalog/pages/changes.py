@@ -22,7 +22,7 @@ from catalog.pricing import Tariff
 MOST = 200
 # Of one act, before the rest is folded.
 SHOWN = 12
-FIELDS = {*past.TOLD, "created", "pricing"}
+FIELDS = {*past.FIELDS, "created", "pricing"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _WHY_NOT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Fact:
     """A fact with where it is from."""
 
     label: str
@@ -100,7 +100,7 @@ class ModelPage(Page):
             for name, facts, prices in offers
         ]
 
-    def _steps(self, model: Any) -> list[past.Step]:
+    def _steps(self, model: Any) -> list[past.PriceStep]:
         """Of the source that the entry has its price from: what others ask is for those who may see offers."""
         said = model.upstream.get("pricing")
         if model.kind != AIModel.Kind.CATALOG or not said:
@@ -123,17 +123,17 @@ def source_of(model: Any, field: str, providers: Mapping[str, str]) -> str:
     return f"{source}, since {since:%-d %b %Y}" if since else source
 
 
-def _facts(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Told]:
+def _facts(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Fact]:
     fields = {"capabilities": "task"}
     return [
-        Told(label, text, source_of(model, fields.get(name, name), providers) if text else "")
+        Fact(label, text, source_of(model, fields.get(name, name), providers) if text else "")
         for name, (label, text) in words.facts(item).items()
     ]
 
 
-def _prices(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Told]:
+def _prices(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Fact]:
     source = source_of(model, "pricing", providers)
-    return [Told(label, text, source if text else "") for label, text in words.prices(item.get("pricing", {}))]
+    return [Fact(label, text, source if text else "") for label, text in words.prices(item.get("pricing", {}))]
 
 
 def examples(origin: str, model_id: str) -> list[tuple[str, str, str]]:

@@ -113,10 +113,10 @@ def _options(found: Found, name: str, chosen: tuple[str, ...], providers: dict[s
     else:
         options = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_OPTIONS]
     options += [(word, counts.get(word, 0)) for word in chosen if word not in {value for value, _ in options}]
-    return [Option(value, _said(name, value, providers), count, value in chosen) for value, count in options]
+    return [Option(value, _worded(name, value, providers), count, value in chosen) for value, count in options]
 
 
-def _said(name: str, value: str, providers: dict[str, str]) -> str:
+def _worded(name: str, value: str, providers: dict[str, str]) -> str:
     """An option in words."""
     if name == "min_context":
         return f"{int(value):,} tokens or more"
@@ -136,7 +136,7 @@ def _label_of(query: Query, name: str, providers: dict[str, str]) -> str:
         return "Offered now"
     if kind == "capability":
         return word.replace("_", " ")
-    return f"{_LABELS[kind]}: {_said(kind, str(getattr(query, kind)), providers)}"
+    return f"{_LABELS[kind]}: {_worded(kind, str(getattr(query, kind)), providers)}"
 
 
 def _chips(query: Query, providers: dict[str, str]) -> list[Chip]:

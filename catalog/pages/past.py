@@ -16,7 +16,7 @@ from catalog.pages import words
 from catalog.pricing import Tariff, dollars
 
 # The fields whose past every reader may see: no names of people, no other model's id, no word of staff to staff.
-TOLD = {
+FIELDS = {
     "name": "Name",
     "description": "Description",
     "family": "Family",
@@ -38,13 +38,13 @@ TOLD = {
     "knowledge_cutoff": "Knowledge cutoff",
     "is_available": "",
 }
-MOST_TOLD = 30
+MOST = 30
 # Of the drawing, in its own units.
 WIDTH, HEIGHT, EDGE = 640, 160, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PriceStep:
     """The price from `since` on, in words and per million."""
 
     since: datetime | None
@@ -72,16 +72,16 @@ class Sentence:
     by: str
 
 
-def steps(prices: Iterable[tuple[datetime | None, Mapping[str, Any]]]) -> list[Step]:
+def steps(prices: Iterable[tuple[datetime | None, Mapping[str, Any]]]) -> list[PriceStep]:
     """The prices of one source, the oldest first."""
-    found: list[Step] = []
+    found: list[PriceStep] = []
     for since, pricing in prices:
         tariff = Tariff(pricing)
         amounts = (tariff.per_million("prompt"), tariff.per_million("completion"))
         if found and found[-1].amounts == amounts:
             continue
         change = _change(found[-1].amounts, amounts) if found else ""
-        found.append(Step(since, *words.token_prices(pricing), amounts, change))
+        found.append(PriceStep(since, *words.token_prices(pricing), amounts, change))
     return found
 
 
@@ -94,7 +94,7 @@ def _change(before: tuple[Decimal | None, ...], after: tuple[Decimal | None, ...
     return ", ".join(parts)
 
 
-def chart(found: list[Step]) -> Chart | None:
+def chart(found: list[PriceStep]) -> Chart | None:
     """None where there is no more than one price to draw."""
     dated = [(step.since, step.amounts) for step in found if step.since is not None]
     amounts = [amount for _, pair in dated for amount in pair if amount is not None]
@@ -122,7 +122,7 @@ def chart(found: list[Step]) -> Chart | None:
 
 def sentences(model: AIModel, providers: Mapping[str, str]) -> list[Sentence]:
     """The newest first; the first that is known of it at the end."""
-    rows = FieldChange.objects.filter(model=model, offered_by="", field__in=TOLD).order_by("-id")[:MOST_TOLD]
+    rows = FieldChange.objects.filter(model=model, offered_by="", field__in=FIELDS).order_by("-id")[:MOST]
     found = [Sentence(row.changed_at, sentence(row), _by(row, providers)) for row in rows]
     return [*found, Sentence(model.created_at, "It came into the catalog.", "")]
 
@@ -130,7 +130,7 @@ def sentences(model: AIModel, providers: Mapping[str, str]) -> list[Sentence]:
 def sentence(row: FieldChange) -> str:
     if row.field == "is_available":
         return "It is offered again." if row.new else "It is no longer offered."
-    label = TOLD[row.field]
+    label = FIELDS[row.field]
     if row.field == "description":
         return "The description was changed."
     if row.field in ("context_length", "max_output_tokens") and row.old and row.new:

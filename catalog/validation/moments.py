@@ -8,11 +8,13 @@ from datetime import UTC, date, datetime, time
 # Python and Django would take weeks (2026-W05) and the digits of other scripts as well.
 _CALENDAR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][ -~]+)?\Z")
 
+_FORM = "Write a date as 2026-01-31, and a time after it as in 2026-01-31T18:00:00Z."
+
 
 def calendar(text: str) -> str:
     """The text, if it begins as a date of the calendar does in ISO 8601. Raises ValueError."""
     if not _CALENDAR.match(text):
-        raise ValueError("Write a date as 2026-01-31, and a time after it as in 2026-01-31T18:00:00Z.")
+        raise ValueError(_FORM)
     return text
 
 
@@ -34,13 +36,14 @@ def end_of(day: date) -> datetime:
 
 def until(text: str) -> datetime:
     """The end that an ISO 8601 text names: a bare date is the end of that day. Raises ValueError."""
-    try:
-        day = date.fromisoformat(calendar(text))
-    except ValueError:
-        return storable(datetime.fromisoformat(calendar(text)))
-    return end_of(day)
+    moment = since(text)
+    return moment if len(text) > len("2026-01-31") else end_of(moment.date())
 
 
 def since(text: str) -> datetime:
     """The begin that an ISO 8601 text names: a bare date is the begin of that day, UTC. Raises ValueError."""
-    return storable(datetime.fromisoformat(calendar(text)))
+    try:
+        moment = datetime.fromisoformat(calendar(text))
+    except ValueError:
+        raise ValueError(_FORM) from None
+    return storable(moment)

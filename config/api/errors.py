@@ -123,7 +123,7 @@ def envelope(
     """
     known = REFUSALS.get(status, _UNKNOWN)
     code, message = code or known.code, message or known.message
-    refused = protocols.Refused(status, code, message, request_id.current.get(), errors, param)
+    refused = protocols.RefusalDetails(status, code, message, request_id.current.get(), errors, param)
     protocol = protocols.of(path, headers)
     if protocol is not None:
         return protocol.envelope(refused)

@@ -6,7 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
 
-from pythonjsonlogger import json
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
 
 # The id of the request being answered, set by the request id middleware.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
@@ -69,7 +70,7 @@ class OneLineFormatter(logging.Formatter):
         return escaped(masked(super().format(record)))
 
 
-class JSONFormatter(json.JsonFormatter):
+class JSONFormatter(JsonFormatter):
     """Formats a record as one line of JSON without credentials."""
 
     def __init__(self) -> None:
@@ -79,7 +80,7 @@ class JSONFormatter(json.JsonFormatter):
             timestamp="time",
             rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
             # Of Django's own extras, the request and its time are no words.
-            reserved_attrs=[*json.RESERVED_ATTRS, "request", "server_time"],
+            reserved_attrs=[*RESERVED_ATTRS, "request", "server_time"],
         )
 
     def format(self, record: logging.LogRecord) -> str:

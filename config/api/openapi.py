@@ -9,7 +9,7 @@ from typing import Any
 
 from config.api import protocols
 from config.api.errors import REFUSALS
-from config.api.protocols import Protocol, Refused
+from config.api.protocols import Protocol, RefusalDetails
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -160,7 +160,7 @@ def _example(status: int, protocol: Protocol | None) -> dict[str, Any]:
     if protocol:
         # Under these addresses what is not found is a model.
         code, param = ("model_not_found", "model") if status == 404 else (refusal.code, None)
-        return protocol.envelope(Refused(status, code, message, _EXAMPLE_ID, None, param))
+        return protocol.envelope(RefusalDetails(status, code, message, _EXAMPLE_ID, None, param))
     example = {"code": refusal.code, "error": HTTPStatus(status).phrase, "message": message, "request_id": _EXAMPLE_ID}
     if status == 400:
         name, _, text = message.partition(": ")

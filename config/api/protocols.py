@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 
-class Refused(NamedTuple):
+class RefusalDetails(NamedTuple):
     """What a refusal has to say, before anybody's envelope."""
 
     status: int
@@ -31,7 +31,7 @@ class Protocol:
     name: str
     # The first part of its addresses.
     root: str
-    envelope: Callable[[Refused], dict[str, Any]]
+    envelope: Callable[[RefusalDetails], dict[str, Any]]
     # The envelope and what it is made of, for the OpenAPI document: `<name>Refusal`, and whatever that refers to.
     schemas: Mapping[str, dict[str, Any]]
     # The header whose presence chooses it beside the protocol that has the root for itself.

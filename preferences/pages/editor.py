@@ -113,7 +113,9 @@ class EditorPage(Page):
         model = self._model(model_id)
         stored = self._stored(model)
         theirs = [
-            (LABELS[name], _said(stored[name]), _said(typed[name])) for name in LABELS if stored[name] != typed[name]
+            (LABELS[name], _worded(stored[name]), _worded(typed[name]))
+            for name in LABELS
+            if stored[name] != typed[name]
         ]
         return self._shown(model, typed, {}, {"theirs": theirs, "lost": True}, 409)
 
@@ -258,7 +260,7 @@ def _no_json(code: str, what: str) -> ValueError:
     return ValueError(code)
 
 
-def _said(value: Any) -> str:
+def _worded(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Max
 from django.urls import reverse
 
-from catalog.admin.decisions import NAMED, Card, asked
+from catalog.admin.decisions import NAMED, Decision, asked
 from catalog.models import FieldChange
 from catalog.versions import CatalogVersion
 from providers.models import Provider, SyncRun
@@ -22,7 +22,7 @@ from providers.sync.held_runs import waiting
 MOST_CONFLICTS = 200
 
 
-def cards(user: Any) -> Iterable[Card]:
+def cards(user: Any) -> Iterable[Decision]:
     if user.has_perm("providers.view_syncrun") and (held := waiting()):
         yield _held(held)
     if user.has_perm("providers.view_provider"):
@@ -31,8 +31,8 @@ def cards(user: Any) -> Iterable[Card]:
         yield from _conflicts()
 
 
-def _held(runs: list[SyncRun]) -> Card:
-    return Card(
+def _held(runs: list[SyncRun]) -> Decision:
+    return Decision(
         10,
         len(runs),
         f"held sync{'s' * (len(runs) != 1)}",
@@ -42,14 +42,14 @@ def _held(runs: list[SyncRun]) -> Card:
     )
 
 
-def _sources(found: list[Source]) -> Iterable[Card]:
+def _sources(found: list[Source]) -> Iterable[Decision]:
     failing = [source for source in found if source.tone == "bad"]
     # Its failure says more than its age.
     stale = [source for source in found if source.is_stale and source not in failing]
     refused = [source for source in found if source.credential_refused_at]
     if failing:
         run = failing[0].run_pk
-        yield Card(
+        yield Decision(
             20,
             len(failing),
             f"source{' fails' if len(failing) == 1 else 's fail'}",
@@ -58,7 +58,7 @@ def _sources(found: list[Source]) -> Iterable[Card]:
             reverse("admin:providers_syncrun_change", args=[run]),
         )
     if refused:
-        yield Card(
+        yield Decision(
             30,
             len(refused),
             f"credential{' is' if len(refused) == 1 else 's are'} refused",
@@ -67,7 +67,7 @@ def _sources(found: list[Source]) -> Iterable[Card]:
             reverse("admin:providers_provider_change", args=[refused[0].pk]),
         )
     if stale:
-        yield Card(
+        yield Decision(
             40,
             len(stale),
             f"source{' was' if len(stale) == 1 else 's were'} not read for a day",
@@ -90,9 +90,9 @@ def _found(read_last: tuple[Any, ...]) -> list[Conflict]:
     return list(islice(conflicts(), MOST_CONFLICTS + 1))
 
 
-def _conflicts() -> Iterable[Card]:
+def _conflicts() -> Iterable[Decision]:
     if found := _found(_read_last()):
-        yield Card(
+        yield Decision(
             70,
             min(len(found), MOST_CONFLICTS),
             f"disagreement{'s' * (len(found) != 1)} between sources",

@@ -18,7 +18,7 @@ _FILES = {"language": "language_models.json", "embeddings": "embedding_models.js
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CuratedEntry:
     model_id: str
     facts: dict[str, Any]
     pricing: dict[str, Any]
@@ -36,16 +36,16 @@ def as_of(listing: str) -> date:
 
 
 @cache
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, CuratedEntry]:
     """The curated models by id."""
     found = {}
     for listing in _FILES:
         for item in _file(listing)["models"]:
             model_id = item["model_id"]
             model_ids.validate(model_id)
-            found[model_id] = Entry(model_id, facts_of(item["facts"]), pricing.read(item.get("pricing", {})))
+            found[model_id] = CuratedEntry(model_id, facts_of(item["facts"]), pricing.read(item.get("pricing", {})))
     return found
 
 
-def entry(model_id: str) -> Entry | None:
+def entry(model_id: str) -> CuratedEntry | None:
     return entries().get(model_id)

@@ -80,7 +80,7 @@ class Merger:
             values["updated_at"] = self.now
         return Merged(values, history)
 
-    def _facts(self, model: AIModel, ranked: list[ProviderModel], entry: curated.Entry | None) -> Merged:
+    def _facts(self, model: AIModel, ranked: list[ProviderModel], entry: curated.CuratedEntry | None) -> Merged:
         sources: list[Source] = [(self.providers[o.provider_id].slug, o.facts) for o in ranked if o.is_listed]
         if entry is not None:
             sources.append((CURATED, entry.facts))
@@ -132,7 +132,7 @@ class Merger:
         return before
 
     def _availability(
-        self, model: AIModel, ranked: list[ProviderModel], entry: curated.Entry | None, is_embedding: bool
+        self, model: AIModel, ranked: list[ProviderModel], entry: curated.CuratedEntry | None, is_embedding: bool
     ) -> dict[str, Any]:
         offered = self._offered(ranked)
         # Available by the curated list stays what no provider has decided on; what one has retired never returns by it.
@@ -146,7 +146,7 @@ class Merger:
         }
 
     def _price(
-        self, upstream: dict[str, Any], ranked: list[ProviderModel], entry: curated.Entry | None
+        self, upstream: dict[str, Any], ranked: list[ProviderModel], entry: curated.CuratedEntry | None
     ) -> dict[str, Any]:
         """The price of the best source that names one, and its provenance; nothing for a model without a source.
 

@@ -269,3 +269,11 @@ def test_a_policy_is_told_only_to_who_may_write_one(client, make_user, alice, ma
     client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
     for path in (MATCHES, f"/admin/apikeys/apikey/{make_key(alice).key.pk}/matches"):
         assert client.post(path, {"user": alice.pk, "mode": "all"}).status_code == 403
+
+
+@pytest.mark.parametrize("patterns", [{"a": 1}, [1, None], 5])
+def test_a_list_of_keys_shows_one_that_is_broken_as_reaching_nothing(staff, alice, make_key, patterns):
+    make_key(alice, mode="deny_list", patterns=patterns)
+    page = staff.get("/admin/apikeys/apikey/")
+    assert page.status_code == 200
+    assert b'class="field-reach">none<' in page.content

@@ -10,9 +10,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.test import APIClient
 
 from apikeys import keys, tokens
-from apikeys.authentication import identified, policy_of, scopes_of
+from apikeys.authentication import identified, scopes_of
 from apikeys.models import ApiKey, Scope
-from apikeys.policy import KeyPolicy
+from apikeys.policy import KeyPolicy, policy_of
 from catalog.editing.history import Author
 from catalog.models import AIModel
 

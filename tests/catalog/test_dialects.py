@@ -143,7 +143,7 @@ def chosen(dialect):
 
 def check_envelope(answer, dialect, status):
     spoken = protocols.of(dialect.address, chosen(dialect))
-    expected = spoken.envelope(protocols.Refused(status, "code", "message", "id"))
+    expected = spoken.envelope(protocols.RefusalDetails(status, "code", "message", "id"))
     assert (answer.status_code, shape(answer.json())) == (status, shape(expected))
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -193,3 +194,19 @@ def test_the_version_and_the_build_are_told(api, settings):
 def test_a_trace_gives_the_request_its_id(api, sent, id_):
     told = api.get("/healthz", **sent).headers["X-Request-Id"]
     assert told == id_ if id_ else len(told) == 32
+
+
+def test_the_image_holds_what_the_settings_read(project_dir, production, tmp_path):
+    """What `.dockerignore` lets in is enough for a server of production to start from."""
+    image, rules = tmp_path / "image", (project_dir / ".dockerignore").read_text().split()
+    image.mkdir()
+    for name in (rule.removeprefix("!") for rule in rules if rule.startswith("!")):
+        (image / name).symlink_to(project_dir / name)
+    # As it is there: files of its own, and not the checkout that they lead to.
+    (image / "config").unlink()
+    shutil.copytree(project_dir / "config", image / "config")
+    environment = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **production}
+    done = subprocess.run(
+        [sys.executable, "-c", "import config.asgi"], cwd=image, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

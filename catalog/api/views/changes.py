@@ -26,6 +26,7 @@ from catalog.changes import Cursor
 from catalog.models import FieldChange
 from catalog.validation import moments
 from config.api.conditional import ConditionalMixin, etag
+from config.api.pagination import whole_number
 
 MOST, USUAL = 500, 100
 _CHANGE = ChangeSerializer()
@@ -65,7 +66,7 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
     )
     def list(self, request: Request) -> HttpResponse:
         sent = request.query_params
-        limit, since = self._limit(sent.get("limit")), self._cursor(sent.get("since"))
+        limit, since = whole_number(request, "limit", USUAL, MOST), self._cursor(sent.get("since"))
         found = self._filtered(changes.after(changes.shown_to(self.viewer), since))
 
         def page() -> bytes:
@@ -110,13 +111,6 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
         if self.viewer.user_id is None:
             raise ValidationError({"mine": ["Sign in, or send an API key: without, nothing is yours."]})
         return rows.filter(changes.of_interest_to(self.viewer.user_id))
-
-    def _limit(self, text: str | None) -> int:
-        if text is None:
-            return USUAL
-        if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):
-            raise ValidationError({"limit": [f"A whole number from 1 to {MOST}."]})
-        return int(text)
 
     def _cursor(self, text: str | None) -> Cursor:
         try:
