@@ -57,7 +57,9 @@ class OnThisSite:
 GROUPS = {
     "Catalog": ("catalog.AIModel", "catalog.CustomModel", "catalog.Tag", "preferences.DefaultModel"),
     "Providers and syncs": ("providers.Provider", "providers.ProviderModel", "providers.SyncRun"),
-    "People and keys": ("auth.User", "auth.Group", "catalog.AccessGrant", "apikeys.ApiKey", "waffle.Flag"),
+    "People and keys": (
+        "auth.User", "auth.Group", "catalog.AccessGrant", "apikeys.ApiKey", "apikeys.ExportToken", "waffle.Flag",
+    ),
     "Log": (
         "catalog.FieldChange", "catalog.AuditEntry", "axes.AccessLog", "axes.AccessAttempt", "axes.AccessFailureLog",
     ),

@@ -43,6 +43,11 @@ GENERATORS: dict[str, list[Any]] = {
 }
 # What openapi-generator says of any document of OpenAPI 3.1 that has a field which may be null.
 OF_EVERY_DOCUMENT = ("OpenAPI 3.1 support is still in beta", "Failed to get the schema name: null")
+# It looks up a class for each query parameter too, and says so of the names that Python has for itself. It makes none.
+OF_PARAMETERS = (
+    "Field (reserved word) cannot be used as model name. Renamed to ModelField",
+    "From (reserved word) cannot be used as model name. Renamed to ModelFrom",
+)
 
 # The libraries' own declarations are not looked at.
 COMPILED = ("--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--outDir", "built")
@@ -90,7 +95,7 @@ def test_a_generator_leaves_nothing_out(generated, generator):
         line
         for line in (done.stdout + done.stderr).splitlines()
         if re.search(r"\b(warn(ing)?|error|skip(ped|ping)?|unsupported|renamed)\b|⚠", line, re.IGNORECASE)
-        and not any(remark in line for remark in OF_EVERY_DOCUMENT)
+        and not any(remark in line for remark in OF_EVERY_DOCUMENT + OF_PARAMETERS)
         and "writing file" not in line
     ]
     assert complaints == []

@@ -11,8 +11,11 @@ APPS = Path(__file__).parents[2]
 OURS = sorted(path.stem for path in APPS.glob("*/management/commands/[a-z]*.py"))
 ARGUMENTS = {
     "bulk_models": ["enable"],
+    "check_freshness": ["--older-than", "26h"],
+    "create_export": ["mdx"],
     "create_api_key": ["admin"],
     "edit_model": ["acme/large", "--set", "name=x"],
+    "move_to": ["sqlite:///never/made"],
     "revoke_api_key": ["mdx"],
     "quickstart": ["--no-sync"],
     "changepassword": ["admin"],

@@ -39,6 +39,8 @@ class Command(BaseCommand):
         parser.add_argument("url", metavar="DATABASE_URL", help="The other database, which is to become this one.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        for model in _models():
+            _rows(model, "default").exists()  # Where this database is gone or old, before the other one is touched.
         _connect(options["url"])
         try:
             self._move(options["url"])
