@@ -14,6 +14,8 @@ from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.models.ai_models import AIModel
 from catalog.versions import CatalogVersion
 
+_MANY = 50
+
 
 class FieldChangeManager(models.Manager["FieldChange"]):
     def bulk_create(self, objs: Iterable[FieldChange], *args: Any, **options: Any) -> list[FieldChange]:
@@ -21,9 +23,12 @@ class FieldChangeManager(models.Manager["FieldChange"]):
         with transaction.atomic(savepoint=False):
             # Its row stays locked until the transaction is over, so versions are committed in their order.
             CatalogVersion.objects.bump([])
-            rows, version = list(objs), Subquery(CatalogVersion.objects.values("number")[:1])
+            rows = list(objs)
+            # Read by the statement that writes the rows. Many are cheaper with a statement before them.
+            version: Any = Subquery(CatalogVersion.objects.values("number")[:1])
+            if len(rows) > _MANY:
+                version = CatalogVersion.objects.current()
             for row in rows:
-                # Read within the statement that writes the row.
                 row.version = version
             return super().bulk_create(rows, *args, **options)
 
