@@ -61,7 +61,7 @@ lint: $(DEV)
 ACCEPTANCE := .acceptance
 acceptance: $(DEV)
 	mkdir -p $(ACCEPTANCE)
-	@set -e; for n in "" 2 3 4 5 6; do \
+	@set -e; for n in "" 2 3 4 5 6 7; do \
 		test -d $(ACCEPTANCE)/python$$n || $(PYTHON) -m venv $(ACCEPTANCE)/python$$n; \
 		$(ACCEPTANCE)/python$$n/bin/pip install --quiet --disable-pip-version-check \
 			-r tests/acceptance/requirements$${n:+-$$n}.txt; \

@@ -1,23 +1,30 @@
-"""What LiteLLM, or genai-prices and MLflow, make of an export, as JSON: the cost of a million tokens in and out."""
+"""What LiteLLM, or genai-prices and MLflow, make of an export, as JSON: the cost of a thousand tokens in and out."""
 
 import json
 import sys
 
-MILLION = 1_000_000
+TOKENS = 1000
 
 
 def with_litellm(ids: list[str]) -> dict:
     import litellm
 
     def cost(model: str) -> list[float]:
-        return list(litellm.cost_per_token(model=model, prompt_tokens=MILLION, completion_tokens=MILLION))
+        return list(litellm.cost_per_token(model=model, prompt_tokens=TOKENS, completion_tokens=TOKENS))
 
     forms = {"plain": "", "openai": "openai/", "proxy": "litellm_proxy/"}
-    known = [name for name in litellm.model_cost if not name.startswith(("openai/", "litellm_proxy/"))]
+    known = [
+        name
+        for name in litellm.model_cost
+        # But for the other forms of an id.
+        if not any(
+            name.removeprefix(form) in litellm.model_cost for form in forms.values() if name.startswith(form) and form
+        )
+    ]
     limits = {model_id: litellm.model_cost.get(model_id, {}).get("max_input_tokens") for model_id in ids}
     found = {form: {model_id: cost(prefix + model_id) for model_id in ids} for form, prefix in forms.items()}
     providers = sorted(str(getattr(name, "value", name)) for name in litellm.provider_list)
-    return {"known": known if len(known) < 100 else len(known), "limits": limits, "providers": providers, **found}
+    return {"known": known if len(known) < 1000 else len(known), "limits": limits, "providers": providers, **found}
 
 
 def with_genai_prices(url: str, ids: list[str]) -> dict:
@@ -25,7 +32,7 @@ def with_genai_prices(url: str, ids: list[str]) -> dict:
 
     def cost(model_id: str, **where: str) -> list[float] | None:
         try:
-            found = calc_price(Usage(input_tokens=MILLION, output_tokens=MILLION), model_id, **where)
+            found = calc_price(Usage(input_tokens=TOKENS, output_tokens=TOKENS), model_id, **where)
         except LookupError:
             return None
         return [float(found.input_price), float(found.output_price)]
@@ -44,7 +51,7 @@ def with_mlflow(ids: list[str]) -> dict:
     from mlflow.utils.providers import cost_per_token
 
     return {
-        model_id: cost_per_token(model_id, MILLION, MILLION, custom_llm_provider=model_id.partition("/")[0])
+        model_id: cost_per_token(model_id, TOKENS, TOKENS, custom_llm_provider=model_id.partition("/")[0])
         for model_id in ids
     }
 

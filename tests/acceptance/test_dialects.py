@@ -7,106 +7,62 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
-from datetime import timedelta
+import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
-from django.utils import timezone
+from tests.acceptance.world import HERE, HOME, both_keys, installed, told, world  # noqa: F401  # A fixture.
 
-HERE = Path(__file__).parent
-HOME = os.environ.get("ACCEPTANCE_HOME", "")
-VECTORS = "acme/vectors"
-# What each has to show, with its limit and its price, which None says nobody knows.
-CHAT: dict[str, tuple[int | None, str | None]] = {
-    "acme/first": (128_000, "0.0000025"),
-    "acme/free": (8192, "0"),
-    "acme/bare": (None, None),
-    "org/deep/er:Q4_K_M": (4096, None),
-    "é/ü": (None, "0.00000000028"),
-}
-ALL = {*CHAT, VECTORS}
-
-pytestmark = [
-    pytest.mark.skipif(not HOME, reason="real clients are not installed; `make acceptance` installs them"),
-    pytest.mark.django_db(transaction=True),
-]
-
-
-class Keys(NamedTuple):
-    full: str
-    narrow: str
-
-
-@pytest.fixture
-def keys(make_user: Any, make_model: Any, make_key: Any) -> Keys:
-    for priority, (model_id, (limit, price)) in enumerate(CHAT.items()):
-        pricing = {} if price is None else {"prompt": price, "completion": price}
-        make_model(model_id, context_length=limit, pricing=pricing, priority=-priority)
-    # Fields that a client could choke on.
-    next_month = timezone.now().date() + timedelta(days=30)
-    model = make_model(VECTORS, supports_embeddings=True, retires_at=next_month)
-    make_model("acme/files", input_modalities=["file"], active=False)
-    make_model("acme/retired", is_available=False)
-    type(model).objects.filter(model_id="acme/first").update(
-        input_modalities=["text", "file", "image"], output_modalities=["text"], retires_at=next_month
-    )
-    alice = make_user("alice")
-    return Keys(make_key(alice).token, make_key(alice, allow=["acme/*"]).token)
-
-
-def told(*command: Any, **environment: str) -> Any:
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=HOME, env={**os.environ, **environment}, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def expected(ids: Any, key: str) -> list[str]:
-    return sorted(model_id for model_id in ids if key == "full" or model_id.startswith("acme/"))
-
-
-both_keys = pytest.mark.parametrize("key", Keys._fields)
+pytestmark = installed
+# The kinds that the gateway has a word for.
+GATEWAY = (
+    "chat", "completion", "embeddings", "image_generation", "video_generation", "rerank", "speech", "transcription",
+)  # fmt: skip
 
 
 @both_keys
-def test_the_clients_for_python_list_page_and_retrieve(server, keys, key):
-    found = told(f"{HOME}/python4/bin/python", HERE / "dialects_client.py", server.url, getattr(keys, key))
-    chat, every = expected(CHAT, key), expected(ALL, key)
-    assert sorted(found["anthropic"]) == sorted(found["anthropic backwards"]) == chat
+def test_the_clients_for_python_list_page_and_retrieve(server, world, key):  # noqa: F811
+    found = told(f"{HOME}/python4/bin/python", HERE / "dialects_client.py", server.url, getattr(world, key))
+    chat, every = world.seen(key, "chat"), world.seen(key)
+    assert sorted(found["anthropic"]) == sorted(chat)
     assert found["anthropic"] == found["anthropic retrieved"] == found["anthropic backwards"][::-1]
-    assert found["anthropic limits"] == {model_id: CHAT[model_id][0] for model_id in chat}
+    assert found["anthropic limits"] == world.limits(chat)
     assert found["anthropic missing"]["class"] == "NotFoundError"
     assert found["anthropic without a key"]["class"] == "AuthenticationError"
     assert found["anthropic without a key"]["request_id"]
-    assert sorted(found["google"]) == sorted(found["ollama"]) == every
+    assert sorted(found["google"]) == sorted(every)
+    run = world.seen(key, "chat", "completion", "embeddings")
+    assert sorted(found["ollama"]) == sorted(run)
     assert found["google retrieved"] == [f"models/{model_id}" for model_id in found["google"]]
-    limits = {model_id: CHAT[model_id][0] if model_id in CHAT else None for model_id in every}
-    assert found["google limits"] == found["ollama limits"] == limits
+    assert found["google limits"] == world.limits(every)
+    assert found["ollama limits"] == world.limits(run)
     assert "404 NOT_FOUND" in found["google missing"]["message"]
     assert found["ollama missing"]["class"] == "ResponseError"
 
 
 @both_keys
-def test_the_clients_for_node_read_every_row(server, keys, key):
-    found = told("node", "dialects_client.mjs", server.url, getattr(keys, key))
-    every = expected(ALL, key)
-    assert sorted(found["openrouter"]) == sorted(found["gateway"]) == every
+def test_the_clients_for_node_read_every_row(server, world, key):  # noqa: F811
+    found = told("node", "dialects_client.mjs", server.url, getattr(world, key))
+    every = world.seen(key)
+    assert sorted(found["openrouter"]) == sorted(every)
     assert [model_id for page in found["pages"] for model_id in page] == found["openrouter"]
     assert found["user"] == found["count"] == len(every)
     assert found["retrieved"] is True
-    prices = {model_id: CHAT[model_id][1] if model_id in CHAT else None for model_id in every}
-    assert found["openrouter limits"] == {model_id: CHAT.get(model_id, (None,))[0] for model_id in every}
+    assert found["openrouter limits"] == world.limits(every)
+    prices = {model_id: world.rows[model_id].prompt for model_id in every}
     assert found["openrouter prices"] == {model_id: price or "-1" for model_id, price in prices.items()}
-    assert found["gateway prices"] == prices
+    # It has no word for moderation, and its rows have both prices or none.
+    known = world.seen(key, *GATEWAY)
+    both = {model_id: prices[model_id] if world.rows[model_id].completion else None for model_id in known}
+    assert found["gateway prices"] == both
     assert (found["missing"]["status"], found["nobody"]["status"]) == (404, 401)
 
 
 @both_keys
-def test_codex_lists_in_the_catalogs_order(server, keys, key, tmp_path):
+def test_codex_lists_in_the_catalogs_order(server, world, key, tmp_path):  # noqa: F811
     folder = tmp_path / ".codex"
     folder.mkdir()
     (folder / "config.toml").write_text(
@@ -115,26 +71,60 @@ def test_codex_lists_in_the_catalogs_order(server, keys, key, tmp_path):
         f'model_catalog_url = "{server.url}/v1/models"\n'
     )
     codex = Path(HOME, "node_modules", ".bin", "codex")
-    found = told(codex, "debug", "models", HOME=str(tmp_path), HERE_KEY=getattr(keys, key))["models"]
-    order = [model_id for model_id in CHAT if key == "full" or model_id.startswith("acme/")]
+    found = told(codex, "debug", "models", HOME=str(tmp_path), HERE_KEY=getattr(world, key))["models"]
+    order = world.seen(key, "chat")
     assert [row["slug"] for row in found] == order
-    assert {row["slug"]: row.get("context_window") for row in found} == {
-        model_id: CHAT[model_id][0] for model_id in order
-    }
+    assert {row["slug"]: row.get("context_window") for row in found} == world.limits(order)
 
 
 @both_keys
-def test_litellms_client_of_its_proxy_reads_prices_as_numbers(server, keys, key):
+def test_claude_code_discovers_the_models_that_it_takes(server, world, key, tmp_path):  # noqa: F811
+    cache = tmp_path / ".claude" / "cache" / "gateway-models.json"
+    settings: dict[str, Any] = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    settings = {"hasCompletedOnboarding": True, "theme": "dark", "projects": {str(tmp_path): settings}}
+    (tmp_path / ".claude.json").write_text(json.dumps(settings))
+    _run_on_a_terminal(
+        [f"{HOME}/node_modules/.bin/claude"],
+        tmp_path,
+        cache.exists,
+        HOME=str(tmp_path), TERM="xterm", DISABLE_AUTOUPDATER="1", CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY="1",
+        ANTHROPIC_BASE_URL=server.url, ANTHROPIC_AUTH_TOKEN=getattr(world, key),
+    )  # fmt: skip
+    found = [row["id"] for row in json.loads(cache.read_text())["models"]]
+    taken = [name for name in world.seen(key, "chat") if name.removeprefix("~").startswith(("anthropic", "claude"))]
+    assert sorted(found) == sorted(taken)
+    assert len(found) > 10
+
+
+@both_keys
+def test_litellms_client_of_its_proxy_reads_prices_as_numbers(server, world, key):  # noqa: F811
     code = (
         "import sys, json; from litellm.proxy.client import Client;"
         "print(json.dumps(Client(base_url=sys.argv[1], api_key=sys.argv[2]).models.info()))"
     )
-    found = told(f"{HOME}/python5/bin/python", "-c", code, server.url, getattr(keys, key))
+    found = told(f"{HOME}/python5/bin/python", "-c", code, server.url, getattr(world, key))
     infos = {row["model_name"]: row["model_info"] for row in found}
-    assert sorted(infos) == expected(ALL, key)
-    for model_id, info in infos.items():
-        limit, price = CHAT.get(model_id, (None, None))
-        assert (info.get("max_input_tokens"), info.get("input_cost_per_token")) == (
-            limit,
-            None if price is None else float(price),
-        )
+    every = world.seen(key)
+    assert sorted(infos) == sorted(every)
+    assert {model_id: info.get("max_input_tokens") for model_id, info in infos.items()} == world.limits(every)
+    for name, field in (("prompt", "input_cost_per_token"), ("completion", "output_cost_per_token")):
+        prices = {model_id: getattr(world.rows[model_id], name) for model_id in every}
+        assert {model_id: info.get(field) for model_id, info in infos.items()} == {
+            model_id: None if price is None else float(price) for model_id, price in prices.items()
+        }
+
+
+def _run_on_a_terminal(command: list[str], folder: Path, is_done: Any, **environment: str) -> None:
+    """Runs it until it has done what is waited for, at most a minute."""
+    terminal, its_own = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], **environment}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=its_own, stdout=its_own, stderr=its_own
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not is_done() and time.monotonic() < deadline:
+            if select.select([terminal], [], [], 0.2)[0]:
+                os.read(terminal, 65536)
+        process.kill()
+    os.close(terminal)
+    os.close(its_own)
