@@ -33,6 +33,14 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = True
     http_method_names = ["get", "head", "post", "options"]
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        ways = {
+            "single_sign_on": bool(settings.OIDC_ISSUER_URL),
+            "passwords_closed": settings.OIDC_ONLY,
+            "mail": bool(settings.EMAIL_HOST),
+        }
+        return super().get_context_data(**kwargs) | ways
+
 
 class StaffSignIn(SignIn):
     """The same page, where the admin sends people. One who is signed in and no staff is told so, not sent around."""
@@ -59,6 +67,11 @@ class ChangePassword(views.PasswordChangeView):
     success_url = reverse_lazy("my-settings")
     http_method_names = ["get", "head", "post", "options"]
     extra_context = {"section": "password"}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated and not request.user.has_usable_password():
+            return errors.answer(request, 404, "Your account has no password: you sign in with single sign-on.")
+        return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, "Your password is changed. Elsewhere you are signed out.")

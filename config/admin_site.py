@@ -106,9 +106,12 @@ class Site(AdminSite):
         admin_class: type[ModelAdmin] | None = None,
         **options: Any,
     ) -> None:
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        # Who may write a link of single sign-on could sign in as anybody.
+        models = [model for model in models if model._meta.app_label not in ("account", "socialaccount")]
         shown: Any = admin_class or ModelAdmin
         guarded = type(shown)(shown.__name__, (OnThisSite, shown), {"__module__": shown.__module__})
-        super().register(model_or_iterable, guarded, **options)
+        super().register(models, guarded, **options)
 
 
 class SiteConfig(AdminConfig):

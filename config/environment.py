@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
 
 import environ
 from cryptography.fernet import Fernet
@@ -99,6 +100,47 @@ def base_url(name: str, default: str) -> str:
     if problem := base_urls.problem_of(value):
         refuse(f"{name} {problem}.")
     return value
+
+
+def single_sign_on(insecure: bool) -> tuple[str, str, str]:
+    """The issuer, the client's id and its secret; "" all three where there is no single sign-on."""
+    found = (
+        base_url("OIDC_ISSUER_URL", "") if text("OIDC_ISSUER_URL") else "",
+        text("OIDC_CLIENT_ID"),
+        text("OIDC_CLIENT_SECRET"),
+    )
+    if any(found) and not all(found):
+        refuse("set OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET together, or none of them.")
+    if not any(found) and (words("OIDC_STAFF_GROUPS") or flag("OIDC_ONLY", False)):
+        refuse("OIDC_STAFF_GROUPS and OIDC_ONLY need OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.")
+    if found[0].startswith("http://") and not insecure:
+        refuse("OIDC_ISSUER_URL must begin with https://: the client's secret travels to it.")
+    if len(found[0]) > 200:
+        refuse("OIDC_ISSUER_URL must have at most 200 characters.")
+    return found
+
+
+# How a server that takes mail is spoken to: the port, STARTTLS, TLS from the first byte.
+_MAIL = {"smtp": (25, False, False), "smtp+tls": (587, True, False), "smtps": (465, False, True)}
+
+
+def mail(name: str) -> tuple[str, int, str, str, bool, bool]:
+    """Of the server that takes mail: host, port, user, password, STARTTLS, TLS. Without one the host is ""."""
+    value = text(name)
+    if not value:
+        return "", 25, "", "", False, False
+    try:
+        url = urlsplit(value)
+        port, starttls, tls = _MAIL[url.scheme]
+        found = (url.hostname or "", url.port or port, unquote(url.username or ""), unquote(url.password or ""))
+    except (KeyError, ValueError):
+        found = ("", 25, "", "")
+    if not found[0] or not text("DEFAULT_FROM_EMAIL"):
+        refuse(
+            f"{name} must be smtp://, smtp+tls:// or smtps://USER:PASSWORD@HOST:PORT, and DEFAULT_FROM_EMAIL say whom "
+            "mails come from."
+        )
+    return *found, starttls, tls
 
 
 def database(name: str, default_file: Path) -> dict[str, Any]:

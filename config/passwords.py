@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 
@@ -58,6 +60,18 @@ class OverlongPasswords:
 
     def authenticate(self, request: HttpRequest, username: Any = None, password: Any = None, **_: Any) -> None:
         if password is not None and len(password) > MAX_LENGTH:
+            raise PermissionDenied
+
+
+class SuperusersOnly:
+    """An authentication backend that refuses the passwords of all others where OIDC_ONLY is set.
+
+    It takes as long as to refuse a wrong one, so that nobody learns whose passwords still count.
+    """
+
+    def authenticate(self, request: HttpRequest, username: Any = None, password: Any = None, **_: Any) -> None:
+        if settings.OIDC_ONLY and not get_user_model().objects.filter(username=username, is_superuser=True).exists():
+            make_password(password)
             raise PermissionDenied
 
 

@@ -126,6 +126,9 @@ INSTALLED_APPS = [
     "waffle",
     "axes",
     "corsheaders",
+    # For its tables: which subject of which issuer is whom. config/single_sign_on.py has the only addresses.
+    "allauth.account",
+    "allauth.socialaccount",
 ]
 
 MIDDLEWARE = [
@@ -151,6 +154,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     # Innermost, as django-axes asks: it turns a lock-out, signalled during sign-in, into the answer.
     "axes.middleware.AxesMiddleware",
 ]
@@ -239,6 +243,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "config.passwords.OverlongPasswords",
+    "config.passwords.SuperusersOnly",
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_HASHERS = ["config.passwords.BoundedHasher"]
@@ -268,6 +273,24 @@ AXES_USERNAME_CALLABLE = "config.accounts.name_tried"
 AXES_VERBOSE = False
 # Its log names who was tried and from where; a password is masked always.
 AXES_SENSITIVE_PARAMETERS: list[str] = []
+
+# Single sign-on by OpenID Connect, where the first three are set: config/single_sign_on.py.
+OIDC_ISSUER_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env.single_sign_on(INSECURE_HTTP)
+OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM", "groups")
+OIDC_STAFF_GROUPS = env.words("OIDC_STAFF_GROUPS")
+OIDC_ONLY = env.flag("OIDC_ONLY", False)
+SOCIALACCOUNT_ADAPTER = "config.single_sign_on.Adapter"
+# Seconds for connecting, and for one silence while reading.
+SOCIALACCOUNT_REQUESTS_TIMEOUT = (2, 5)
+# Writes to the audit log what happens to users outside of the admin.
+AUDIT = "catalog.editing.history.audit_by_name"
+
+# Mail, for lost passwords; without a server there is no such page.
+
+(EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL) = env.mail("EMAIL_URL")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webmaster@localhost")
+EMAIL_TIMEOUT = 10
+PASSWORD_RESET_TIMEOUT = 3600
 
 # Static files.
 

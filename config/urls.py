@@ -8,6 +8,8 @@ from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
 from config.metrics import metrics
+from config.password_reset import AskForReset, Reset
+from config.single_sign_on import callback, start
 
 urlpatterns = [
     path("", include("preferences.urls")),
@@ -24,6 +26,11 @@ urlpatterns = [
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
     path("accounts/password", ChangePassword.as_view(), name="password"),
+    # These four are there only where single sign-on, or a server that takes mail, is configured.
+    path("accounts/sso", start, name="single-sign-on"),
+    path("accounts/sso/callback", callback, name="single-sign-on-callback"),
+    path("accounts/password/reset", AskForReset.as_view(), name="password-reset"),
+    path("accounts/password/reset/<uidb64>/<token>", Reset.as_view(), name="password-reset-link"),
     # Before the admin's own page, which this one stands for.
     path("admin/login/", StaffSignIn.as_view()),
     path("admin/", admin.site.urls),

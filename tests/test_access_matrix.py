@@ -76,6 +76,13 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("POST", "accounts/login", "", None, (200, 302, 200, 200, 200, 200, 302, 302)),
     ("GET", "accounts/password", "", None, PAGE),
     ("POST", "accounts/password", "", None, PAGE),
+    # Only where single sign-on, or a server that takes mail, is configured.
+    ("GET", "accounts/sso", "", None, (404,) * 8),
+    ("GET", "accounts/sso/callback", "", None, (404,) * 8),
+    ("GET", "accounts/password/reset", "", None, (404,) * 8),
+    ("POST", "accounts/password/reset", "", None, (404,) * 8),
+    ("GET", "accounts/password/reset/<uidb64>/<token>", "accounts/password/reset/MQ/x", None, (404,) * 8),
+    ("POST", "accounts/password/reset/<uidb64>/<token>", "accounts/password/reset/MQ/x", None, (404,) * 8),
     ("GET", "models", "", None, UNASKED),
     ("GET", "models/<path:model_id>", "models/acme/large", None, UNASKED),
     ("GET", "models/<path:model_id>", "models/acme/secret", None, (404,) * 8),

@@ -95,6 +95,11 @@ def audit(author: Author, subject: Any, action: str, changes: Mapping[str, Any] 
     )
 
 
+def audit_by_name(actor: str, subject: Any, action: str, changes: Mapping[str, Any] | None = None) -> None:
+    """As `audit`, for an actor who is no user here."""
+    audit(Author.person(None, actor), subject, action, changes)
+
+
 def grants_of(keys: Iterable[int]) -> dict[int, list[dict[str, str]]]:
     """The grants of each model, as history stores them."""
     found: dict[int, list[dict[str, str]]] = {key: [] for key in keys}

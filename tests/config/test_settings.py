@@ -78,6 +78,11 @@ def test_production_passes_the_deployment_checks_without_a_warning(python, produ
         ),
         ("OLLAMA_BASE_URL", "ftp://ollama"),
         ("PROVIDER_CACHE_SECONDS", "-1"),
+        ("OIDC_ISSUER_URL", "https://id.example.com"),
+        ("OIDC_CLIENT_SECRET", "hunter2"),
+        ("OIDC_STAFF_GROUPS", "heads"),
+        ("OIDC_ONLY", "true"),
+        ("EMAIL_URL", "smtp://someone:hunter2@mail"),
     ],
 )
 def test_production_refuses_a_bad_setting_in_one_sentence_that_names_it(python, production, name, value):
@@ -88,6 +93,42 @@ def test_production_refuses_a_bad_setting_in_one_sentence_that_names_it(python, 
     assert name in done.stderr
     assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr
+
+
+SSO = {"OIDC_ISSUER_URL": "https://id.example.com/", "OIDC_CLIENT_ID": "c", "OIDC_CLIENT_SECRET": "hunter2"}
+MAIL = {"EMAIL_URL": "smtp+tls://someone:hun%2Fter2@mail.example.com", "DEFAULT_FROM_EMAIL": "models@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "name", "value"),
+    [
+        *((SSO, name, "") for name in SSO),
+        (SSO, "OIDC_ISSUER_URL", "http://id.example.com"),
+        (SSO, "OIDC_ISSUER_URL", "https://id.example.com/" + "x" * 200),
+        (SSO, "OIDC_ONLY", "perhaps"),
+        (MAIL, "DEFAULT_FROM_EMAIL", ""),
+        *((MAIL, "EMAIL_URL", url) for url in ("mail.example.com", "http://mail", "smtp://", "smtp://mail:port")),
+    ],
+)
+def test_half_of_what_belongs_together_is_refused_in_one_sentence(python, production, whole, name, value):
+    done = python({**production, **whole, name: value}, "-c", "import config.settings")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert name in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_single_sign_on_and_mail_are_read_from_the_environment(python, production, tmp_path):
+    (tmp_path / "secret").write_text("from a file\n")
+    environment = {
+        **production,
+        **SSO,
+        **MAIL,
+        "OIDC_CLIENT_SECRET": "",
+        "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+    }
+    show = "from config.settings import *; print(OIDC_ISSUER_URL, OIDC_CLIENT_SECRET, EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS)"
+    told = python(environment, "-c", show)
+    assert told.stdout == "https://id.example.com from a file mail.example.com 587 hun/ter2 True\n", told.stderr
 
 
 def test_a_missing_secret_names_the_way_to_try_it_out(python):
