@@ -28,8 +28,8 @@ SECRETS = (
     (re.compile(r"(://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     # The one-time code that a provider of sign-ins sends a browser back with.
     (re.compile(r"([?&]code=)[^\s&\"']+"), rf"\1{MASK}"),
-    # The path of an export holds its token.
-    (re.compile(r"(/export/)[^\s/?\"']+"), rf"\1{MASK}"),
+    # The path of an export holds its token, and that of a new password.
+    (re.compile(r"(/export/|/password/reset/[^\s/]{1,32}/)[^\s/?\"']+"), rf"\1{MASK}"),
     # Our keys, and the keys of vendors by the beginnings that they have documented.
     (re.compile(r"(mdx_|mde_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
     (

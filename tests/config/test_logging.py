@@ -38,6 +38,7 @@ def line():
         "GET /models/AIzaSyhunter2",
         "GET /callback?code=hunter2&state=1",
         "GET /export/hunter2/api.json",
+        "GET /accounts/password/reset/MQ/hunter2",
         "GET /x/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hunter2",
         "presented gsk_hunter2",
     ],
