@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 
 from catalog.models import AIModel
@@ -48,6 +49,7 @@ def filled(make_model, make_user, make_key):
     )
     helper = make_model("helper", owner=carol, base_model=model)
     ModelPreference.objects.create(user=carol, model=model, is_enabled=False)
+    SocialAccount.objects.create(user=carol, provider="https://id.example.com", uid="s-1")
     issued = make_key(carol, allow=["acme/*"])
     return model, helper, issued.key
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ import requests
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 
 from catalog.models import AuditEntry
@@ -109,6 +111,25 @@ def test_an_account_that_is_there_is_never_taken_over(walk, alice, claims, name)
     client, _ = walk({"token": claims})
     assert who(client) != alice
     assert who(client).username == name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_of_a_new_person_make_one_user(walk, provider, monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("there one writes after the other")
+
+    def other_tab():
+        SocialAccount.objects.create(user=User.objects.create(username="first"), provider=provider, uid="s-1")
+        connection.close()
+
+    def meanwhile(claims):
+        with ThreadPoolExecutor() as pool:
+            pool.submit(other_tab).result()
+        return "second"
+
+    monkeypatch.setattr(single_sign_on, "_free_name", meanwhile)
+    assert who(walk({})[0]).username == "first"
+    assert User.objects.count() == 1
 
 
 def test_a_subject_of_another_issuer_is_another_person(walk, make_user):
@@ -283,6 +304,14 @@ def test_the_admin_has_no_list_of_links(client, ops):
         assert client.get(f"/admin/{name}/").status_code == 404
 
 
+def test_a_deleted_user_takes_the_link_along(walk, ops):
+    dora, staff = who(walk(GROUPS)[0]), Client()
+    staff.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    assert staff.post(f"/admin/auth/user/{dora.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert SocialAccount.objects.count() == 0
+    assert who(walk(GROUPS)[0]).pk != dora.pk
+
+
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_a_person_walks_through_it_on_a_real_server(chromium, provider, project_dir, database_url, tmp_path, ops):
@@ -299,7 +328,7 @@ def test_a_person_walks_through_it_on_a_real_server(chromium, provider, project_
         page.goto("/admin/")
         page.click("text=Sign in with single sign-on")
         page.wait_for_url("**/admin/")
-        assert "dora" in page.inner_text("#user-tools")
+        assert "dora" in page.text_content("#user-tools")
         page.context.clear_cookies()
         page.goto("/accounts/login")
         assert not page.is_visible("#id_password")
