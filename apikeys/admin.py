@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -36,7 +35,7 @@ from catalog.editing.history import Author
 
 def _subject(key_id: str) -> view_as.Subject | None:
     """A key as one who looks."""
-    key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user").first()
+    key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user", "group").first()
     if key is None:
         return None
     nobody = caller_of(None)
@@ -47,7 +46,7 @@ def _subject(key_id: str) -> view_as.Subject | None:
     elif key.has_expired(timezone.now()):
         refused = "This key has expired: it is refused everywhere."
     return view_as.Subject(
-        f"key {key} of {key.user}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused
+        f"key {key} of {key.owner}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused
     )
 
 
@@ -59,6 +58,15 @@ def actor_of(request: HttpRequest) -> issuing.Actor:
     held = rights.of(request)
     sight = None if held.is_superuser else held.sight
     return issuing.Actor(Author.person(request.user), sight, is_staff=True, rights=held)
+
+
+def _chosen(request: HttpRequest, field: str) -> Any:
+    """The owner that the form names in this field, if there is one."""
+    number = request.POST.get(field, "")
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return None
+    model: Any = ApiKey._meta.get_field(field).related_model
+    return model._default_manager.filter(pk=int(number)).first()
 
 
 class RevokedFilter(admin.SimpleListFilter):
@@ -100,12 +108,12 @@ def _to_decide(user: Any) -> Iterable[Decision]:
         return
     soon = ApiKey.objects.filter(ExpiryFilter.within_a_week())
     if number := soon.count():
-        first = soon.select_related("user").order_by("expires_at", "pk")[:NAMED]
+        first = soon.select_related("user", "group").order_by("expires_at", "pk")[:NAMED]
         yield Decision(
             50,
             number,
             f"key{' expires' if number == 1 else 's expire'} within a week",
-            tuple(f"{key.name} of {key.user}, {key.expires_at:%Y-%m-%d %H:%M}" for key in first),
+            tuple(f"{key.name} of {key.owner}, {key.expires_at:%Y-%m-%d %H:%M}" for key in first),
             "See these keys",
             f"{reverse('admin:apikeys_apikey_changelist')}?{ExpiryFilter.parameter_name}=week",
         )
@@ -118,16 +126,17 @@ asked.append(_to_decide)
 class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     form = ApiKeyForm
     list_display = (
-        "name", "user", "hint", "state", "reach", "per_minute", "per_day", "expires_at", "last_used_at",
+        "name", "owner", "hint", "state", "reach", "per_minute", "per_day", "expires_at", "last_used_at",
     )  # fmt: skip
     list_filter = ("is_active", RevokedFilter, ExpiryFilter, "mode", "switched_off_by_staff")
-    list_select_related = ("user",)
-    search_fields = ("name", "key_id", "user__username", "user__email")
-    autocomplete_fields = ("user",)
+    list_select_related = ("user", "group")
+    search_fields = ("name", "key_id", "user__username", "user__email", "group__name")
+    autocomplete_fields = ("user", "group")
     date_hierarchy = "created_at"
     actions = ("switch_off", "switch_on", "revoke")
     fieldsets = (
-        (None, {"fields": ("user", "name", "is_active", "expires_at")}),
+        ("Whose: a user's or a group's", {"fields": ("user", "group")}),
+        ("What for, and how long", {"fields": ("name", "is_active", "expires_at")}),
         ("Which models", {"fields": ("mode", "patterns", "no_models")}),
         ("What else, and how often", {"fields": ("scopes", "per_minute", "per_day")}),
     )
@@ -137,10 +146,13 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
     )  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        return self.fieldsets if obj is None else (*self.fieldsets, ("Facts", {"fields": self.facts}))
+        if obj is None:
+            return self.fieldsets
+        whose = ("Whose", {"fields": ("user" if obj.group_id is None else "group",)})
+        return (whose, *self.fieldsets[1:], ("Facts", {"fields": self.facts}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("user", *self.facts)
+        return () if obj is None else ("user", "group", *self.facts)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
@@ -149,11 +161,15 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         return form
 
     def why_not(self, request: HttpRequest, obj: ApiKey) -> str:
-        return rights.of(request).over_user(obj.user)
+        return rights.of(request).over_user(obj.owner)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A revoked key is history."""
         return (obj is None or obj.revoked_at is None) and super().has_change_permission(request, obj)
+
+    @admin.display(description="owner", ordering="user__username")
+    def owner(self, key: ApiKey) -> str:
+        return str(key.owner)
 
     @admin.display(description="state", ordering="is_active")
     def state(self, key: ApiKey) -> str:
@@ -187,7 +203,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         if change:
             issuing.change(obj, values, lambda present: form.policy, form.actor)
         else:
-            issued = issuing.create(form.cleaned_data["user"], values, form.policy, form.actor)
+            issued = issuing.create(form.instance.owner, values, form.policy, form.actor)
             obj.pk = issued.key.pk
             request.issued = issued  # type: ignore[attr-defined]
         obj.refresh_from_db()
@@ -220,18 +236,17 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         """What the policy in the form comes to, in words: for the script beside the patterns."""
         if not (self.has_change_permission(request) if pk else self.has_add_permission(request)):
             raise PermissionDenied
-        key = ApiKey.objects.select_related("user").filter(pk=pk).first() if pk else None
-        chosen_user = request.POST.get("user", "")
-        user = key.user if key else None
-        if user is None and chosen_user.isascii() and chosen_user.isdigit() and len(chosen_user) < 19:
-            user = get_user_model().objects.filter(pk=int(chosen_user)).first()
-        if user is None:
-            return JsonResponse({"told": "Choose the user to see what the policy comes to."})
+        key = ApiKey.objects.select_related("user", "group").filter(pk=pk).first() if pk else None
+        if key is None:
+            key = ApiKey(user=_chosen(request, "user"), group=_chosen(request, "group"))
+        owner = key.owner
+        if owner is None:
+            return JsonResponse({"told": "Choose the user or the group to see what the policy comes to."})
         asking = rights.of(request)
-        if told := asking.to_ask_about(user):
+        if told := asking.to_ask_about(owner):
             return JsonResponse({"told": told})
         patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
-        return JsonResponse({"told": match(user, request.POST.get("mode", ""), patterns, asking).told})
+        return JsonResponse({"told": match(owner, request.POST.get("mode", ""), patterns, asking).told})
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         issuing.erase(obj, actor_of(request))
@@ -264,7 +279,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     @admin.action(description="Revoke for ever…", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        keys = list(queryset.unrevoked().select_related("user"))  # type: ignore[attr-defined]
+        keys = list(queryset.unrevoked().select_related("user", "group"))  # type: ignore[attr-defined]
         made_with = list(ApiKey.objects.unrevoked().filter(made_with__in=keys).exclude(pk__in=[k.pk for k in keys]))
         shown = ("revoke", sorted(key.pk for key in [*keys, *made_with]))
         if "confirmed" in request.POST:
@@ -317,14 +332,14 @@ class ExportTokenAdmin(BoundedAdmin, MadeOnce):
     form = ExportTokenForm
     list_display = ("name", "key", "hint", "created_at", "last_used_at", "revoked_at")
     list_filter = (RevokedFilter,)
-    list_select_related = ("key__user",)
-    search_fields = ("name", "export_id", "key__name", "key__key_id", "key__user__username")
+    list_select_related = ("key__user", "key__group")
+    search_fields = ("name", "export_id", "key__name", "key__key_id", "key__user__username", "key__group__name")
     autocomplete_fields = ("key",)
     actions = ("revoke",)
     facts = ("key", "name", "export_id", "hint", "created_by", "created_at", "last_used_at", "revoked_at")
 
     def why_not(self, request: HttpRequest, obj: ExportToken) -> str:
-        return rights.of(request).over_user(obj.key.user)
+        return rights.of(request).over_user(obj.key.owner)
 
     def get_fields(self, request: HttpRequest, obj: ExportToken | None = None) -> Any:
         return ("key", "name") if obj is None else self.facts

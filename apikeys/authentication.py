@@ -40,7 +40,7 @@ class Credential:
 
     @property
     def user(self) -> Any:
-        return self.key.user
+        return self.key.owner
 
 
 class NotNow(APIException):
@@ -115,7 +115,12 @@ def _token_of(request: Any) -> tokens.Token | None:
 
 def _opened(key_id: str, *digests: str) -> QuerySet[ApiKey]:
     keys = ApiKey.objects.filter(Q(secret_hash__in=digests) | Q(previous_hash__in=digests), key_id=key_id)
-    return keys.select_related("user", "made_with").annotate(**callers.columns("user__"))
+    return _read_with_caller(keys)
+
+
+def _read_with_caller(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """Keys with their owners, those that they were made with, and the columns of `_caller`."""
+    return keys.select_related("user", "group", "made_with").annotate(**callers.columns("user__", "group__"))
 
 
 _OPENED = CompiledQuery(_opened)
@@ -139,13 +144,24 @@ def identified(token: tokens.Token) -> Credential:
 
 def _credential(key: Any, row: Any = None) -> Credential:
     """The credential of a key; `row` is what was read with the caller's columns, where that is not the key."""
-    caller = callers.from_row(row or key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
-    return Credential(key, caller, scopes_of(key))
+    return Credential(key, _caller(key, row or key), scopes_of(key))
+
+
+def _caller(key: Any, row: Any) -> Caller:
+    if key.group_id is not None:
+        return callers.of_group(row, key.group_id, policy_of(key))
+    return callers.from_row(row, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+
+
+def with_callers(keys: QuerySet[ApiKey]) -> list[tuple[ApiKey, Caller]]:
+    """These keys, each with the caller that a request with it is. One statement."""
+    return [(key, _caller(key, key)) for key in _read_with_caller(keys)]
 
 
 def _opened_export(export_id: str, *digests: str) -> QuerySet[ExportToken]:
     exports = ExportToken.objects.filter(token_hash__in=digests, export_id=export_id)
-    return exports.select_related("key__user", "key__made_with").annotate(**callers.columns("key__user__"))
+    read = exports.select_related("key__user", "key__group", "key__made_with")
+    return read.annotate(**callers.columns("key__user__", "key__group__"))
 
 
 _OPENED_EXPORT = CompiledQuery(_opened_export)
@@ -184,7 +200,7 @@ def _alive(credential: Credential) -> Credential:
     """The credential, if the key works at this moment. Raises AuthenticationFailed."""
     key, now = credential.key, timezone.now()
     chain = [key, key.made_with] if key.made_with else [key]
-    if not key.user.is_active or any(not link.is_active or link.revoked_at for link in chain):
+    if not key.owner.is_active or any(not link.is_active or link.revoked_at for link in chain):
         raise refused()
     if any(link.has_expired(now) for link in chain):
         raise AuthenticationFailed("The API key has expired.", code="key_expired")
@@ -208,11 +224,9 @@ def _counted(request: Any, credential: Credential) -> Credential:
 
 def caller_of_key(key_id: str) -> Caller | None:
     """The caller that a request with this key is, for staff who ask; None where there is no such key in use."""
-    keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None, user__is_active=True)
-    key = keys.select_related("user", "made_with").annotate(**callers.columns("user__")).first()
-    if key is None:
-        return None
-    return callers.from_row(key, user_id=key.user_id, is_staff=key.user.is_staff, policy=policy_of(key))
+    keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None)
+    found = with_callers(keys.filter(Q(user__is_active=True) | Q(group__isnull=False)))
+    return found[0][1] if found else None
 
 
 def refused() -> AuthenticationFailed:

@@ -50,7 +50,7 @@ def check(key: ApiKey, actor: keys.Actor) -> None:
     keys.refuse_previous(actor)
     if not key.is_alive(timezone.now()):
         raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
-    if problems := keys.beyond(key, actor, {"user": [None, key.user_id]}, None):
+    if problems := keys.beyond(key, actor, {"exports": [None, key.key_id]}, None):
         raise ValidationError({"key": [*problems.values()]})
 
 

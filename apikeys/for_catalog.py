@@ -23,23 +23,28 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
         for model, ids in before.ids.items()
         if after.ids.get(model) != ids or after.targets.get(model) != before.targets.get(model)
     }
-    moved = {
-        user: {model for model in models if model in renamed or model not in after.seen.get(user, frozenset())}
-        for user, models in before.seen.items()
-    }
     now = timezone.now()
-    keys = ApiKey.objects.unrevoked().filter(is_active=True).select_related("user", "made_with")
+    keys = ApiKey.objects.unrevoked().filter(is_active=True).select_related("user", "group", "made_with")
     found = []
-    for key in keys.order_by("user__username", "name", "pk"):
-        if not moved.get(key.user_id) or not all(link.is_alive(now) for link in (key, key.made_with) if link):
+    for key in keys.order_by("user__username", "group__name", "name", "pk"):
+        sees = _seen(after, key)
+        moved = {model for model in _seen(before, key) if model in renamed or model not in sees}
+        if not moved or not all(link.is_alive(now) for link in (key, key.made_with) if link):
             continue
-        policy, sees = policy_of(key), after.seen.get(key.user_id, frozenset())
+        policy = policy_of(key)
         if any(
             _reaches(policy, before, model) and not (model in sees and _reaches(policy, after, model))
-            for model in moved[key.user_id]
+            for model in moved
         ):
-            found.append((key.user.get_username(), str(key)))
+            found.append((key.owner.get_username(), str(key)))
     return found
+
+
+def _seen(audience: Audience, key: ApiKey) -> frozenset[int]:
+    """What the key's owner sees."""
+    if key.user_id is not None:
+        return audience.seen.get(key.user_id, frozenset())
+    return audience.groups.get(key.group_id or 0, frozenset())
 
 
 def _reaches(policy: Policy, audience: Audience, model: int) -> bool:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys import keys as issuing
-from apikeys.models import ApiKey, Scope, default_scopes
+from apikeys.models import ApiKey, Scope, default_scopes, default_scopes_of_a_group
 from apikeys.policy import KeyPolicy, chosen
 from catalog.validation import moments
 
@@ -80,7 +80,8 @@ class ApiKeyForm(forms.ModelForm):
         choices=Scope.choices,
         initial=default_scopes,
         widget=forms.CheckboxSelectMultiple,
-        help_text="A key that was made with another key has those of that one at most.",
+        help_text="A key that was made with another key has those of that one at most. A group has no preferences and "
+        "makes no keys: its key reads, and at most changes custom models that the group may change.",
     )
 
     expires_at = ExpiryField(
@@ -95,7 +96,14 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ["user", "name", "mode", "patterns", "scopes", "per_minute", "per_day", "expires_at", "is_active"]
+        fields = [
+            "user", "group", "name", "mode", "patterns", "scopes", "per_minute", "per_day", "expires_at", "is_active",
+        ]  # fmt: skip
+        help_texts = {
+            "user": "The key sees and does what this user may, or less. It ends with their account.",
+            "group": "In place of a user: the key sees what is open to all and what this group is granted, with the "
+            "group's flags. It outlives whoever makes it, and ends with the group.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -107,18 +115,27 @@ class ApiKeyForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if "group" in self.fields:
+            self._choose_owner(data)
         self.policy = self._policy(data)
         if self.policy is None or self.errors:
             return data
         # As the row will hold them, so that the model's own validation sees the same.
         data["patterns"] = list(self.policy.patterns)
-        if "user" in data:
-            self.instance.user = data["user"]
         try:
             issuing.check(self.instance, {name: data[name] for name in VALUES}, self.policy, self.actor)
         except ValidationError as error:
             self._tell(error)
         return data
+
+    def _choose_owner(self, data: dict[str, Any]) -> None:
+        user, group = data.get("user"), data.get("group")
+        if not {"user", "group"} & self.errors.keys() and (user is None) == (group is None):
+            self.add_error("user", "Choose a user or a group: the key belongs to one of them.")
+        self.instance.user, self.instance.group = user, group
+        if group is not None and "scopes" not in self.changed_data:
+            # The ticks that nobody touched are those of a user's key.
+            data["scopes"] = default_scopes_of_a_group()
 
     def _policy(self, data: dict[str, Any]) -> KeyPolicy | None:
         mode, patterns = data.get("mode"), data.get("patterns", [])

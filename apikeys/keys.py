@@ -15,9 +15,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys import tokens
-from apikeys.models import ApiKey, Scope, default_scopes
+from apikeys.models import PERSONAL_SCOPES, ApiKey, Scope, default_scopes, default_scopes_of_a_group
 from apikeys.policy import KeyPolicy, policy_of
 from catalog.access import rights
+from catalog.access.callers import GroupPrincipal
 from catalog.access.viewers import Policy, Viewer
 from catalog.editing import history
 from catalog.editing.history import Author
@@ -76,28 +77,32 @@ class Actor:
     rights: rights.Rights | None = None
 
 
-def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> Issued:
-    """A new key of `user`. Raises ValidationError by field, or Forbidden where the actor's key may not."""
+def create(owner: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> Issued:
+    """A new key of a user, or of a group (a GroupPrincipal), for whom only staff make one.
+
+    Raises ValidationError by field, or Forbidden where the actor's key may not.
+    """
     if actor.key is not None and actor.key.made_with_id is not None:
         raise Forbidden("A key that was made with a key makes none itself.")
     refuse_previous(actor)
     _refuse_unknown_models(policy, None, actor.sight)
     token = tokens.make()
+    is_group = isinstance(owner, GroupPrincipal)
     key = ApiKey(
         key_id=token.key_id,
-        user=user,
+        **({"group": owner.group} if is_group else {"user": owner}),
         hint=token.hint,
         secret_hash=token.digest(tokens.newest_pepper()),
         pepper_id=tokens.mark_of(tokens.newest_pepper()),
         made_with=actor.key,
         created_by=actor.author.user,
-        scopes=sorted(set(default_scopes()) & actor.scopes),
+        scopes=sorted({*(default_scopes_of_a_group() if is_group else default_scopes())} & actor.scopes),
     )
     _assign(key, values, policy)
     with transaction.atomic():
         if actor.key is not None:
             locked(actor)
-        differences = {"user": [None, user.pk], **_differences(None, key)}
+        differences = _owner_of(key) | _differences(None, key)
         _validate(key, actor, differences)
         key.save(force_insert=True)
         history.audit(actor.author, key, "create", differences)
@@ -106,14 +111,14 @@ def create(user: Any, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor
 
 def check(key: ApiKey, values: Mapping[str, Any], policy: KeyPolicy, actor: Actor) -> None:
     """What `create` and `change` will say, for a form to show. Raises ValidationError by field."""
-    present = ApiKey.objects.filter(pk=key.pk).select_related("user", "made_with").first()
-    draft = present or ApiKey(user_id=key.user_id)
+    present = ApiKey.objects.filter(pk=key.pk).select_related("user", "group", "made_with").first()
+    draft = present or ApiKey(user=key.user, group=key.group)
     before = _facts(draft) if present else None
     allowed = policy_of(draft) if present and present.is_alive(timezone.now()) else None
     _refuse_unknown_models(policy, KeyPolicy.of(draft) if present else None, actor.sight)
     _assign(draft, values, policy)
     exclude = () if present else ("key_id", "hint", "secret_hash", "pepper_id")
-    changed = _differences(before, draft) | ({} if present else {"user": [None, key.user_id]})
+    changed = _differences(before, draft) | ({} if present else _owner_of(key))
     _validate(draft, actor, changed, exclude, allowed)
 
 
@@ -250,16 +255,17 @@ def beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Polic
     own = actor.rights
     if own is None or not changed or (changed.keys() <= {"is_active", "switched_off_by_staff"} and not key.is_active):
         return {}
-    if problem := own.over_user(key.user):
+    owner = key.owner
+    if problem := own.over_user(owner):
         return {"user": problem}
-    sight = rights.sight_of(key.user)
+    sight = rights.sight_of(owner)
     before = replace(sight, policy=allowed) if allowed is not None else None
-    if problem := own.sight_beyond(replace(sight, policy=policy_of(key)), key.user, before, is_key=True):
+    if problem := own.sight_beyond(replace(sight, policy=policy_of(key)), owner, before, is_key=True):
         return {"patterns": f"{problem} Name models that you see too."}
     before_it, scopes = changed.get("scopes", (None, ()))
     for scope, (what, permission) in _NEEDED.items() if key.user_id != own.user.pk else ():
         if scope in scopes and scope not in (before_it or ()) and not own.user.has_perm(permission):
-            return {"scopes": f"You may not change {what} of {key.user}, so no key that you make for them may."}
+            return {"scopes": f"You may not change {what} of {owner}, so no key that you make for them may."}
     return {}
 
 
@@ -278,12 +284,16 @@ def _validate(
             errors["scopes"] = "A key has at least one scope."
         elif wider := sorted(set(key.scopes) - actor.scopes):
             errors["scopes"] = f"The key in use has no scope {wider[0]}, so it can give none."
+        elif key.group_id is not None and (personal := sorted(PERSONAL_SCOPES & {*key.scopes})):
+            errors["scopes"] = f"A group has no preferences and makes no keys, so its key has no scope {personal[0]}."
         elif key.made_with_id is not None and Scope.KEYS_WRITE in key.scopes:
             errors["scopes"] = f"A key that was made with a key has no scope {Scope.KEYS_WRITE}."
     if "expires_at" in changed and key.has_expired(timezone.now()):
         errors["expires_at"] = "This is in the past; a key expires in the future."
     try:
-        key.full_clean(exclude={"user", "made_with", "created_by", *exclude, *errors}, validate_constraints=False)
+        key.full_clean(
+            exclude={"user", "group", "made_with", "created_by", *exclude, *errors}, validate_constraints=False
+        )
     except ValidationError as error:
         errors = {**error.error_dict, **errors}
     if errors:
@@ -323,6 +333,10 @@ def _refuse_widening(before: Mapping[str, Any], row: ApiKey, present: KeyPolicy)
         wider.append("models")
     if wider:
         raise Forbidden(f"A key cannot widen itself ({', '.join(wider)}). Sign in to do that.", "key_widening")
+
+
+def _owner_of(key: ApiKey) -> dict[str, list[Any]]:
+    return {"user": [None, key.user_id]} if key.group_id is None else {"group": [None, key.group_id]}
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

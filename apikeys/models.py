@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog.access.callers import GroupPrincipal
 from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.validation.values import MAX_INTEGER, validate_line
 
@@ -24,11 +26,17 @@ class Scope(models.TextChoices):
     KEYS_WRITE = "keys:write", "make keys within itself, change and rotate them and itself"
 
 
+# What only a person has: no key of a group writes it.
+PERSONAL_SCOPES = frozenset({Scope.PREFERENCES_WRITE, Scope.KEYS_WRITE})
 DEFAULT_SCOPES = (Scope.MODELS_READ, Scope.PREFERENCES_WRITE)
 
 
 def default_scopes() -> list[str]:
     return [str(scope) for scope in DEFAULT_SCOPES]
+
+
+def default_scopes_of_a_group() -> list[str]:
+    return [str(scope) for scope in DEFAULT_SCOPES if scope not in PERSONAL_SCOPES]
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -41,11 +49,17 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def within(self, key: ApiKey) -> ApiKeyQuerySet:
         """The key itself and those that were made with it."""
-        return self.unrevoked().filter(Q(pk=key.pk) | Q(made_with=key.pk), user=key.user_id)
+        return self.unrevoked().filter(Q(pk=key.pk) | Q(made_with=key.pk), user=key.user_id, group=key.group_id)
+
+    def of_groups(self, groups: Iterable[int]) -> ApiKeyQuerySet:
+        return self.unrevoked().filter(group__in=sorted(groups))
 
 
 class ApiKey(models.Model):
-    """A credential of one user. The secret is stored as a keyed hash; the pepper is outside the database."""
+    """A credential of one user or group. The secret is stored as a keyed hash; the pepper is outside the database.
+
+    A group's key sees what a member of this group alone would who has set nothing, and outlives whoever made it.
+    """
 
     class Mode(models.TextChoices):
         ALL = "all", "every model that its owner may use"
@@ -53,7 +67,11 @@ class ApiKey(models.Model):
         DENY_LIST = "deny_list", "all but these"
 
     key_id = ExactCharField(max_length=32, unique=True, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="api_keys"
+    )
+    # A deleted group ends its keys at once.
+    group = models.ForeignKey("auth.Group", null=True, blank=True, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=128, validators=[validate_line])
     hint = models.CharField(max_length=32, editable=False, help_text="Prefix and last four characters.")
     secret_hash = models.CharField(max_length=128, editable=False)
@@ -92,6 +110,11 @@ class ApiKey(models.Model):
         verbose_name = "API key"
         ordering = ("-created_at", "-id")
         constraints = (
+            models.CheckConstraint(
+                name="key_of_a_user_or_a_group",
+                condition=Q(user__isnull=False, group=None) | Q(user=None, group__isnull=False),
+                violation_error_message="A key belongs to a user or to a group.",
+            ),
             models.CheckConstraint(name="key_mode_known", condition=Q(mode__in=("all", "allow_list", "deny_list"))),
             models.CheckConstraint(name="key_per_minute_positive", condition=Q(per_minute=None) | Q(per_minute__gte=1)),
             models.CheckConstraint(name="key_per_day_positive", condition=Q(per_day=None) | Q(per_day__gte=1)),
@@ -99,6 +122,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint})"
+
+    @property
+    def owner(self) -> Any:
+        """The user, or the group as a GroupPrincipal."""
+        return self.user if self.group is None else GroupPrincipal(self.group)
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the key itself holds at this moment; its owner and the key it was made with are asked apart."""

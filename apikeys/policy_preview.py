@@ -1,4 +1,4 @@
-"""What a policy comes to for one user now: for a form to show while it is written."""
+"""What a policy comes to for one user or group now: for a form to show while it is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apikeys.policy import KeyPolicy, problems_of, too_many
-from catalog.access.callers import caller_of
+from catalog.access.callers import GroupPrincipal, caller_of
 from catalog.access.rights import Rights
 from catalog.db import lookups
 from catalog.models import AIModel
@@ -25,11 +25,12 @@ class Match:
     whole: bool
     # Whether who asks is the user.
     own: bool = False
+    who: str = "this user"
 
     @property
     def told(self) -> str:
         """In words."""
-        sees = "you see" if self.own else "this user sees"
+        sees = "you see" if self.own else f"{self.who} sees"
         parts = [f"Allows {self.allowed} of the {self.visible} models that {sees} now."]
         if not self.whole:
             parts.append("Models that you may not look at are not counted.")
@@ -60,4 +61,5 @@ def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None =
     problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
     problems += [problem] if (problem := too_many(patterns)) else []
     whole = asking is None or set(asking.kinds_shown) == set(AIModel.Kind.values)
-    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole, own=asking is None)
+    who = "this group" if isinstance(user, GroupPrincipal) else "this user"
+    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole, own=asking is None, who=who)

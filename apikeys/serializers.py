@@ -173,13 +173,16 @@ class MakerSerializer(KeySerializer):
 class CurrentKeySerializer(KeySerializer):
     """The key in use: what it may do now, within the one that it was made with."""
 
+    group = serializers.CharField(
+        source="group.name", allow_null=True, help_text="The name of the group that the key belongs to; null: a user's."
+    )
     within = MakerSerializer(
         source="made_with", allow_null=True, help_text="The key that it was made with, and within which it stays."
     )
     limits = WindowSerializer(many=True, help_text="The running windows, those of the key it was made with included.")
 
     class Meta(KeySerializer.Meta):
-        fields = [*KeySerializer.Meta.fields, "within", "limits"]
+        fields = [*KeySerializer.Meta.fields, "group", "within", "limits"]
         read_only_fields = fields
 
 
@@ -191,6 +194,7 @@ def current(credential: Credential) -> dict[str, Any]:
         **KeySerializer(key).data,
         "scopes": sorted(credential.scopes),
         "expires_at": serializers.DateTimeField().to_representation(min(ends)) if ends else None,
+        "group": key.group.name if key.group else None,
         "within": MakerSerializer(key.made_with).data if key.made_with else None,
         "limits": WindowSerializer(credential.windows, many=True).data,
     }

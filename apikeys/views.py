@@ -46,7 +46,11 @@ _SHOWN = {
     "last_used_at": None,
 }
 _SHOWN_ONCE = _SHOWN | {"key": "mdx_5dXq0sWm3TzB..."}
-_CURRENT = _SHOWN | {"within": None, "limits": [{"period": "minute", "limit": 20, "remaining": 19, "reset": 42}]}
+_CURRENT = _SHOWN | {
+    "group": None,
+    "within": None,
+    "limits": [{"period": "minute", "limit": 20, "remaining": 19, "reset": 42}],
+}
 _SENT = {"name": "my editor", "allowed_models": ["openai/gpt-4o", "qwen/*"], "per_minute": 20}
 
 
@@ -55,10 +59,11 @@ def _example(value: dict[str, Any], status: int) -> OpenApiExample:
 
 
 class OwnKeysMixin(CallerMixin):
-    """The caller's own keys: for a key itself, and those that were made with it."""
+    """The caller's own keys: for a key itself, and those that were made with it. Staff alone change a group's."""
 
     refusals = {keys.Forbidden: 403, keys.Conflict: 409}
     scopes = {"GET": "models:read", "POST": "keys:write", "PATCH": "keys:write", "DELETE": "keys:write"}
+    personal = frozenset({"POST", "PATCH", "DELETE"})
     kwargs: dict[str, Any]
     action: str
 

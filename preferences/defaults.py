@@ -18,10 +18,11 @@ class Default:
 def resolve(view: VisibleCatalog) -> Default:
     """The first that the viewer may use of: their own, their groups' by rank, the site's, the catalog's first for chat.
 
-    A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none.
+    A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none,
+    and a group's key none of its own.
     """
     visibility = view.visibility
-    if view.caller.viewer.user_id is None:
+    if view.caller.viewer.is_anonymous:
         return Default(visibility.site_default, "site") if visibility.is_usable(visibility.site_default) else Default()
     named = [
         (visibility.own_default, "user"),

@@ -36,8 +36,10 @@ def default_marks(viewer: Viewer) -> dict[str, Any]:
     """Whose default each model is: the viewer's own, their groups' (its rank) and the site's."""
     defaults = DefaultModel.objects.filter(model=OuterRef("pk"))
     marks: dict[str, Any] = {"_site_default": Exists(defaults.filter(group=None))}
-    if viewer.user_id is None:
-        return marks | {name: Value(None, output_field=IntegerField()) for name in ("_own_default", "_group_default")}
+    nobodys = Value(None, output_field=IntegerField())
     own = Profile.objects.filter(user=viewer.user_id, default_model=OuterRef("pk"))
     of_groups = defaults.filter(group__in=sorted(viewer.groups)).order_by("-rank")
-    return marks | {"_own_default": Exists(own), "_group_default": Subquery(of_groups.values("rank")[:1])}
+    return marks | {
+        "_own_default": nobodys if viewer.user_id is None else Exists(own),
+        "_group_default": nobodys if viewer.is_anonymous else Subquery(of_groups.values("rank")[:1]),
+    }

@@ -75,6 +75,7 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSe
 
     permission_classes = (SignedInOrPublic, HasScope)
     scopes = {"GET": "models:read", "PATCH": "preferences:write"}
+    personal = frozenset({"PATCH"})
 
     def known_parameters(self) -> frozenset[str]:
         return frozenset({"format", "include"} if self.request.method in ("GET", "HEAD") else ())
@@ -156,16 +157,18 @@ def _unknown(model_ids: list[str]) -> str:
 
 @extend_schema(tags=["settings"])
 class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
-    """The caller's own settings."""
+    """The caller's own settings. The key of a group reads the defaults, which hold for it, and changes nothing."""
 
     permission_classes = (SignedIn, HasScope)
     scopes = {"GET": "models:read", "PATCH": "preferences:write"}
+    personal = frozenset({"PATCH"})
 
     @extend_schema(
         operation_id="settings_retrieve",
         summary="The caller's settings and the default model that holds now",
         description="The default model is the caller's own, else their groups', else the site's, else the first usable "
-        "chat model. One that is stored but not usable now stays and is not answered.",
+        "chat model. One that is stored but not usable now stays and is not answered. A group's key has no settings: "
+        "it gets the group's default model, and else the defaults.",
         examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
         responses={
             200: SettingsSerializer,
@@ -199,7 +202,8 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
 
     def _settings(self) -> dict[str, Any]:
         view = self.visible_catalog()
-        profile = Profile.objects.filter(user=view.caller.viewer.user_id).first() or Profile()
+        user_id = view.caller.viewer.user_id
+        profile = (None if user_id is None else Profile.objects.filter(user=user_id).first()) or Profile()
         default = defaults.resolve(view)
         return {
             "default_model": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,

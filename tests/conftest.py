@@ -17,6 +17,7 @@ from waffle import get_waffle_flag_model
 from apikeys import exports, keys
 from apikeys.models import ApiKey
 from apikeys.policy import KeyPolicy
+from catalog.access.callers import GroupPrincipal
 from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, Tag
 
@@ -182,14 +183,17 @@ def hold_flag(db: None) -> Callable[..., Any]:
 
 @pytest.fixture
 def make_key(db: None) -> Callable[..., keys.Issued]:
-    """`make_key(alice, allow=["acme/*"], per_minute=20)`: the key in `.key`, its text in `.token`.
+    """`make_key(alice, allow=["acme/*"], per_minute=20)`: the key in `.key`, its text in `.token`; or of a group.
 
     Fields that nobody can send, such as `expires_at` in the past or `made_with`, are written as they are.
     """
 
-    def make(user: Any, *, allow: Iterable[str] | None = None, deny: Iterable[str] | None = None, **fields: Any) -> Any:
-        actor = keys.Actor(Author.person(user), is_staff=True)
-        issued = keys.create(user, {"name": "a key"}, KeyPolicy("all"), actor)
+    def make(
+        owner: Any, *, allow: Iterable[str] | None = None, deny: Iterable[str] | None = None, **fields: Any
+    ) -> Any:
+        owner = GroupPrincipal(owner) if isinstance(owner, Group) else owner
+        actor = keys.Actor(Author.person(owner), is_staff=True)
+        issued = keys.create(owner, {"name": "a key"}, KeyPolicy("all"), actor)
         if allow is not None:
             fields |= {"mode": "allow_list", "patterns": list(allow)}
         if deny is not None:

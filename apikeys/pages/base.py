@@ -25,7 +25,7 @@ MOST_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A key as its owner is shown it."""
+    """A key as its owner, or a member of the group that owns it, is shown it."""
 
     key: ApiKey
     state: str
@@ -53,17 +53,20 @@ class KeysBase(Page):
         return response
 
 
-def shown(found: Sequence[ApiKey], viewer: Viewer) -> list[Shown]:
-    """Two statements: of each key the number of models that it reaches now, and what is left of its limits."""
+def shown(found: Sequence[tuple[ApiKey, Viewer]]) -> list[Shown]:
+    """Two statements: of each key the number of models that it reaches now, and what is left of its limits.
+
+    With each stands its owner as a viewer.
+    """
     if not found:
         return []
     counts = {
         f"key_{key.pk}": Count("pk", filter=rules.visible(AIModel, replace(viewer, policy=policy_of(key))))
-        for key in found
+        for key, viewer in found
     }
     reaches = AIModel.objects.aggregate(**counts)
-    windows = limits.left(found)
-    return [Shown(key, state_of(key), reaches[f"key_{key.pk}"], windows[key.pk]) for key in found]
+    windows = limits.left([key for key, _ in found])
+    return [Shown(key, state_of(key), reaches[f"key_{key.pk}"], windows[key.pk]) for key, _ in found]
 
 
 def state_of(key: ApiKey) -> str:

@@ -1,4 +1,5 @@
-"""/me/keys: my keys, what each reaches and what is left of its limits; and one of them, to rotate or revoke."""
+"""/me/keys: my keys and those of my groups, what each reaches and what is left of its limits; and one of mine, to
+rotate or revoke."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys import keys
+from apikeys.authentication import with_callers
 from apikeys.models import ApiKey
 from apikeys.pages.base import MOST_SHOWN, KeysBase, shown
 from catalog.editing import once
@@ -24,8 +26,16 @@ OVERLAPS = {0: "at once", 3_600: "after an hour", 86_400: "after a day", keys.MA
 class KeysPage(KeysBase):
     def get(self, request: HttpRequest) -> HttpResponse:
         found = list(ApiKey.objects.of_user(request.user).select_related("made_with")[: MOST_SHOWN + 1])
-        rows = shown(found[:MOST_SHOWN], self.caller.viewer)
-        return self.show("me/keys.html", {"rows": rows, "more": len(found) > MOST_SHOWN})
+        groups = self.caller.viewer.groups
+        of_groups = with_callers(ApiKey.objects.of_groups(groups)[: MOST_SHOWN + 1]) if groups else []
+        context = {
+            "rows": shown([(key, self.caller.viewer) for key in found[:MOST_SHOWN]]),
+            "more": len(found) > MOST_SHOWN,
+            # To be looked at: staff alone change them.
+            "group_rows": shown([(key, caller.viewer) for key, caller in of_groups[:MOST_SHOWN]]),
+            "more_of_groups": len(of_groups) > MOST_SHOWN,
+        }
+        return self.show("me/keys.html", context)
 
 
 class KeyPage(KeysBase):
@@ -44,7 +54,7 @@ class KeyPage(KeysBase):
     def _shown(self, key: ApiKey, mistake: str = "") -> HttpResponse:
         now = timezone.now()
         context: dict[str, Any] = {
-            "row": shown([key], self.caller.viewer)[0],
+            "row": shown([(key, self.caller.viewer)])[0],
             "made": ApiKey.objects.of_user(self.request.user).filter(made_with=key),
             "overlaps": OVERLAPS.items(),
             "overlap_runs": key.previous_until if key.previous_until and key.previous_until > now else None,

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db.models import Q
 
 from catalog import extensions
@@ -53,6 +54,8 @@ class Audience:
     ids: Mapping[int, tuple[str, ...]]
     # alias -> the ids of what it stands for, link by link, which a key's policy must not deny.
     targets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    # group -> the models that a key of its own sees.
+    groups: Mapping[int, frozenset[int]] = field(default_factory=dict)
     is_whole: bool = True
 
     def without(self, after: Audience) -> dict[int, frozenset[int]]:
@@ -184,12 +187,17 @@ def of(models: Iterable[int]) -> Audience:
     ways: dict[Any, Viewer] = {}
     stands: dict[int, Any] = {}
     names: dict[int, str] = {}
+    groups: dict[int, Any] = {}
     for row in people.order_by("pk"):
         viewer = callers.from_row(row, user_id=row.pk, is_staff=False).viewer
         way = (viewer.groups, viewer.flags, row.pk if row.pk in alike.apart else None)
         ways.setdefault(way, viewer)
         stands[row.pk] = way
         names[row.pk] = row.get_username()
+    for group in Group.objects.annotate(**callers.group_columns()).order_by("pk"):
+        viewer = callers.of_group(group, group.pk).viewer
+        groups[group.pk] = way = (viewer.groups, viewer.flags, None)
+        ways.setdefault(way, viewer)
     if settings.PUBLIC_CATALOG:
         ways["anybody"] = callers.caller_of(None).viewer
         stands[ANYBODY] = "anybody"
@@ -197,7 +205,8 @@ def of(models: Iterable[int]) -> Audience:
     asked = dict(islice(ways.items(), max(1, MOST_ASKED // max(1, len(alike.groups)))))
     seen = _ask(asked, alike)
     told = {user: seen[way] for user, way in stands.items() if way in seen}
-    return Audience(keys, told, names, alike.ids, alike.targets, is_whole=len(asked) == len(ways))
+    of_groups = {group: seen[way] for group, way in groups.items() if way in seen}
+    return Audience(keys, told, names, alike.ids, alike.targets, of_groups, is_whole=len(asked) == len(ways))
 
 
 def _ask(ways: Mapping[Any, Viewer], alike: _Alike) -> dict[Any, frozenset[int]]:

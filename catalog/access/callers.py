@@ -54,8 +54,31 @@ class Caller:
         return replace(self, viewer=self.viewer.including(words))
 
 
-def columns(user: str) -> dict[str, Any]:
-    """Annotations that read a user as a caller within another statement; `user` is the path to the user's row."""
+class GroupPrincipal:
+    """A group whose own key asks, where Django and DRF expect a user: with no row, no permission and nothing saved."""
+
+    pk = id = None
+    is_active = is_authenticated = True
+    is_anonymous = is_staff = is_superuser = False
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+
+    def __str__(self) -> str:
+        return f"the group {self.group.name}"
+
+    def get_username(self) -> str:
+        return str(self)
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return False
+
+
+def columns(user: str, group: str = "") -> dict[str, Any]:
+    """Annotations that read a user as a caller within another statement; `user` is the path to the user's row.
+
+    `group` is the path to the row of the group that it may be instead of a user, to be read by `of_group`.
+    """
     pk, staff, superuser = OuterRef(f"{user}pk"), OuterRef(f"{user}is_staff"), OuterRef(f"{user}is_superuser")
     # Flags as waffle decides them, but without shares of users by chance: those follow a cookie of the browser.
     groups = Group.objects.filter(user=pk).order_by()
@@ -66,19 +89,47 @@ def columns(user: str) -> dict[str, Any]:
     )
     # One level further in.
     inner = OuterRef(pk)
-    held = Q(everyone=True) | Q(everyone__isnull=True) & (
-        Q(authenticated=True)
-        | Q(_staff=True)
+    held = (
+        Q(_staff=True)
         | Q(_super=True)
         | Q(pk__in=flags.model.users.through.objects.filter(user=inner).values("flag"))
         | Q(pk__in=flags.model.groups.through.objects.filter(group__user=inner).values("flag"))
     )
+    if group:
+        held |= _given_to(OuterRef(f"{group}pk"))
     return {
         "caller_groups": Subquery(groups.annotate(ids=JSONArray("pk")).values("ids")),
-        "caller_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
-        "caller_version": Subquery(CatalogVersion.objects.values("number")[:1]),
+        **_flags_and_version(flags, held),
         **extensions.caller_columns(user),
     }
+
+
+def group_columns() -> dict[str, Any]:
+    """Annotations of groups that read each as a caller, as its key is one."""
+    return _flags_and_version(get_waffle_flag_model().objects.order_by(), _given_to(OuterRef("pk")))
+
+
+def _given_to(group: OuterRef) -> Q:
+    flag: Any = get_waffle_flag_model()
+    return Q(pk__in=flag.groups.through.objects.filter(group=OuterRef(group)).values("flag"))
+
+
+def _flags_and_version(flags: Any, held: Q) -> dict[str, Any]:
+    """`held` says which flags a caller has besides those of everyone and of whoever is signed in, or has a key."""
+    held = Q(everyone=True) | Q(everyone__isnull=True) & (Q(authenticated=True) | held)
+    return {
+        "caller_flags": Subquery(flags.filter(held).annotate(names=JSONArray("name")).values("names")),
+        "caller_version": Subquery(CatalogVersion.objects.values("number")[:1]),
+    }
+
+
+def of_group(row: Any, group_id: int, policy: Policy | None = None) -> Caller:
+    """A group as a caller, of a row that was read with `group_columns`, or with `columns` and the path to the group.
+
+    It sees what a member of this group alone would who has set nothing.
+    """
+    viewer = Viewer(groups=frozenset({group_id}), flags=frozenset(json.loads(row.caller_flags or "[]")), policy=policy)
+    return Caller(viewer, row.caller_version or 0)
 
 
 def from_row(row: Any, *, user_id: int, is_staff: bool, policy: Policy | None = None) -> Caller:
@@ -103,15 +154,23 @@ def _now() -> Any:
     return CatalogVersion.objects.annotate(flags=Subquery(names.annotate(names=JSONArray("name")).values("names")))
 
 
+def _group(pk: int) -> Any:
+    return Group.objects.filter(pk=pk).annotate(**group_columns())
+
+
+_GROUP: CompiledQuery[Any] = CompiledQuery(_group)
 _USER: CompiledQuery[Any] = CompiledQuery(_user)
 _NOW: CompiledQuery[Any] = CompiledQuery(_now)
 
 
 def caller_of(user: Any, policy: Policy | None = None) -> Caller:
-    """A user as a caller now, or an anonymous caller. One statement.
+    """A user as a caller now, or a group (a GroupPrincipal), or an anonymous caller. One statement.
 
-    A user who was deleted or deactivated meanwhile is an anonymous one who sees nothing more.
+    A user who was deleted or deactivated meanwhile is an anonymous one who sees nothing more; so is a deleted group.
     """
+    if isinstance(user, GroupPrincipal):
+        group: Any = _GROUP.first(user.group.pk)
+        return caller_of(None) if group is None else of_group(group, group.pk, policy)
     if user is None or not user.is_authenticated:
         now: Any = _NOW.first()
         if now is None:

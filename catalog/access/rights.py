@@ -33,7 +33,9 @@ def permissions_of(user: Any) -> frozenset[int]:
 
 
 def sight_of(user: Any) -> Viewer:
-    """A user as a viewer, also while deactivated, with what is hidden or inactive."""
+    """A user as a viewer, also while deactivated, or a group, with what is hidden or inactive."""
+    if isinstance(user, callers.GroupPrincipal):
+        return _whole(callers.caller_of(user).viewer)
     row: Any = get_user_model()._default_manager.annotate(**callers.columns("")).get(pk=user.pk)
     return _whole(callers.from_row(row, user_id=row.pk, is_staff=True).viewer)
 
@@ -70,8 +72,11 @@ class Rights:
         return every if self.is_superuser else every.filter(pk__in=self.permissions)
 
     def over_user(self, user: Any) -> str:
-        """Why this person may not change or delete a user: one has authority over those who have less, and oneself."""
-        if self.is_superuser or user.pk == self.user.pk:
+        """Why this person may not change or delete a user: one has authority over those who have less, and oneself.
+
+        Of a group's key this is nothing to ask: it has the group's sight, and none of its permissions.
+        """
+        if self.is_superuser or user.pk == self.user.pk or isinstance(user, callers.GroupPrincipal):
             return ""
         if user.pk not in self._over:
             self._over[user.pk] = self._over_other(user)
@@ -107,6 +112,8 @@ class Rights:
     def sight_beyond(self, after: Viewer, owner: Any, before: Viewer | None = None, is_key: bool = False) -> str:
         """Why this person may not let `after` look, who is `owner` or a key of theirs; `before` is what it saw already.
 
+        An owner is a user or a group, which owns no model.
+
         `is_key`: it is a key or a password, which lets this person look as the owner does. Then custom models that the
         owner made count, too, unless they may view all custom models; the owner sees them anyhow. Models are not named:
         who asks does not see them.
@@ -114,12 +121,15 @@ class Rights:
         if self.is_superuser:
             return ""
         gained = self._unseen.filter(pk__in=AIModel.objects.visible_to(_whole(after)).values("pk"))
-        if not is_key or self.user.has_perm("catalog.view_custommodel"):
+        if owner.pk is not None and (not is_key or self.user.has_perm("catalog.view_custommodel")):
             gained = gained.exclude(owner=owner.pk)
         if before is not None:
             gained = gained.exclude(pk__in=AIModel.objects.visible_to(_whole(before)).values("pk"))
         if gained.exists():
-            return f"{owner} sees models that you do not see: only who sees them, or a superuser, gives access to them."
+            return (
+                f"There are models that you do not see and {owner} sees: only who sees them, or a superuser, gives "
+                "access to them."
+            )
         return ""
 
     def sees(self, model: Any) -> bool:

@@ -72,9 +72,9 @@ def _experimental(model_class: Any, viewer: Viewer, prefix: str) -> Q:
 @lru_cache(maxsize=256)
 def _grants(model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> Any:
     """The models granted so, as a subquery. The rule names it many times, and it is slow to build."""
-    principal = Q(principal_type="everyone")
+    principal = Q(principal_type="everyone") | Q(group__in=sorted(groups))
     if user_id is not None:
-        principal |= Q(user=user_id) | Q(group__in=sorted(groups))
+        principal |= Q(user=user_id)
     grants = model_class.grants.rel.related_model._default_manager
     return grants.filter(principal, permission__in=permissions).values("model")
 
@@ -90,8 +90,12 @@ def _readable(model_class: Any, viewer: Viewer, prefix: str) -> Q:
 
 
 def _granted_or_own(model_class: Any, viewer: Viewer, prefix: str) -> Q:
-    granted = _granted(model_class, viewer, prefix)
-    return granted if viewer.user_id is None else granted | Q(**{f"{prefix}owner": viewer.user_id})
+    return _granted(model_class, viewer, prefix) | owned(viewer, prefix)
+
+
+def owned(viewer: Viewer, prefix: str = "") -> Q:
+    """The viewer's own custom models. What nobody owns is not theirs who are no user, such as a group with its key."""
+    return NOTHING if viewer.user_id is None else Q(**{f"{prefix}owner": viewer.user_id})
 
 
 def _policy(model_class: Any, viewer: Viewer, prefix: str) -> Q:
@@ -284,9 +288,9 @@ def visible(model_class: Any, viewer: Viewer) -> Q:
 
 def writable(model_class: Any, viewer: Viewer) -> Q:
     """Custom models that are the viewer's own or that a write grant lets them change."""
-    if viewer.user_id is None:
+    if viewer.is_anonymous:
         return NOTHING
-    return Q(kind="custom") & (Q(owner=viewer.user_id) | _granted(model_class, viewer, "", ("write",)))
+    return Q(kind="custom") & (owned(viewer) | _granted(model_class, viewer, "", ("write",)))
 
 
 def findable(model_class: Any, viewer: Viewer) -> Q:
@@ -396,6 +400,8 @@ def explain(viewer: Viewer, model: Any) -> list[Check]:
             switched_on,
             "The user's own switch or the default is on."
             if switched_on
+            else "It is switched off by default, and who is no user has no switch of it."
+            if viewer.user_id is None
             else "It is switched off for this user; PATCH /api/models switches it on.",
         ),
     ]

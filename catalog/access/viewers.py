@@ -28,7 +28,10 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking. `policy` is None where no key is in use."""
+    """Who is asking. `policy` is None where no key is in use.
+
+    Without a user, but in one group, it is that group itself, by a key of its own.
+    """
 
     user_id: int | None = None
     groups: frozenset[int] = frozenset()
@@ -38,6 +41,10 @@ class Viewer:
     is_staff: bool = False
     # What a member of staff asked to see besides: of "hidden" and "inactive".
     include: frozenset[str] = field(default=frozenset())
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.user_id is None and not self.groups
 
     def including(self, words: Iterable[str]) -> Viewer:
         """This viewer, shown hidden or inactive models too. Only staff are."""

@@ -25,6 +25,7 @@ class CallerMixin:
 
     permission_classes: Sequence[Any] = (SignedIn, HasScope)
     scopes: dict[str, str] = {"GET": "models:read"}
+    personal: frozenset[str] = frozenset()
     query_parameters: frozenset[str] | None = frozenset()
     repeatable_parameters: frozenset[str] = frozenset()
     # What the rules behind the view raise -> the status that it is refused with, in the exception's own words.

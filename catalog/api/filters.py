@@ -226,7 +226,7 @@ class ModelListFilter(FilterSet):
 
         Read beforehand: a subquery here would keep the database from its index on the text.
         """
-        if self.viewer.user_id is None or not words:
+        if self.viewer.is_anonymous or not words:
             return []
         found = Q()
         for word in words:
@@ -235,9 +235,8 @@ class ModelListFilter(FilterSet):
         return [(key, fold(address)) for key, address in rows]
 
     def mine_or_not(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        if value == "created":
-            return queryset.filter(kind="custom", owner=self.viewer.user_id)
-        return queryset.filter(kind="custom").exclude(owner=self.viewer.user_id)
+        own = rules.owned(self.viewer)
+        return queryset.filter(own if value == "created" else ~own, kind="custom")
 
     def tagged(self, queryset: QuerySet[AIModel], name: str, value: list[str]) -> QuerySet[AIModel]:
         for key in {fold(" ".join(word.split())) for word in value}:

@@ -6,9 +6,11 @@ from django.conf import settings
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+KEY_OF_A_GROUP = "This key belongs to a group, which has no preferences."
+
 
 class SignedIn(BasePermission):
-    """A user, by session or key."""
+    """A user, by session or key, or a group by its key."""
 
     message = "Sign in, or send an API key."
 
@@ -30,7 +32,8 @@ class SignedInOrPublic(SignedIn):
 class HasScope(BasePermission):
     """A key needs the scope that the view names for this method; a session has every scope.
 
-    A view says `scopes = {"GET": "models:read", ...}`; a method that it leaves out is refused to every key.
+    A view says `scopes = {"GET": "models:read", ...}`; a method that it leaves out is refused to every key. Those that
+    write what only a person has (`personal = {"PATCH"}`) are refused to the key of a group, whatever its scopes are.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -39,6 +42,9 @@ class HasScope(BasePermission):
             return True
         if not hasattr(view, str(request.method).lower()):
             return True  # Nothing answers this method here: 405 says so, and which do.
+        if request.method in getattr(view, "personal", ()) and key.caller.viewer.user_id is None:
+            self.message = KEY_OF_A_GROUP
+            return False
         method = "GET" if request.method == "HEAD" else request.method
         needed = view.scopes.get(method)
         self.message = f"The key needs the scope {needed}." if needed else "No key may do this."

@@ -81,8 +81,8 @@ def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
 
 
 def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:
-    """`/api/models`: for a user everything visible and the usable part of it, for others what is available, twice."""
-    if view.caller.viewer.user_id is None:
+    """`/api/models`: everything visible and the usable part of it; for anonymous callers what is available, twice."""
+    if view.caller.viewer.is_anonymous:
         items = [
             _item(view, rendered_model) + _ENDS[None, pk == default] for pk, rendered_model in view.having(AVAILABLE)
         ]

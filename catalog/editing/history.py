@@ -28,7 +28,9 @@ class Author:
 
     @classmethod
     def person(cls, user: Any, name: str = "") -> Author:
-        return cls(FieldChange.Source.PERSON, user=user, name=name or (user.get_username() if user else ""))
+        """`user` may be None, or a group with its key: then the name is all that there is."""
+        known = user if user and user.pk is not None else None
+        return cls(FieldChange.Source.PERSON, user=known, name=name or (user.get_username() if user else ""))
 
     @classmethod
     def sync(cls, run_id: int, provider: str) -> Author:

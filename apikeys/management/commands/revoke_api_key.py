@@ -18,10 +18,10 @@ class Command(BaseCommand):
         given = options["key"].strip()
         # Any secret that the key ever had will do: one that leaked before a rotation is still a reason.
         token = tokens.parse(given)
-        key = ApiKey.objects.select_related("user").filter(key_id=token.key_id if token else given).first()
+        key = ApiKey.objects.select_related("user", "group").filter(key_id=token.key_id if token else given).first()
         if key is None:
             # Not echoed: it may be a mistyped secret.
             raise CommandError("There is no such key. Give a whole key, or the id that /api/keys shows.")
         actor = keys.Actor(Author.person(None, "the command revoke_api_key"), is_staff=True)
         done = "Revoked" if keys.revoke(key, actor) else "Was revoked before:"
-        self.stdout.write(f"{done} {key} of {key.user.get_username()}.")
+        self.stdout.write(f"{done} {key} of {key.owner.get_username()}.")

@@ -23,7 +23,7 @@ document.addEventListener("DOMContentLoaded", () => {
       timer = setTimeout(ask, 300);
     }
   });
-  // The menu of users tells only jQuery of a choice.
-  window.django.jQuery(patterns.form).on("change", "[name=mode], [name=user]", ask);
+  // The menus of users and groups tell only jQuery of a choice.
+  window.django.jQuery(patterns.form).on("change", "[name=mode], [name=user], [name=group]", ask);
   ask();
 });

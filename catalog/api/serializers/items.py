@@ -161,7 +161,7 @@ class ItemSerializer(FactsSerializer):
         return None if model.owner is None else model
 
     def get_is_enabled(self, model: Any) -> bool | None:
-        return None if model.viewer.user_id is None else model.shown_enabled
+        return None if model.viewer.is_anonymous else model.shown_enabled
 
 
 def present_picture(model: Any) -> str | None:

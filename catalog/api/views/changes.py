@@ -12,14 +12,14 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
 from catalog import changes
 from catalog.api.base import CallerMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import CHANGES, answered
-from catalog.api.permissions import HasScope, SignedInOrPublic
+from catalog.api.permissions import KEY_OF_A_GROUP, HasScope, SignedInOrPublic
 from catalog.api.serializers.changes import ChangeSerializer, ChangesSerializer
 from catalog.api.snapshot import snapshot
 from catalog.changes import Cursor
@@ -58,7 +58,8 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             OpenApiParameter(
                 "mine",
                 bool,
-                description="Only models that the caller has switched on, set as default, named or built on.",
+                description="Only models that the caller has switched on, set as default, named or built on; 403 with "
+                "the key of a group.",
             ),
         ],
         examples=[answered("A price and a new model", CHANGES)],
@@ -108,8 +109,10 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             return rows
         if mine != "true":
             raise ValidationError({"mine": ["true or false."]})
-        if self.viewer.user_id is None:
+        if self.viewer.is_anonymous:
             raise ValidationError({"mine": ["Sign in, or send an API key: without, nothing is yours."]})
+        if self.viewer.user_id is None:
+            raise PermissionDenied(KEY_OF_A_GROUP)
         return rows.filter(changes.of_interest_to(self.viewer.user_id))
 
     def _cursor(self, text: str | None) -> Cursor:

@@ -30,7 +30,7 @@ _OUT_OF_SIGHT = {204: OpenApiResponse(description="Done; it is out of the caller
 
 
 class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
-    """A person's own presets, and those that others let them change."""
+    """A person's own presets, and those that others let them change. A group's key changes those alone, as a member."""
 
     refusals = {custom_models.Missing: 404, custom_models.NotWritable: 403, custom_models.Stale: 412}
     scopes = {
@@ -40,6 +40,8 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         "PUT": "custom_models:write",
         "DELETE": "custom_models:write",
     }
+
+    personal = frozenset({"POST"})
 
     @property
     def author(self) -> Author:
