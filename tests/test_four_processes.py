@@ -72,6 +72,31 @@ def test_a_key_that_ended_is_401_everywhere_at_once_also_where_304_was_due(
     assert {json.loads(answer.body)["error"]["code"] for answer in after} == {code}
 
 
+@pytest.mark.parametrize("taken", ["revoked", "expired", "group deleted", "grant deleted", "flag off", "maker deleted"])
+def test_a_groups_key_ends_or_sees_less_everywhere_at_once(four, ops, make_model, make_key, hold_flag, taken):
+    group = Group.objects.create(name="research")
+    flag = hold_flag("beta", ops)
+    flag.groups.add(group)
+    make_model("acme/open")
+    model = make_model("acme/ours", granted_to=group, requires_feature_flag="beta")
+    issued = make_key(group, created_by=ops)
+    assert listed(ask(four, "/v1/models", issued.token)) == {"acme/open", "acme/ours"}
+    rows = ApiKey.objects.filter(pk=issued.key.pk)
+    {
+        "revoked": lambda: rows.update(revoked_at=timezone.now()),
+        "expired": lambda: rows.update(expires_at=timezone.now()),
+        "group deleted": group.delete,
+        "grant deleted": lambda: model.grants.all().delete(),
+        "flag off": lambda: flag.groups.clear(),
+        "maker deleted": ops.delete,
+    }[taken]()
+    after = ask(four, "/v1/models", issued.token)
+    if taken in ("revoked", "expired", "group deleted"):
+        assert statuses(after) == {401}
+    else:
+        assert listed(after) == {"acme/open"} | ({"acme/ours"} if taken == "maker deleted" else set())
+
+
 def listed(answers: list[Any]) -> set[str]:
     return {row["id"] for answer in answers for row in json.loads(answer.body)["data"]}
 

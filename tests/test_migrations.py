@@ -16,7 +16,7 @@ from apikeys.models import ApiKey, ExportToken, RequestCount
 from catalog.editing.entries import edit
 from catalog.editing.history import Author, audit
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS, SYNCED_FIELDS
-from catalog.models import AIModel, SentForm
+from catalog.models import AIModel, AuditEntry, SentForm
 from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
 from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
@@ -96,6 +96,24 @@ def test_each_later_migration_goes_back_one_and_forward_without_losing_a_row(app
             }
     finally:
         to_head()
+
+
+def test_the_way_back_ends_the_keys_of_groups_and_keeps_those_of_users(
+    transactional_db, api, alice, make_key, make_export
+):
+    of_group, of_alice = make_key(Group.objects.create(name="research")), make_key(alice)
+    make_export(of_group.key)
+    try:
+        migrate("apikeys", "0003_exports")
+    finally:
+        to_head()
+    assert [key.user for key in ApiKey.objects.all()] == [alice]
+    assert not ExportToken.objects.exists()
+    found = {
+        name: api.with_key(key.token).get("/v1/models") for name, key in (("group", of_group), ("alice", of_alice))
+    }
+    assert {name: answer.status_code for name, answer in found.items()} == {"group": 401, "alice": 200}
+    assert AuditEntry.objects.filter(subject_id=str(of_group.key.pk), action="create").exists()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from waffle import get_waffle_flag_model
 from apikeys.authentication import caller_of_key
 from apikeys.models import ApiKey, Scope
 from catalog.access.callers import caller_of
+from catalog.access.rules import owned
 from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
 from providers.models import Provider
 from tests.admin_forms import fields_of
@@ -81,6 +82,8 @@ ATTEMPTS = {
         "for ever": {"expires_at": ""},
         "on again": {"is_active": "on"},
         "another owner": lambda sent: {"user": str(User.objects.get(username="clerk").pk)},
+        "of a group with a grant": lambda sent: {"user": "", "group": str(Group.objects.get(name="research").pk)},
+        "of a group with a flag": lambda sent: {"user": "", "group": str(Group.objects.get(name="testers").pk)},
     },
     AIModel: {
         "open to all": {"restricted": None},
@@ -150,10 +153,11 @@ def world(ops, make_user, alice, bob, make_model, make_key, hold_flag):
     hold_flag("beta", bob).groups.add(testers)
     hold_flag("idle", bob)
     past = timezone.now() - timedelta(days=1)
-    for user in (ops, User.objects.get(username="chief"), bob, alice):
-        make_key(user, allow=["acme/open"], per_minute=5)
+    for owner in (ops, User.objects.get(username="chief"), bob, alice, research):
+        make_key(owner, allow=["acme/open"], per_minute=5)
     make_key(bob, is_active=False)
     make_key(bob, expires_at=past)
+    make_key(testers, is_active=False)
 
 
 def page(model, view, *args):
@@ -164,7 +168,7 @@ def sight(viewer):
     """The models that one sees and did not make: one's own are nobody's to give."""
     if viewer is None:
         return set()
-    seen = AIModel.objects.visible_to(viewer).exclude(owner=viewer.user_id)
+    seen = AIModel.objects.visible_to(viewer).exclude(owned(viewer))
     return set(seen.values_list("model_id", flat=True))
 
 
@@ -183,10 +187,10 @@ class Having:
             own = seen(caller_of(user).viewer if user.is_active else None)
             self.has[user.pk] = held | user.get_all_permissions() | own
             self.secrets[user.pk] = (user.username, user.email, user.password)
-        for key in ApiKey.objects.select_related("user") if model is ApiKey else ():
-            used = key.is_alive(timezone.now()) and key.user.is_active
-            # A key acts for its owner.
-            held = {"superuser"} if key.user.is_superuser else key.user.get_all_permissions()
+        for key in ApiKey.objects.select_related("user", "group") if model is ApiKey else ():
+            used = key.is_alive(timezone.now()) and key.owner.is_active
+            # A key acts for its owner; a group's has none of the group's permissions.
+            held = {"superuser"} if key.owner.is_superuser else key.user.get_all_permissions() if key.user else set()
             self.has[key.key_id] = held | seen(caller_of_key(key.key_id).viewer) if used else set()
 
     def refuse_more(self, before, mine):
@@ -408,7 +412,8 @@ def test_staff_switch_off_and_revoke_any_key_and_switch_on_only_those_of_who_has
     assert not ApiKey.objects.filter(is_active=True).exists()
     answer = desk(actor).post("/admin/apikeys/apikey/", wanted | {"action": "switch_on"}, follow=True)
     owners = set(ApiKey.objects.filter(is_active=True).values_list("user__username", flat=True))
-    assert owners == {"alice", "bob"}
+    # The group's key names what the clerk sees; that of the group with a flag, every model.
+    assert owners == {"alice", "bob", None}
     assert not ApiKey.objects.filter(is_active=True, mode="all").exists()
     assert "ops is a superuser" in answer.content.decode()
     confirmed(desk(actor), "/admin/apikeys/apikey/", wanted | {"action": "revoke"})
