@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from apikeys.pages.exports import ExportsPage
 from apikeys.pages.keys import KeyPage, KeysPage
 from apikeys.pages.new import NewKeyPage
 from apikeys.views import ExportTokenViewSet, KeyViewSet
@@ -11,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # No key has this id.
     path("me/keys/new", NewKeyPage.as_view(), name="new-key"),
     path("me/keys/<str:key_id>", KeyPage.as_view(), name="my-key"),
+    path("me/keys/<str:key_id>/exports", ExportsPage.as_view(), name="my-exports"),
     path("api/keys", KeyViewSet.as_view({"get": "list", "post": "create"})),
     path("api/keys/current", KeyViewSet.as_view({"get": "current"})),
     path(

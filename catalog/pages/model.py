@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,9 +13,11 @@ from django.utils.dateparse import parse_datetime
 from catalog import extensions
 from catalog.access import rules
 from catalog.api.serializers import list_items
+from catalog.capabilities import CHAT
 from catalog.models import AIModel
 from catalog.pages import past, words
 from catalog.pages.base import Page
+from catalog.pages.calling import examples, tools
 from catalog.validation.variants import variant_of
 
 ASK_STAFF = "Ask your staff."
@@ -77,6 +76,7 @@ class ModelPage(Page):
                 "chart": past.chart(steps),
                 "changes": past.sentences(model, providers) if model.kind == AIModel.Kind.CATALOG else [],
                 "examples": examples(self.origin, model.model_id),
+                "tools": tools(item) if CHAT in model.capabilities else [],
                 "address": request.path,
             },
         )
@@ -134,36 +134,3 @@ def _facts(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) ->
 def _prices(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Fact]:
     source = source_of(model, "pricing", providers)
     return [Fact(label, text, source if text else "") for label, text in words.prices(item.get("pricing", {}))]
-
-
-def examples(origin: str, model_id: str) -> list[tuple[str, str, str]]:
-    """Name, what it is for, and text of a call that asks this server for the model, quoted for each language."""
-    address = f"{origin}/v1/models/{quote(model_id, safe='/:@~')}"
-    base, text = json.dumps(f"{origin}/v1"), json.dumps(model_id)
-    return [
-        (
-            "curl",
-            "With an API key of yours in MODELDEX_API_KEY.",
-            f'curl -H "Authorization: Bearer $MODELDEX_API_KEY" {shlex.quote(address)}',
-        ),
-        (
-            "Python",
-            "With the package openai.",
-            "import os\nfrom openai import OpenAI\n\n"
-            f'client = OpenAI(base_url={base}, api_key=os.environ["MODELDEX_API_KEY"])\n'
-            f"print(client.models.retrieve({text}))",
-        ),
-        (
-            "JavaScript",
-            "With the package openai.",
-            'import OpenAI from "openai";\n\n'
-            f"const client = new OpenAI({{ baseURL: {base}, apiKey: process.env.MODELDEX_API_KEY }});\n"
-            f"console.log(await client.models.retrieve({text}));",
-        ),
-        (
-            "CLI",
-            "What terminal pickers read; the model stands in it as its slug.",
-            f'curl -sH "Authorization: Bearer $MODELDEX_API_KEY" {shlex.quote(f"{origin}/api/models?format=cli")} \\\n'
-            f"  | jq --arg id {shlex.quote(model_id)} '.[] | select(.slug == $id)'",
-        ),
-    ]

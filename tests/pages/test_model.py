@@ -1,13 +1,14 @@
 """catalog/pages/model.py and past.py: decide on a model."""
 
 import html
+import json
 import re
 
 import pytest
 from django.utils import timezone
 
 from catalog.models import FieldChange
-from catalog.pages.model import examples
+from catalog.pages.calling import examples
 from tests.feeds import day, feed, record, saved
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +137,27 @@ def test_it_costs_no_more_statements_however_large_the_catalog_is(
     browser.get("/models")
     with django_assert_max_num_queries(14):
         browser.get("/models/acme/0")
+
+
+def test_files_of_tools_hold_the_model_as_the_catalog_knows_it(visit, alice, make_model, settings):
+    settings.EXPORT_API_URL = "https://gateway.example/v1"
+    make_model("acme/m", context_length=8192, pricing={"prompt": "0.0000025", "completion": "0"}, supports_tools=True)
+    found = {name: text for name, _, text in visit(alice).get("/models/acme/m").context["tools"]}
+    (zed,) = json.loads(found["Zed"])["language_models"]["openai_compatible"]["Gateway"]["available_models"]
+    assert (zed["name"], zed["max_tokens"], zed["capabilities"]["tools"]) == ("acme/m", 8192, True)
+    assert json.loads(found["Goose"])["models"] == [{"name": "acme/m", "context_limit": 8192}]
+    (pi,) = json.loads(found["Pi"])["providers"]["gateway"]["models"]
+    assert (pi["contextWindow"], pi["cost"]) == (8192, {"cacheRead": 0, "cacheWrite": 0, "input": 2.5, "output": 0.0})
+    assert found["aider"].endswith("aider --model openai/acme/m")
+    assert all("https://gateway.example/v1" in text for text in found.values())
+
+
+def test_what_is_unknown_is_left_out_of_the_files_of_tools(visit, alice, make_model):
+    make_model("acme/m", name="\"</script>'")
+    make_model("acme/vectors", supports_embeddings=True)
+    found = {name: text for name, _, text in visit(alice).get("/models/acme/m").context["tools"]}
+    assert "Zed" not in found
+    assert json.loads(found["Goose"])["models"] == [{"name": "acme/m"}]
+    (pi,) = json.loads(found["Pi"])["providers"]["gateway"]["models"]
+    assert pi == {"id": "acme/m", "name": "\"</script>'", "reasoning": False, "input": ["text"]}
+    assert visit(alice).get("/models/acme/vectors").context["tools"] == []

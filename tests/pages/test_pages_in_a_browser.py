@@ -18,7 +18,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, ExportToken
 from catalog.models import AIModel
 from preferences.models import ModelPreference
 from tests.browser import NARROW, SMALL, WIDE, overflows
@@ -203,6 +203,23 @@ def test_a_key_is_made_with_a_live_count_and_shown_once(sign_in, alice, world):
     look(page, "key")
     page.get_by_role("button", name="Rotate").click()
     expect(page.locator("code.secret")).not_to_have_text(token)
+
+
+def test_an_export_is_made_shown_once_and_revoked(sign_in, alice, world):
+    page = sign_in(alice, f"/me/keys/{ApiKey.objects.get(user=alice).key_id}", NARROW)
+    page.click("text=Exports for tools that send no key")
+    look(page, "exports-none")
+    page.fill("#name", "opencode")
+    page.click("text=Make it")
+    address = page.inner_text("code.secret")
+    page.click("summary >> text=LiteLLM")
+    expect(page.locator("details[open] code")).to_contain_text(f"LITELLM_MODEL_COST_MAP_URL={address}/")
+    look(page, "export-once")
+    page.click("text=I have copied it")
+    look(page, "exports")
+    page.click("[aria-label='Revoke opencode']")
+    expect(page.locator(".messages")).to_contain_text("Revoked: opencode.")
+    assert not ExportToken.objects.unrevoked().exists()
 
 
 def test_a_custom_model_is_made_and_shared(sign_in, alice, bob, world):
