@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from catalog.api.snapshot import VisibleCatalog
 
+# Staff could name models as one another's.
+_MOST_SUCCESSORS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Default:
@@ -13,21 +16,38 @@ class Default:
 
     pk: int | None = None
     source: str | None = None
+    # Why it is not the one that was named; "" where it is.
+    reason: str = ""
 
 
 def resolve(view: VisibleCatalog) -> Default:
     """The first that the viewer may use of: their own, their groups' by rank, the site's, the catalog's first for chat.
 
-    A stored default that is not usable now is passed over and stays stored. Anonymous callers have the site's or none,
+    A stored default that is not usable now stays stored. Where it is retired, what replaces it is taken, and
+    the reason says so; else it is passed over. Anonymous callers have the site's or none,
     and a group's key none of its own.
     """
     visibility = view.visibility
-    if view.caller.viewer.is_anonymous:
-        return Default(visibility.site_default, "site") if visibility.is_usable(visibility.site_default) else Default()
-    named = [
-        (visibility.own_default, "user"),
-        *((pk, "group") for pk in visibility.group_defaults),
-        (visibility.site_default, "site"),
-        (view.first_for_chat, "first_usable"),
-    ]
-    return next((Default(pk, source) for pk, source in named if visibility.is_usable(pk)), Default())
+    named: list[tuple[int | None, str]] = [(visibility.site_default, "site")]
+    if not view.caller.viewer.is_anonymous:
+        groups = ((pk, "group") for pk in visibility.group_defaults)
+        named = [(visibility.own_default, "user"), *groups, *named, (view.first_for_chat, "first_usable")]
+    for pk, source in named:
+        if visibility.is_usable(pk):
+            return Default(pk, source)
+        if pk in visibility.mark_of and (successor := _successor(view, pk)) is not None:
+            ids = (view.rendered.by_pk[one].model_id for one in (pk, successor))
+            return Default(successor, source, "{} is retired; {} replaces it.".format(*ids))
+    return Default()
+
+
+def _successor(view: VisibleCatalog, pk: int) -> int | None:
+    """The first usable one of those that replace a retired model, and one another."""
+    for _ in range(_MOST_SUCCESSORS):
+        model_id = view.successor_of_retired(view.rendered.by_pk[pk].model_id)
+        if not model_id:
+            break
+        pk = view.rendered.pk_of[model_id]
+        if view.visibility.is_usable(pk):
+            return pk
+    return None

@@ -47,6 +47,9 @@ class SettingsSerializer(serializers.Serializer):
     default_model_source = serializers.ChoiceField(
         choices=("user", "group", "site", "first_usable"), allow_null=True, help_text="Whose choice it is."
     )
+    default_model_reason = serializers.CharField(
+        required=False, help_text="Where it replaces the model that was chosen: which one that is, and why."
+    )
     theme = serializers.ChoiceField(choices=Profile.Theme.choices)
     auto_enable_new_models = serializers.BooleanField()
 

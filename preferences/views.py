@@ -208,6 +208,7 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
         return {
             "default_model": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,
             "default_model_source": default.source,
+            **({"default_model_reason": default.reason} if default.reason else {}),
             "theme": profile.theme,
             "auto_enable_new_models": profile.auto_enable_new_models,
         }

@@ -45,8 +45,9 @@ class MyModelsPage(Page):
                 "off": [self._item(pk) for pk, _ in view.having(REFUSED)],
                 "default": None if default.pk is None else self._item(default.pk),
                 "why": WHY.get(default.source or "", ""),
+                "reason": default.reason,
                 # Stored, and passed over while it cannot be used.
-                "waiting": None if own is None or own == default.pk else self._item(own),
+                "waiting": None if own is None or own == default.pk or default.reason else self._item(own),
                 "address": request.path,
             },
         )

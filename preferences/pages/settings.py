@@ -38,6 +38,7 @@ class SettingsPage(Page):
                 "typed": typed if typed is not None else view.rendered.by_pk[own].model_id if own is not None else "",
                 "default": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,
                 "why": WHY.get(default.source or "", ""),
+                "reason": default.reason,
                 "mistakes": mistakes,
             },
             400 if mistakes else 200,

@@ -116,6 +116,58 @@ def test_a_default_that_is_not_usable_is_refused_alike_for_every_reason(api, ali
     assert caller.get(PATH).json()["theme"] == "system"
 
 
+def retire(model, successor=""):
+    model.is_available, model.successor = False, successor
+    model.save()
+
+
+@pytest.mark.parametrize("whose", ["user", "group", "site"])
+def test_a_default_that_retires_moves_to_what_replaces_it_and_says_so(api, alice, make_model, whose):
+    make_model("acme/first", priority=9)
+    old, _ = make_model("acme/old"), make_model("acme/new")
+    if whose == "user":
+        set_default(api.as_(alice), "acme/old")
+    else:
+        research = Group.objects.create(name="research") if whose == "group" else None
+        DefaultModel.objects.create(group=research, model=old)
+        alice.groups.set([research] if research else [])
+    retire(old, "acme/new")
+    found = api.as_(alice).get(PATH).json()
+    assert (found["default_model"], found["default_model_source"]) == ("acme/new", whose)
+    assert found["default_model_reason"] == "acme/old is retired; acme/new replaces it."
+    models = api.as_(alice).get("/api/models").json()["models"]
+    assert [model["id"] for model in models if model["is_default"]] == ["acme/new"]
+    # It comes back with the model.
+    old.is_available = True
+    old.save()
+    assert default(api.as_(alice)) == ("acme/old", whose)
+    assert "default_model_reason" not in api.as_(alice).get(PATH).json()
+
+
+def test_a_chain_of_successors_is_followed_to_one_that_may_be_used(api, alice, make_model):
+    models = [make_model(f"acme/{number}") for number in range(4)]
+    set_default(api.as_(alice), "acme/0")
+    for number in range(3):
+        retire(models[number], f"acme/{number + 1}")
+    assert default(api.as_(alice)) == ("acme/3", "user")
+    retire(models[3], "acme/0")
+    assert default(api.as_(alice)) == (None, None)
+
+
+@pytest.mark.parametrize("hidden", ["acme/new", "acme/old"])
+def test_a_successor_out_of_sight_is_not_named(api, alice, make_model, hidden):
+    make_model("acme/first", priority=9)
+    old = make_model("acme/old")
+    make_model("acme/new")
+    set_default(api.as_(alice), "acme/old")
+    retire(old, "acme/new")
+    model = AIModel.objects.get(model_id=hidden)
+    model.restricted = True
+    model.save()
+    found = api.as_(alice).get(PATH).json()
+    assert (found["default_model"], found.get("default_model_reason")) == ("acme/first", None)
+
+
 @pytest.mark.parametrize("theme", ["system", "light", "dark"])
 def test_a_theme_is_kept(api, alice, theme):
     caller = api.as_(alice)
