@@ -54,18 +54,14 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-CORS_ALLOW_HEADERS = (
-    "authorization", "content-type", "if-none-match", "if-match", "x-request-id",
-    # What clients of other dialects bring.
-    "anthropic-version", "x-api-key", "x-goog-api-key",
-    # What OpenAI's JavaScript client sends with each call.
-    "openai-organization", "openai-project", "x-stainless-arch", "x-stainless-helper-method", "x-stainless-lang",
-    "x-stainless-os", "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime",
-    "x-stainless-runtime-version", "x-stainless-timeout",
-)  # fmt: skip
+# Whatever a client's library sends: each names itself, its runtime and its retries in headers of its own, and the call
+# fails with one that is not allowed. To browsers `*` is all but `authorization`, and that only without cookies.
+CORS_ALLOW_HEADERS = ("*", "authorization", "content-type", "if-none-match", "if-match", "x-request-id")
 CORS_EXPOSE_HEADERS = (
     "X-Request-Id", "ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After",
     "Deprecation", "Sunset",
+    # Where Anthropic's clients look for the request's id.
+    "Request-Id",
 )  # fmt: skip
 # Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; config/client_ip.py takes the latter from others.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")

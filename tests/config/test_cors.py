@@ -2,6 +2,8 @@
 
 import pytest
 
+from config.api import protocols
+
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.config.urls_for_errors")]
 
 APP = "https://app.example.com"
@@ -10,6 +12,18 @@ HEADERS = {"authorization", "content-type", "if-none-match", "if-match"}
 EXPOSED = {
     "X-Request-Id", "ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After",
 }  # fmt: skip
+
+# By the clients that the acceptance tests install, and by what traces the calls of a page.
+SENT = [
+    "authorization", "x-api-key", "x-goog-api-key", "x-goog-api-client", "anthropic-version", "anthropic-beta",
+    "anthropic-dangerous-direct-browser-access", "openai-organization", "openai-project", "openai-beta",
+    "http-referer", "x-title", "x-openrouter-title", "x-openrouter-categories", "x-openrouter-metadata",
+    "x-stainless-arch", "x-stainless-lang", "x-stainless-os", "x-stainless-package-version",
+    "x-stainless-retry-count", "x-stainless-runtime", "x-stainless-runtime-version", "x-stainless-timeout",
+    "x-stainless-helper-method", "x-stainless-poll-helper", "ai-gateway-protocol-version", "ai-gateway-auth-method",
+    "ai-language-model-id", "ai-language-model-streaming", "x-vercel-oidc-token", "user-agent", "x-requested-with",
+    "cache-control", "traceparent", "tracestate", "baggage",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +50,22 @@ def test_a_preflight_is_answered_before_a_key_is_asked_for(api, route):
     assert "Access-Control-Allow-Credentials" not in answer
     assert "origin" in answer["Vary"].lower()
     assert answer["X-Request-Id"]
+
+
+@pytest.mark.parametrize("header", SENT)
+def test_a_browser_lets_pass_what_clients_of_any_dialect_send(api, header):
+    answer = preflight(api, "/v1/models")
+    allowed = words(answer["Access-Control-Allow-Headers"])
+    # As browsers read it: `*` is all but Authorization, as long as no cookies are asked for.
+    assert header in allowed or ("*" in allowed and header != "authorization")
+    assert "Access-Control-Allow-Credentials" not in answer
+
+
+@pytest.mark.parametrize("protocol", protocols.registered(), ids=lambda protocol: protocol.name)
+def test_a_page_reads_the_request_id_where_its_client_looks_for_it(api, protocol):
+    header = protocol.id_header or "X-Request-Id"
+    exposed = words(api.get(f"/{protocol.root}/x", HTTP_ORIGIN=APP)["Access-Control-Expose-Headers"])
+    assert header.lower() in {name.lower() for name in exposed}
 
 
 @pytest.mark.parametrize("route", ROUTES)
