@@ -59,7 +59,7 @@ _NAMES = tuple(
         ),
         (
             SPEECH,
-            r"(?<![a-z])(?:x|index|melo|chat|style)?tts(?![a-z])|^gpt-(?:.+-)?(?:audio|speech)(?![a-z])|fish-speech|^speech-"
+            r"(?<![a-z])(?:x|index|melo|chat|style)?tts(?![a-z])|^gpt-(?:.+-)?speech(?![a-z])|fish-speech|^speech-"
             r"|cosyvoice|vibevoice|^(?:kokoro|orpheus|bark|openaudio|musicgen|lyria|chatterbox)(?![a-z])|^eleven_"
             r"|^suno-|^aura(?:-[0-9])?-[a-z]+-[a-z]{2}$",
         ),

@@ -1,13 +1,16 @@
 """OpenAI itself: https://api.openai.com/v1. Its list names models and hardly describes them."""
 
+import re
 from typing import Any
 
-from catalog.capabilities import EMBEDDINGS
+from catalog.capabilities import CHAT, EMBEDDINGS
 from providers.adapters import values
 from providers.adapters.base import Adapter
 from providers.adapters.builder import ListingBuilder
 
 _OTHERS = frozenset({"architecture", "pricing", "canonical_slug", "max_model_len", "meta", "context_length"})
+# Of what converses: that it is spoken to as well.
+_HEARS = re.compile(r"(?<![a-z])audio(?![a-z])")
 
 
 class OpenAI(Adapter):
@@ -26,4 +29,6 @@ class OpenAI(Adapter):
         # The names show what a model is for (catalog/capabilities.py); only this much is worth a field.
         if draft.task == EMBEDDINGS:
             draft.embedding()
+        elif draft.task == CHAT and _HEARS.search(draft.upstream_id):
+            draft.facts["supports_audio"] = True
         draft.extra("owned_by", record.get("owned_by"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalog.capabilities import TASKS
+from catalog.capabilities import TASKS, task_of_facts
 from catalog.models import AIModel
 from tests.answers import DATA, parsed
 from tests.feeds import record
@@ -37,7 +37,7 @@ def test_of_openais_list_only_what_converses_is_chat(api, alice):
     assert {words[name] for name in silent} == {
         "transcription", "speech", "video_generation", "image_generation", "moderation", "realtime", "completion",
     }  # fmt: skip
-    assert Counter(words.values())["chat"] == 73
+    assert Counter(words.values())["chat"] == 79
     assert (words["whisper-1"], words["tts-1"], words["sora-2"]) == ("transcription", "speech", "video_generation")
     assert (words["gpt-image-1"], words["gpt-realtime-whisper"]) == ("image_generation", "realtime")
     assert (words["omni-moderation-latest"], words["davinci-002"]) == ("moderation", "completion")
@@ -48,9 +48,31 @@ def test_lists_and_pickers_know_chat_models_by_the_same_word(api, alice):
     caller = api.as_(alice)
     chat = {item["id"] for item in caller.get("/api/models").json()["models"] if "chat" in item["capabilities"]}
     assert {row["slug"] for row in caller.get("/api/models?format=cli").json()} == chat
-    assert caller.get("/api/models/list?capability=chat").json()["total"] == len(chat) == 73
+    assert caller.get("/api/models/list?capability=chat").json()["total"] == len(chat) == 79
     found = caller.get("/api/models/list?capability=transcription&page_size=200").json()["items"]
     assert {"openai/whisper-1", "openai/gpt-4o-transcribe"} <= {item["id"] for item in found}
+
+
+# `chat` and `audio` of a model by its name alone are what OpenRouter says of the same one.
+@pytest.mark.parametrize("file", ["models_2025-07-16.json", "models_2026-08-22_reconstructed.json"])
+def test_openais_own_list_and_openrouters_say_the_same_of_a_model(file):
+    theirs = {}
+    for path in sorted((DATA / "openrouter").glob("models_2026-*.json")):
+        theirs |= parsed("openrouter", json.loads(path.read_bytes()))
+    ours = parsed("openai", json.loads((DATA / "openai" / file).read_bytes()))
+    both = {name: theirs[f"openai/{name}"] for name in ours if f"openai/{name}" in theirs}
+    says = {name: [task_of_facts(name, ours[name].facts), bool(ours[name].facts.get("supports_audio"))] for name in both}
+    assert says == {
+        name: [task_of_facts(name, found.facts), found.facts["supports_audio"]] for name, found in both.items()
+    }
+    assert len(both) > 20
+
+
+def test_a_dated_model_that_is_spoken_to_converses(api, make_provider, sync_feed):
+    names = ["gpt-4o-audio-preview-2025-06-03", "gpt-audio-mini", "gpt-audio-1.5", "gpt-4o-mini-tts", "gpt-realtime"]
+    sync_feed({"data": [{"id": name} for name in names]}, provider=make_provider("openai"))
+    words = {item["id"]: item["capabilities"] for item in api.get("/api/models").json()["models"]}
+    assert [words[f"openai/{name}"] for name in names] == [*[["chat", "audio"]] * 3, ["speech"], ["realtime"]]
 
 
 @pytest.mark.usefixtures("openai")
