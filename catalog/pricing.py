@@ -159,9 +159,12 @@ def in_and_out(prices: Mapping[str, Any]) -> str:
 
 
 def is_free(pricing: Mapping[str, Any]) -> bool:
-    """Whether prompt and completion are known to cost nothing; a router's price is unknown, not nothing."""
-    known = Tariff(pricing).known
-    return all(known.get(kind) == 0 for kind in ("prompt", "completion"))
+    """Whether prompt and completion are known to cost nothing, and nothing else costs anything at any time.
+
+    A router's price is unknown, not nothing.
+    """
+    tariff = Tariff(pricing)
+    return all(tariff.known.get(kind) == 0 for kind in ("prompt", "completion")) and not tariff.asks_for_money
 
 
 def prompt_per_million(pricing: Mapping[str, Any]) -> float | None:
@@ -187,6 +190,12 @@ class Tariff:
         if any(amount for kind, amount in known.items() if kind not in OF_TEXT):
             return {kind: amount for kind, amount in known.items() if amount}
         return known
+
+    @property
+    def asks_for_money(self) -> bool:
+        """Whether any price is above zero, whatever it is of, those under conditions too."""
+        prices = [self.stored, *self.stored.get("overrides", [])]
+        return any(_amount(some[kind]) for some in prices for kind in some if kind not in CONDITIONS)
 
     def per_million(self, kind: str) -> Decimal | None:
         """USD per million tokens; None where unknown."""

@@ -188,7 +188,8 @@ def test_a_price_is_worded_alike_in_the_lists_of_entries_and_offers_and_in_the_a
         ({}, False),
         ({"prompt": "0", "completion": "0.000001"}, False),
         ({"prompt": "0", "completion": "0", "image": "0", "request": "0"}, True),
-        ({"prompt": "0", "completion": "0", "overrides": [{"utc_start": 100, "prompt": "0.1"}]}, True),
+        ({"prompt": "0", "completion": "0", "overrides": [{"utc_start": 100, "prompt": "0.1"}]}, False),
+        ({"prompt": "0", "completion": "0", "overrides": [{"min_prompt_tokens": 200000, "prompt": "0"}]}, True),
         ({"prompt": "0", "completion": "0", "image": "0.04"}, False),
         ({"prompt": "0", "completion": "0", "request": "0.01"}, False),
         ({"prompt": "0", "completion": "0", "hour": "2.5"}, False),
@@ -198,6 +199,14 @@ def test_a_price_is_worded_alike_in_the_lists_of_entries_and_offers_and_in_the_a
 )
 def test_only_a_known_price_of_nothing_is_free(pricing, free):
     assert is_free(pricing) is free
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "hour"])
+def test_a_price_of_any_kind_above_zero_makes_a_model_not_free(kind):
+    assert not is_free({"prompt": "0", "completion": "0", kind: "0.000001"})
+    window = {"utc_start": 0, "utc_end": 600, kind: "0.000001"}
+    assert not is_free({"prompt": "0", "completion": "0", "overrides": [window]})
+    assert is_free({"prompt": "0", "completion": "0", kind: "0"})
 
 
 @pytest.mark.parametrize(
