@@ -140,6 +140,16 @@ def faults(value: Any, schema: dict[str, Any]) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
+def faults_of(answer: Any, operation: dict[str, Any]) -> list[str]:
+    """The same of an answer to an operation. What is no JSON has only its type described."""
+    described = operation["responses"][str(answer.status_code)].get("content", {})
+    if not described:
+        return ["has a body"] if answer.content else []
+    kind = answer["Content-Type"].partition(";")[0]
+    schema = next(content["schema"] for media, content in described.items() if fnmatch(kind, media))
+    return faults(answer.json(), schema) if kind == "application/json" else []
+
+
 def _contents() -> Iterator[Any]:
     """Each body of the document, sent or answered: what has a schema and examples."""
     for name, (_, _, operation) in OPERATIONS.items():
@@ -228,16 +238,25 @@ def test_an_answer_is_what_the_document_says(world, name, ask):
     body = "" if ask.body is None else json.dumps(ask.body)
     answer = world(ask.caller).generic(method.upper(), path + ask.query, body, "application/json")
     assert answer.status_code == ask.status, answer.content
-    described = operation["responses"][str(ask.status)].get("content", {})
-    if not described:
-        assert answer.content == b""
-        return
-    kind = answer["Content-Type"].partition(";")[0]
-    schema = next(content["schema"] for media, content in described.items() if fnmatch(kind, media))
-    if kind == "application/json":
-        assert faults(answer.json(), schema) == []
+    assert faults_of(answer, operation) == []
     if ask.body is not None:
         assert faults(ask.body, operation["requestBody"]["content"]["application/json"]["schema"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(name for name, (method, *_) in OPERATIONS.items() if method == "get"))
+def test_no_parameter_of_an_operation_chooses_an_answer_that_it_does_not_describe(world, name):
+    _, path, operation = OPERATIONS[name]
+    ask = ASKED[name][0]
+    for parameter in operation.get("parameters", ()):
+        path = path.replace(f"{{{parameter['name']}}}", NAMED.get(parameter["name"], ask.of))
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"].get("items", parameter["schema"])
+        for value in schema.get("enum", [1 if schema.get("type") == "integer" else "true"]):
+            sent = {parameter["name"]: value} if parameter["in"] != "path" else {}
+            found = {"headers": sent} if parameter["in"] == "header" else {"query_params": sent}
+            answer = world(ask.caller).get(path, **found)
+            assert answer.status_code != 200 or faults_of(answer, operation) == [], sent
 
 
 @pytest.mark.django_db

@@ -62,21 +62,6 @@ _ITEM: dict[str, Any] = {
 }
 
 
-_PARAMETERS = [
-    OpenApiParameter(
-        "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
-    ),
-    OpenApiParameter("client_version", str, description="Sent by Codex: the answer is a `CodexCatalog`."),
-    OpenApiParameter(
-        "anthropic-version", str, OpenApiParameter.HEADER, description="With any value Anthropic's dialect is spoken."
-    ),
-    OpenApiParameter("limit", int, description="Anthropic's: models a page, 1 to 1000, by default 20."),
-    OpenApiParameter("after_id", str, description="Anthropic's: the page that follows this model."),
-    OpenApiParameter("before_id", str, description="Anthropic's: the page before this model."),
-    OpenApiParameter("lifecycle", str, many=True, description="Anthropic's: `active`, `deprecated`, `retired`."),
-]
-
-
 @extend_schema(tags=["openai"])
 class OpenAIModelViewSet(DialectViewSet):
     """The models that the caller may use, for clients of OpenAI's API. Clients' own query parameters are ignored."""
@@ -84,10 +69,18 @@ class OpenAIModelViewSet(DialectViewSet):
     @extend_schema(
         operation_id="openai_models_list",
         summary="The models that the caller may use",
-        description="Usable models that are supported in the API, the highest priority first, then by id. With the "
-        "header `anthropic-version` it is Anthropic's list, the newest first, by pages, with Anthropic's errors; "
-        "with `client_version` it is what Codex reads.",
-        parameters=_PARAMETERS,
+        # What chooses another answer is no parameter of this operation: a client made of the document would have the
+        # type of one answer and read the other.
+        description="Usable models that are supported in the API, the highest priority first, then by id. Two other "
+        "clients ask here too, and are answered in their own words (`x-dialects`). With the header "
+        "`anthropic-version`, of any value, it is Anthropic's list, an `AnthropicPage`: the newest first, by `limit` "
+        "(1 to 1000, by default 20), `after_id`, `before_id` and `lifecycle` (`active`, `deprecated`, `retired`), with "
+        "Anthropic's errors. With the parameter `client_version` it is a `CodexCatalog`.",
+        parameters=[
+            OpenApiParameter(
+                "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
+            )
+        ],
         examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
         responses={
             200: OpenAIModelListSerializer,
@@ -106,7 +99,8 @@ class OpenAIModelViewSet(DialectViewSet):
     @extend_schema(
         operation_id="openai_models_retrieve",
         summary="One model that the caller may use",
-        description="With the header `anthropic-version`, as an item of Anthropic's list.",
+        description="With the header `anthropic-version`, as an item of Anthropic's list, an `AnthropicModel` "
+        "(`x-dialects`).",
         parameters=[
             OpenApiParameter(
                 "model_id", str, OpenApiParameter.PATH, description="May hold slashes, raw or as %2F, and colons."

@@ -61,7 +61,9 @@ def test_openais_own_list_and_openrouters_say_the_same_of_a_model(file):
         theirs |= parsed("openrouter", json.loads(path.read_bytes()))
     ours = parsed("openai", json.loads((DATA / "openai" / file).read_bytes()))
     both = {name: theirs[f"openai/{name}"] for name in ours if f"openai/{name}" in theirs}
-    says = {name: [task_of_facts(name, ours[name].facts), bool(ours[name].facts.get("supports_audio"))] for name in both}
+    says = {
+        name: [task_of_facts(name, ours[name].facts), bool(ours[name].facts.get("supports_audio"))] for name in both
+    }
     assert says == {
         name: [task_of_facts(name, found.facts), found.facts["supports_audio"]] for name, found in both.items()
     }
