@@ -51,7 +51,9 @@ class ListingBuilder:
     problems: list[str] = field(default_factory=list)
 
     def clean(self, name: str, value: Any, cleaner: Callable[[Any], Any]) -> Any:
-        """The cleaned value; None, and a problem noted, when it cannot be used."""
+        """The cleaned value; None, and a problem noted, when it cannot be used. What is not sent is no problem."""
+        if value is None:
+            return None
         try:
             return cleaner(value)
         except Unstorable as error:

@@ -46,6 +46,8 @@ _PER_MILLION = {
     "output_tokens": "completion",
     "cache_read_tokens": "input_cache_read",
 }
+# Of these a million is one of characters, seconds or pixels: Together asks 65 for a million characters of a voice.
+_PAID_BY_LENGTH = frozenset({words.SPEECH, words.TRANSCRIPTION, words.IMAGE_GENERATION, words.VIDEO_GENERATION})
 # Objects of prices that name their unit.
 _BY_MILLION = re.compile(r"(?:pric(?:e|es|ing)|costs?)_per_(?:million|1m)(?:_tokens)?", re.IGNORECASE)
 # Objects with further facts of the model: DeepInfra's, GitHub's.
@@ -151,7 +153,7 @@ def _with_parents(records: list[Any]) -> list[Any]:
 
 def _first(draft: ListingBuilder, fact: str, record: dict[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
-        if record.get(name) is not None:
+        if record.get(name):
             draft.put(fact, record[name], values.whole, name)
             return
 
@@ -239,7 +241,7 @@ def _abilities(sent: dict[str, Any], draft: ListingBuilder) -> None:
 def _prices(pricing: Any, draft: ListingBuilder) -> None:
     if pricing is None:
         return
-    if not isinstance(pricing, dict) or pricing.get("currency", "USD") != "USD":
+    if not isinstance(pricing, dict) or not _is_in_usd(pricing):
         draft.problems.append("pricing is not an object of prices in USD")
         return
     otherwise = False
@@ -248,13 +250,15 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
     in_doubt = BY_TOKEN if not all(map(is_for_one_token, tokens)) else frozenset()
     for name, amount in pricing.items():
         is_number = isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)
-        if name in _PER_MILLION and is_number:
+        if name in _PER_MILLION and is_number and (draft.task not in _PAID_BY_LENGTH or name.endswith("_tokens")):
             draft.price(_PER_MILLION[name], amount, per_million=True)
         elif name in KINDS and name not in in_doubt and isinstance(amount, str):
             # Text under OpenRouter's names is in OpenRouter's units.
             draft.price(name, amount)
             otherwise |= name not in OF_TEXT and name not in draft.pricing and not values.is_nothing(amount)
-        elif amount is not None and (name in _PER_MILLION or name in ("prompt", "completion") or values.costs(amount)):
+        elif not values.is_nothing(amount) and (
+            name in (*_PER_MILLION, "prompt", "completion") or values.costs(amount)
+        ):
             # Such as a number under OpenRouter's names, which some servers mean per token and some per million.
             if name not in ("hourly", "base", "finetune"):
                 draft.problems.append(f"price {name} is in a unit that is not known")
@@ -264,6 +268,10 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         draft.paid_otherwise()
 
 
+def _is_in_usd(pricing: dict[str, Any]) -> bool:
+    return (pricing.get("currency") or "USD") == "USD"
+
+
 def _by_million(sent: dict[str, Any], draft: ListingBuilder) -> None:
     """Prices in an object that is named for their unit."""
     for field, pricing in sent.items():
@@ -271,7 +279,7 @@ def _by_million(sent: dict[str, Any], draft: ListingBuilder) -> None:
             continue
         for name, amount in pricing.items():
             key = _PER_MILLION.get(name, name)
-            if key in BY_TOKEN and pricing.get("currency", "USD") == "USD":
+            if key in BY_TOKEN and _is_in_usd(pricing):
                 draft.price(key, amount, per_million=True)
             elif values.costs(amount):
                 draft.problems.append(f"{field} {name} is in a unit that is not known"[:200])
@@ -322,15 +330,20 @@ def _remark_what_is_lost(record: dict[str, Any], draft: ListingBuilder) -> None:
             continue
         if _BY_MILLION.fullmatch(name) and isinstance(value, dict):
             continue
-        inner = [key for part in (value if isinstance(value, list) else [value]) for key in mapping(part)]
-        lost = [key for key in inner if _FACT.search(key)]
+        parts = map(mapping, value if isinstance(value, list) else [value])
+        lost = [key for part in parts for key, fact in part.items() if _FACT.search(key) and _says(fact)]
         if lost:
             draft.problems.append(f"{name} holds facts that are not read: {', '.join(dict.fromkeys(lost))}"[:200])
-        elif _PRICE.search(name) and (isinstance(value, (int, str, Decimal)) or values.costs(value)):
+        elif _PRICE.search(name) and _says(value) and (isinstance(value, (int, str, Decimal)) or values.costs(value)):
             draft.problems.append(f"{name} is in a unit that is not known")
     if "context_length" not in draft.facts:
         unread = dict.fromkeys(_like_contexts(record))
         draft.problems += [f"{name} looks like a context length and is not read"[:200] for name in unread]
+
+
+def _says(value: Any) -> bool:
+    """Whether anything is stated by it."""
+    return value not in (None, "", 0, [], {}) and not values.is_nothing(value)
 
 
 def _like_contexts(record: dict[str, Any], within: str = "") -> Iterator[str]:

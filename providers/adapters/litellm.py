@@ -61,14 +61,14 @@ class LiteLLM(Enricher):
         return list(found.values())
 
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
-        draft.put("context_length", record.get("max_input_tokens") or None, values.whole, "max_input_tokens")
+        draft.put("context_length", record.get("max_input_tokens"), values.whole, "max_input_tokens")
         draft.put("retires_at", record.get("deprecation_date"), values.retirement, "deprecation_date")
         if task := purposes.task_of(record.get("mode")):
             draft.is_for(task)
         if task == EMBEDDINGS:
             draft.put("embedding_dimensions", record.get("output_vector_size"), values.whole, "output_vector_size")
         else:
-            draft.put("max_output_tokens", record.get("max_output_tokens") or None, values.whole, "max_output_tokens")
+            draft.put("max_output_tokens", record.get("max_output_tokens"), values.whole, "max_output_tokens")
             _modalities(record, draft)
             for fact, theirs in _FLAGS:
                 draft.flag(fact, record.get(theirs))

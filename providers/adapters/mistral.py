@@ -47,7 +47,7 @@ class Mistral(Adapter):
         draft.aliases(record.get("aliases"))
         draft.put(
             "successor",
-            record.get("deprecation_replacement_model"),
+            record.get("deprecation_replacement_model") or None,
             lambda value: values.model_id(f"{self.namespace}/{values.model_id(value)}"),
             "deprecation_replacement_model",
         )

@@ -52,16 +52,15 @@ class ModelsDev(Enricher):
         limit = mapping(record.get("limit"))
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("family", record.get("family"))
-        # 0 is how it writes "unknown".
-        draft.put("context_length", limit.get("context") or None, values.whole, "limit.context")
+        draft.put("context_length", limit.get("context"), values.whole, "limit.context")
         modalities = mapping(record.get("modalities"))
         if task_of_name(draft.upstream_id) == EMBEDDINGS:
             # It lists embedding models as answering in text, and has the dimensions where others have the output.
             draft.embedding()
-            draft.put("embedding_dimensions", limit.get("output") or None, values.whole, "limit.output")
+            draft.put("embedding_dimensions", limit.get("output"), values.whole, "limit.output")
         else:
             draft.modalities(_with_files(modalities.get("input")), modalities.get("output"))
-            draft.put("max_output_tokens", limit.get("output") or None, values.whole, "limit.output")
+            draft.put("max_output_tokens", limit.get("output"), values.whole, "limit.output")
             draft.flag("supports_tools", record.get("tool_call"))
             draft.flag("supports_reasoning", record.get("reasoning"))
             draft.flag("supports_structured_output", record.get("structured_output"))

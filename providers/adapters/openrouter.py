@@ -130,9 +130,10 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
 
 
 def _override(entry: Any, draft: ListingBuilder) -> dict[str, Any] | None:
-    conditions = {key: entry[key] for key in CONDITIONS if key in entry} if isinstance(entry, dict) else {}
+    sent = {key: value for key, value in mapping(entry).items() if value is not None}
+    conditions = {key: sent[key] for key in CONDITIONS if key in sent}
     try:
-        prices = {key: values.price(entry[key]) for key in KINDS if key in entry} if conditions else {}
+        prices = {key: values.price(sent[key]) for key in KINDS if key in sent} if conditions else {}
         cleaned = values.json_value(conditions)
     except Unusable:
         prices = {}

@@ -110,14 +110,17 @@ def flag(value: Any) -> bool | None:
 
 
 def whole(value: Any) -> int | None:
-    """A count of tokens or dimensions: 1 to 2^31-1. A float is taken where it is exact; 0 means unknown upstream."""
+    """A count of tokens or dimensions: 1 to 2^31-1. A float is taken where it is exact; 0 is how upstreams write
+    "unknown", or that there is no such thing."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unusable("is not a number")
     if not -MAX_WHOLE <= value <= MAX_WHOLE:
         raise Unusable("is out of range")
-    if value <= 0:
+    if value == 0:
+        return None
+    if value < 0:
         raise Unusable("is not above zero")
     if value != int(value):
         raise Unusable("is not a whole number")

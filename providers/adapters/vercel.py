@@ -37,15 +37,14 @@ class Vercel(Adapter):
         draft.text("name", record.get("name"), values.MAX_NAME)
         draft.text("description", record.get("description"), values.MAX_DESCRIPTION)
         draft.put("released_at", record.get("released") or record.get("created"), values.moment, "created")
-        # Image and video models have zeros here, which mean unknown.
-        draft.put("context_length", record.get("context_window") or None, values.whole, "context_window")
+        draft.put("context_length", record.get("context_window"), values.whole, "context_window")
         word = record.get("type")
         if word == "language":
             draft.writes_text()
         elif isinstance(word, str):
             draft.is_for(purposes.task_of(word) or OTHER)
         if word != "embedding":
-            draft.put("max_output_tokens", record.get("max_tokens") or None, values.whole, "max_tokens")
+            draft.put("max_output_tokens", record.get("max_tokens"), values.whole, "max_tokens")
         tags = draft.clean("tags", record.get("tags"), values.words)
         if word == "language" and tags is not None:
             for fact, tag in _TAGS:

@@ -125,7 +125,7 @@ def test_prices_keep_their_digits_as_plain_text(sent: Any, kept: str) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    ["free", "", None, "NaN", "Infinity", "1e999", "1e-30", "1,5", "0x1", "١", True, {}, [], "1_0", 10**400, "9" * 50],
+    ["free", "", "NaN", "Infinity", "1e999", "1e-30", "1,5", "0x1", "١", True, {}, [], "1_0", 10**400, "9" * 50],
 )
 def test_an_unreadable_price_is_unknown_and_reported_and_the_record_stays(sent: Any) -> None:
     found = one(pricing={"prompt": sent, "completion": "0.1"})
@@ -150,7 +150,7 @@ def test_a_context_length_that_is_exact_is_kept(sent: Any, kept: int) -> None:
     assert one(context_length=sent).facts["context_length"] == kept
 
 
-@pytest.mark.parametrize("sent", [0, -5, "128k", 1.5, 2**31, 2**63, 10**400, True, {}, []])
+@pytest.mark.parametrize("sent", [-5, "128k", 1.5, 2**31, 2**63, 10**400, True, {}, []])
 def test_a_context_length_that_cannot_be_is_unknown_and_reported(sent: Any) -> None:
     found = one(context_length=sent)
     assert "context_length" not in found.facts
