@@ -150,6 +150,11 @@ class SyncRun(models.Model):
         return self.provider.slug if self.provider else self.deleted_provider
 
     @property
+    def outcome(self) -> str:
+        """How it ended, in words: of a run that was held and decided on, that it holds nothing any more."""
+        return f"Was held; {self.decision} since" if self.decision else self.get_state_display()
+
+    @property
     def told(self) -> str:
         """Why it ended as it did; of one that was accepted in part, how much of it still waits."""
         if self.decision or not (accepted := self.counts.get("accepted")):

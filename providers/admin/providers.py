@@ -132,14 +132,16 @@ class ProviderForm(forms.ModelForm):
         if not slug or not kind or (row.pk and not data.get("is_active")):
             return
         claimant = Provider(pk=row.pk, slug=slug, kind=kind)
+        again = "It can stay switched off; to use it, delete it and add it under another slug."
+        way_out = again if row.pk else "Add it under a slug of its own."
         if other := claims.rival(claimant):
             self.add_error(
                 "slug" if not row.pk or slug != self.initial.get("slug") else "is_active",
-                f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. "
-                "Add it under a slug of its own.",
+                f"The ids that begin with {slug}/ are those of {other}: this provider would touch them. {way_out}",
             )
         elif model_id := claims.foreign_entry(claimant):
-            self.add_error("slug", f"There is a model {model_id} already. Add it under a slug without models.")
+            way_out = again if row.pk else "Add it under a slug without models."
+            self.add_error("slug", f"There is a model {model_id} already. {way_out}")
 
 
 class ProviderAdmin(MadeOnce):
@@ -163,6 +165,7 @@ class ProviderAdmin(MadeOnce):
             .annotate(
                 listed_count=Count("offers", filter=Q(offers__is_listed=True)),
                 last_state=Subquery(last.values("state")[:1]),
+                last_decision=Subquery(last.values("decision")[:1]),
                 last_run_pk=Subquery(last.values("pk")[:1]),
             )
         )
@@ -184,8 +187,9 @@ class ProviderAdmin(MadeOnce):
     def last_run(self, row: Any) -> str:
         if row.last_run_pk is None:
             return "-"
+        outcome = SyncRun(state=row.last_state, decision=row.last_decision).outcome.lower()
         return format_html(
-            '<a href="{}">{}</a>', reverse("admin:providers_syncrun_change", args=[row.last_run_pk]), row.last_state
+            '<a href="{}">{}</a>', reverse("admin:providers_syncrun_change", args=[row.last_run_pk]), outcome
         )
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

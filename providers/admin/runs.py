@@ -29,14 +29,14 @@ REFRESH = "2"
 
 class SyncRunAdmin(admin.ModelAdmin):
     change_form_template = "admin/providers/syncrun/change_form.html"
-    list_display = ("id", "source", "state", "started_at", "took", "summary", "trigger", "decision")
+    list_display = ("id", "source", "outcome", "started_at", "took", "summary", "trigger", "decision")
     list_filter = ("state", "provider", "decision")
     list_select_related = ("provider",)
     search_fields = ("provider__slug", "deleted_provider", "reason", "message")
     date_hierarchy = "started_at"
     fields = readonly_fields = (
         "source",
-        "state",
+        "outcome",
         "told",
         "started_at",
         "ended_at",
@@ -64,6 +64,10 @@ class SyncRunAdmin(admin.ModelAdmin):
     @admin.display(description="provider", ordering="provider__slug")
     def source(self, run: SyncRun) -> str:
         return run.source if run.provider else f"{run.source} (deleted)"
+
+    @admin.display(description="state", ordering="state")
+    def outcome(self, run: SyncRun) -> str:
+        return run.outcome
 
     @admin.display(description="took")
     def took(self, run: SyncRun) -> str:

@@ -22,6 +22,11 @@ WORDS: dict[str | None, tuple[str, str]] = {
     SyncRun.State.INTERRUPTED: ("interrupted; what was read before still stands", "bad"),
     SyncRun.State.SUPERSEDED: ("overtaken by a newer run", ""),
 }
+# What the decision on a held run makes of it.
+DECIDED: dict[str | None, tuple[str, str]] = {
+    SyncRun.Decision.ACCEPTED: ("complete; a member of staff accepted unusual changes", "good"),
+    SyncRun.Decision.REJECTED: ("a member of staff rejected unusual changes; what was read before still stands", ""),
+}
 # A partial run for any other reason than bad records is one that could not read a listing.
 PARTLY_FAILED = ("partly failed; what was read before still stands", "bad")
 
@@ -67,6 +72,7 @@ def sources() -> list[Source]:
         run_pk=Subquery(last.values("pk")[:1]),
         run_message=Subquery(last.values("message")[:1]),
         run_state=Subquery(last.values("state")[:1]),
+        run_decision=Subquery(last.values("decision")[:1]),
         run_reason=Subquery(last.values("reason")[:1]),
         run_started=Subquery(last.values("started_at")[:1]),
         run_ended=Subquery(last.values("ended_at")[:1]),
@@ -78,7 +84,7 @@ def sources() -> list[Source]:
             provider.last_success_at,
             provider.run_ended or provider.run_started,
             provider.run_state,
-            *_words(provider.run_state, provider.run_reason),
+            *(DECIDED.get(provider.run_decision) or _words(provider.run_state, provider.run_reason)),
             provider.pk,
             provider.run_pk,
             provider.run_message or "",

@@ -255,6 +255,21 @@ def test_a_held_run_is_shown_and_accepted_whole_in_part_or_not_at_all(staff, hel
     assert (listed(), held.decision) == (10, "accepted")
 
 
+@pytest.mark.parametrize(("how", "word"), [("accept_all", "accepted"), ("reject", "rejected")])
+def test_a_run_that_was_decided_on_is_nowhere_said_to_wait(staff, held, how, word):
+    places = [reverse("admin:providers_syncrun_changelist"), reverse("admin:providers_syncrun_change", args=[held.pk])]
+    seal = staff.get(places[1]).context["seal"]
+    decide(staff, held, **{how: "1"}, confirmed="1", _seal=seal)
+    run, runs = (staff.get(place).content.decode() for place in reversed(places))
+    assert all(
+        f"Was held; {word} since" in page and ">Held<" not in page for page in (run, runs.split("result_list")[1])
+    )
+    assert f"was held; {word} since" in staff.get(reverse("admin:providers_provider_changelist")).content.decode()
+    first = staff.get("/admin/").content.decode()
+    assert f"{word} unusual changes" in first
+    assert "wait for a member of staff" not in first
+
+
 def test_a_rejected_run_changes_nothing(staff, held):
     decide(staff, held, reject="1")
     assert (listed(), held.decision) == (30, "rejected")

@@ -135,7 +135,9 @@ def test_what_another_took_over_meanwhile_keeps_a_provider_switched_off(staff, s
     host = make_host("k", is_active=False)
     sync_feed(feed([record("k/m")]))
     url = reverse(CHANGE, args=[host.pk])
-    assert "is_active" in errors(staff.post(url, form("k")))
+    refused = str(errors(staff.post(url, form("k")))["is_active"])
+    assert "are those of Openrouter" in refused
+    assert "delete it and add it under another slug" in refused
     assert errors(staff.post(url, form("k", is_active="", name="Still off"))) == {}
     assert sync_feed(names("m"), provider=host).reason == "slug_taken"
 
