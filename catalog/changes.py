@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalog import extensions
 from catalog.access.viewers import Viewer
+from catalog.db.unreadable import render_or_report
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.models import AIModel, CatalogVersion, FieldChange
 
@@ -30,9 +32,23 @@ _SWITCHES = {"is_available": True, "active": True, "hidden": False}
 FIELDS = frozenset(
     {"created", "is_available", "pricing", "tags", "base_model", *SYNCED_FIELDS, *DECIDED_FIELDS} - _NOT_SHOWN
 )
+# With these an entry may have come into the sight of somebody. Of grants, flags and targets any change counts: whom
+# each lets in is not worked out.
+_OPENED = (
+    Q(field="hidden", new=False)
+    | Q(field="active", new=True)
+    | Q(field="experimental", new=False)
+    | Q(field="restricted", new=False)
+    | Q(field__in=("grants", "requires_feature_flag", "alias_of"))
+) & Q(offered_by="")
+# They say that something came or went, and never what stood in it.
+_WORDLESS = frozenset({"created", *_SWITCHES})
 # Fields that name another model.
 _NAMING = frozenset({"alias_of", "successor", "base_model"})
 KINDS = ("added", "retired", "returned", "changed")
+
+
+Rendered = TypeVar("Rendered")
 
 
 class Gone(Exception):
@@ -69,13 +85,39 @@ class Cursor:
         return cls(int(version), int(key))
 
 
-def shown_to(viewer: Viewer) -> QuerySet[FieldChange]:
-    """The changes of what the viewer sees now, in order."""
+def shown_to(viewer: Viewer, fields: Iterable[str] = FIELDS) -> QuerySet[FieldChange]:
+    """The changes of what the viewer sees now, in order, but not what it was before they could see it.
+
+    What an entry was called while it was hidden stays hidden when it is shown again: what changed before it last came
+    into sight, or with that, is not told. That holds for whoever saw it all the time too, and for staff, who have the
+    history of the admin. Of a custom model only those who may change it are told what changed: sharing shows what it is
+    now, not what it was.
+    """
     visible = AIModel.objects.visible_to(viewer).values("pk")
-    changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=FIELDS)
+    written = AIModel.objects.writable_by(viewer).values("pk")
+    changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=fields)
+    opened = FieldChange.objects.filter(_OPENED, version__gte=OuterRef("version")).exclude(pk=OuterRef("pk"))
+    # An alias comes into sight with what it stands for.
+    of_old = [~Exists(opened.filter(model=OuterRef(path))) for path in ("model", "model__stands_for__pk")]
+    told = Q(model__kind=AIModel.Kind.CATALOG) & (Q(field__in=_WORDLESS) | Q(*of_old))
     # Of a model its id alone: the rest of its row is wide.
     wanted = ("version", "changed_at", "field", "old", "new", "source", "actor", "model__model_id")
+    changes = changes.filter(told | Q(model__in=written))
     return changes.select_related("model").only(*wanted).order_by("version", "pk")
+
+
+def opened_at(model: AIModel) -> datetime | None:
+    """When the entry last came into sight, from when on its past is told; None where it always was."""
+    opened = FieldChange.objects.filter(_OPENED, model=model).order_by("-version", "-pk")
+    return opened.values_list("changed_at", flat=True).first()
+
+
+def rendered(
+    rows: Iterable[FieldChange], render: Callable[[FieldChange], Rendered]
+) -> list[tuple[FieldChange, Rendered]]:
+    """Each row with what `render` makes of it. One with a stored value that prevents that is left out and logged."""
+    pairs = ((row, render_or_report(f"A change of {row.model}", render, row)) for row in rows)
+    return [(row, made) for row, made in pairs if made is not None]
 
 
 def place(text: str | None) -> Cursor:
@@ -132,7 +174,8 @@ def of_interest_to(user_id: int) -> Q:
 
 def values_for(changes: list[FieldChange], viewer: Viewer) -> Callable[[FieldChange], dict[str, Any]]:
     """What gives a change's `old` and `new` to this viewer: ids of models out of their sight are unknown."""
-    named = {value for change in changes if change.field in _NAMING for value in (change.old, change.new) if value}
+    told = (value for change in changes if change.field in _NAMING for value in (change.old, change.new))
+    named = {value for value in told if value and isinstance(value, str)}
     seen: set[Any] = set()
     if named:
         seen = set(AIModel.objects.visible_to(viewer).filter(model_id__in=named).values_list("model_id", flat=True))

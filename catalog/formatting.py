@@ -63,7 +63,10 @@ def describe(changes: Iterable[Any]) -> None:
 
 
 def _differing(row: Any) -> tuple[list[Any], list[Any]]:
-    old, new = (side if isinstance(side, list) else [] for side in (row.old, row.new))
+    old, new = (
+        [grant for grant in side if isinstance(grant, dict)] if isinstance(side, list) else []
+        for side in (row.old, row.new)
+    )
     same = {json.dumps(grant, sort_keys=True) for grant in old} & {json.dumps(grant, sort_keys=True) for grant in new}
     gone, come = ([grant for grant in side if json.dumps(grant, sort_keys=True) not in same] for side in (old, new))
     return gone, come

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,10 +19,13 @@ from catalog.models import FieldChange
 from catalog.pages import past
 from catalog.pages.base import Page
 from catalog.pricing import Tariff
+from catalog.validation import shapes
 
 MOST = 200
 # Of one act, before the rest is folded.
 SHOWN = 12
+# What XML 1.0 cannot hold, even escaped, whatever stands in old rows or comes from upstream.
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FIELDS = {*past.FIELDS, "created", "pricing"}
 
 
@@ -85,10 +89,9 @@ class ChangesFeed(ChangesPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         page = self.origin + reverse("changes-page")
         feed = Atom1Feed("Modeldex: what changed", page, "Changes of the models that you see.", feed_url=f"{page}.atom")
-        for row in self.rows()[:50]:
-            line = _line(row)
+        for row, line in changes.rendered(self.rows()[:50], _line):
             feed.add_item(
-                f"{line.model_id}: {line.text}",
+                _NOT_XML.sub("", f"{line.model_id}: {line.text}"),
                 self.origin + reverse("model-page", args=[line.model_id]),
                 "",
                 unique_id=f"{page}#{Cursor.of(row)}",
@@ -102,9 +105,9 @@ def _acts(rows: Iterable[FieldChange]) -> list[Act]:
     """In the order in which their last changes were made."""
     providers = dict(extensions.provider_names())
     acts: dict[str, Act] = {}
-    for row in rows:
+    for row, line in changes.rendered(rows, _line):
         by = _by(row, providers)
-        acts.setdefault(by, Act(by)).lines.append(_line(row))
+        acts.setdefault(by, Act(by)).lines.append(line)
     for act in acts.values():
         act.lines.sort(key=lambda line: line.weight)
     return list(acts.values())
@@ -129,8 +132,11 @@ def _line(row: FieldChange) -> Line:
 
 
 def _price(row: FieldChange) -> tuple[str, bool]:
-    """The sentence, and whether it costs more than before."""
-    old, new = (Tariff(value if isinstance(value, dict) else {}) for value in (row.old, row.new))
+    """The sentence, and whether it costs more than before. Raises ValueError."""
+    for value in (row.old, row.new):
+        if value is not None and not shapes.prices(value):
+            raise ValueError("these are no prices")
+    old, new = Tariff(row.old or {}), Tariff(row.new or {})
     parts, is_dearer = [], False
     for kind, name in (("prompt", "Input"), ("completion", "Output")):
         before, after = old.per_million(kind), new.per_million(kind)

@@ -10,7 +10,7 @@ import orjson
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 
-from catalog import extensions
+from catalog import changes, extensions
 from catalog.access import rules
 from catalog.api.serializers import list_items
 from catalog.capabilities import CHAT
@@ -74,7 +74,7 @@ class ModelPage(Page):
                 "offered_by": [providers.get(slug, slug) for slug in model.offered_by],
                 "steps": list(reversed(steps)),
                 "chart": past.chart(steps),
-                "changes": past.sentences(model, providers) if model.kind == AIModel.Kind.CATALOG else [],
+                "changes": past.sentences(model, viewer, providers) if model.kind == AIModel.Kind.CATALOG else [],
                 "examples": examples(self.origin, model.model_id),
                 "tools": tools(item) if CHAT in model.capabilities else [],
                 "address": request.path,
@@ -106,7 +106,8 @@ class ModelPage(Page):
         if model.kind != AIModel.Kind.CATALOG or not said:
             return []
         history = extensions.price_history_of(model)
-        return past.steps((since, pricing) for provider, since, pricing in history if provider == said.get("source"))
+        told = ((since, pricing) for provider, since, pricing in history if provider == said.get("source"))
+        return past.steps(told, changes.opened_at(model))
 
 
 def source_of(model: Any, field: str, providers: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from catalog import changes
+from catalog.access.viewers import Viewer
 from catalog.formatting import short
 from catalog.models import AIModel, FieldChange
 from catalog.pages import words
@@ -72,10 +74,15 @@ class Sentence:
     by: str
 
 
-def steps(prices: Iterable[tuple[datetime | None, Mapping[str, Any]]]) -> list[PriceStep]:
-    """The prices of one source, the oldest first."""
+def steps(
+    prices: Iterable[tuple[datetime | None, Mapping[str, Any]]], begin: datetime | None = None
+) -> list[PriceStep]:
+    """The prices of one source, the oldest first; with `begin` those from then on."""
     found: list[PriceStep] = []
     for since, pricing in prices:
+        if begin is not None and (since is None or since < begin):
+            # Of those before, the last one counts at `begin`.
+            found, since = [], begin
         tariff = Tariff(pricing)
         amounts = (tariff.per_million("prompt"), tariff.per_million("completion"))
         if found and found[-1].amounts == amounts:
@@ -120,10 +127,10 @@ def chart(found: list[PriceStep]) -> Chart | None:
     return Chart(line(0), line(1), dollars(most))
 
 
-def sentences(model: AIModel, providers: Mapping[str, str]) -> list[Sentence]:
+def sentences(model: AIModel, viewer: Viewer, providers: Mapping[str, str]) -> list[Sentence]:
     """The newest first; the first that is known of it at the end."""
-    rows = FieldChange.objects.filter(model=model, offered_by="", field__in=FIELDS).order_by("-id")[:MOST]
-    found = [Sentence(row.changed_at, sentence(row), _by(row, providers)) for row in rows]
+    rows = changes.shown_to(viewer, FIELDS).filter(model=model).order_by("-id")[:MOST]
+    found = [Sentence(row.changed_at, text, _by(row, providers)) for row, text in changes.rendered(rows, sentence)]
     return [*found, Sentence(model.created_at, "It came into the catalog.", "")]
 
 

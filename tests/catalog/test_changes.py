@@ -51,14 +51,14 @@ def test_each_kind_of_change_is_told_in_order(ask, make_model, change):
     change(model, "pricing", {"prompt": "0.1"}, {"prompt": "0.2"}, BY_SYNC)
     change(model, "is_available", True, False)
     change(model, "is_available", False, True)
-    change(model, "hidden", True, False)
+    change(make_model("acme/back"), "hidden", True, False)
     answer = ask()
     assert told(answer) == [
         ("acme/x", "added", None, None, None),
         ("acme/x", "changed", "pricing", {"prompt": "0.1"}, {"prompt": "0.2"}),
         ("acme/x", "retired", "is_available", True, False),
         ("acme/x", "returned", "is_available", False, True),
-        ("acme/x", "returned", "hidden", True, False),
+        ("acme/back", "returned", "hidden", True, False),
     ]
     assert [(item["source"], item["provider"]) for item in answer["items"][:3]] == [
         ("sync", "openrouter"),
@@ -113,7 +113,7 @@ def test_filters(ask, make_model, change, sent, fields):
     change(model, "pricing", {}, {"prompt": "1"}, Author.sync(7, "openrouter"))
     change(model, "name", "a", "b")
     change(model, "is_available", True, False)
-    change(model, "active", False, True)
+    change(make_model("acme/back"), "active", False, True)
     assert [item["field"] or "created" for item in ask(**sent)["items"]] == fields
 
 
@@ -144,9 +144,9 @@ def test_what_cannot_be_asked_is_refused_by_name(ask, sent, field):
 def test_only_what_the_caller_sees_now_and_nothing_that_is_for_staff(ask, make_model, change, alice):
     shown, secret = make_model("acme/x"), make_model("acme/secret", granted_to="everyone")
     for model in (shown, secret, make_model("acme/hidden", hidden=True)):
-        change(model, "name", "a", "b")
         for field in ("notes", "pinned_fields", "grants", "restricted", "enabled_by_default"):
             change(model, field, None, "a word for staff")
+        change(model, "name", "a", "b")
     FieldChange.objects.bulk_create([change_row(BY_SYNC, "acme/x", "active", True, False, model=shown, offered_by="p")])
     assert {item["model_id"] for item in ask()["items"]} == {"acme/x", "acme/secret"}
     secret.grants.all().delete()
@@ -155,6 +155,69 @@ def test_only_what_the_caller_sees_now_and_nothing_that_is_for_staff(ask, make_m
     assert told(answer) == [("acme/x", "changed", "name", "a", "b")]
     shown.delete()
     assert ask()["items"] == []
+
+
+def test_the_past_of_a_custom_model_is_for_those_who_may_change_it(api, ask, make_model, change, alice, bob):
+    base = make_model("acme/base")
+    for owner, model_id, permission in ((alice, "mine", "read"), (bob, "shared", "read"), (bob, "ours", "write")):
+        model = make_model(model_id, owner=owner, base_model=base, granted_to="everyone", permission=permission)
+        change(model, "name", "Merger with ACME", "Helper")
+    assert [item["model_id"] for item in ask()["items"]] == ["mine", "ours"]
+    assert api.get("/api/changes").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new", "told"),
+    [
+        ("hidden", True, False, ["name"]),
+        ("active", False, True, ["name"]),
+        ("experimental", True, False, ["experimental", "name"]),
+        ("restricted", True, False, ["name"]),
+        ("grants", [], [{"principal_type": "everyone"}], ["name"]),
+        ("requires_feature_flag", "beta", "", ["name"]),
+        ("alias_of", "acme/secret", "", ["alias_of", "name"]),
+        ("hidden", False, True, ["name", "name"]),
+        ("priority", 1, 2, ["name", "priority", "name"]),
+    ],
+)
+def test_what_an_entry_was_before_it_came_into_sight_is_not_told(
+    api, ask, alice, make_model, change, field, old, new, told
+):
+    model = make_model("acme/x")
+    change(model, "name", "Secret", "Better")
+    change(model, field, old, new)
+    change(model, "name", "Better", "Best")
+    answer = ask(kind="changed")
+    assert [item["field"] for item in answer["items"]] == told
+    for path in ("/api/changes", "/changes", "/changes.atom", "/models/acme/x"):
+        assert (b"Secret" in api.as_(alice).get(path).content) == (told.count("name") == 2)
+
+
+def test_what_was_changed_in_the_act_that_shows_an_entry_is_not_told(ask, make_model):
+    model = make_model("acme/x", hidden=True)
+    entries.edit(model, {"name": "Better", "hidden": False}, Author.person(None, "somebody"))
+    assert [item["field"] for item in ask()["items"]] == ["hidden"]
+
+
+def test_an_alias_has_no_past_from_before_its_target_was_shown(ask, make_model, change):
+    target = make_model("acme/x")
+    change(make_model("acme/latest", alias_of="acme/x"), "name", "Secret", "Latest")
+    assert len(ask()["items"]) == 1
+    change(target, "hidden", True, False)
+    assert told(ask()) == [("acme/x", "returned", "hidden", True, False)]
+
+
+def test_a_change_that_cannot_be_sent_is_left_out_and_the_cursor_passes_it(ask, make_model, change, caplog):
+    model, deep = make_model("acme/x"), 1
+    for _ in range(300):
+        deep = [deep]
+    change(model, "tags", deep, [])
+    change(model, "alias_of", [], {"a": 1})
+    change(model, "name", "a", "b")
+    first = ask(limit=1)
+    assert first["items"] == []
+    assert caplog.text.count("acme/x is left out of answers") == 1
+    assert [item["field"] for item in ask(since=first["next"])["items"]] == ["name"]
 
 
 def test_a_target_out_of_sight_is_not_named(ask, make_model, change):

@@ -114,6 +114,38 @@ def test_the_feed_is_atom_and_escapes_what_it_tells(visit, alice, make_model, ch
     assert b"<script>" not in visit(alice).get("/changes").content.replace(b"<script src=", b"")
 
 
+@pytest.mark.parametrize(
+    ("field", "old", "new"),
+    [
+        ("pricing", {"prompt": "NaN"}, {"prompt": "0.1"}),
+        ("pricing", {"prompt": "0.1"}, {"prompt": "sNaN"}),
+        ("pricing", {"prompt": "0"}, {"prompt": "1e99999999"}),
+        ("pricing", "free", []),
+        ("context_length", "8k", 9000),
+        ("context_length", 2**53 + 1, 1e200),
+        ("supports_tools", [], {}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/changes", "/changes.atom", "/models/acme/x"])
+def test_a_change_that_cannot_be_worded_is_left_out_and_logged(
+    visit, alice, make_model, change, caplog, path, field, old, new
+):
+    model = make_model("acme/x")
+    change(model, field, old, new)
+    change(model, "name", "a", "told nonetheless")
+    assert b"told nonetheless" in visit(alice).get(path).content
+    is_read = field != "pricing" or path != "/models/acme/x"
+    assert caplog.text.count("A change of acme/x is left out of answers") == int(is_read)
+
+
+@pytest.mark.parametrize("odd", ["\x1b", "\ufffe", "\uffff", "\x0b"])
+def test_the_feed_drops_what_xml_cannot_hold(visit, alice, make_model, change, odd):
+    change(make_model("acme/x"), "name", "a", f"b{odd}c")
+    feed = ElementTree.fromstring(visit(alice).get("/changes.atom").content)  # noqa: S314 - we have just written it.
+    assert "bc" in feed.find("*/{http://www.w3.org/2005/Atom}title").text
+    assert visit(alice).get("/changes").status_code == 200
+
+
 def test_a_page_costs_a_bounded_number_of_statements(visit, alice, make_model, change, django_assert_max_num_queries):
     for n in range(60):
         change(make_model(f"acme/m{n}"), "name", "a", "b")

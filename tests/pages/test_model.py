@@ -7,7 +7,8 @@ import re
 import pytest
 from django.utils import timezone
 
-from catalog.models import FieldChange
+from catalog.editing.history import Author, change_row
+from catalog.models import AIModel, FieldChange
 from catalog.pages.calling import examples
 from tests.feeds import day, feed, record, saved
 
@@ -85,14 +86,18 @@ def test_a_price_that_nobody_knows_is_a_dash_that_is_read_as_unknown(visit, make
     assert b"$0" not in page.content
 
 
-def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, ops, sync_file, tmp_path, make_model):
+def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, ops, sync_file, tmp_path):
     sync_file(saved(tmp_path, feed([record("acme/m", context_length=4096)])))
+    model = AIModel.objects.get(model_id="acme/m")
+
+    def change(field, new):
+        row = change_row(Author.person(ops), model.model_id, field, None, new, model=model)
+        FieldChange.objects.bulk_create([row])
+
+    change("notes", "staff only")
+    change("grants", [{"principal_id": "7"}])
     sync_file(saved(tmp_path, feed([record("acme/m", context_length=8192)])))
-    model = FieldChange.objects.first().model or make_model("acme/other")
-    for field, new in (("notes", "staff only"), ("grants", [{"principal_id": "7"}]), ("name", "Renamed")):
-        FieldChange.objects.create(
-            model=model, subject=model.model_id, field=field, old=None, new=new, source="person", user=ops, actor="ops"
-        )
+    change("name", "Renamed")
     page = visit().get(f"/models/{model.model_id}")
     sentences = [(change.text, change.by) for change in page.context["changes"]]
     assert sentences[0] == ("Name: Renamed (it was unknown).", "by your staff")
@@ -100,6 +105,17 @@ def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, op
     assert sentences[-1][0] == "It came into the catalog."
     assert b"staff only" not in page.content
     assert b"ops" not in page.content
+
+
+def test_a_price_from_before_the_entry_was_shown_is_neither_drawn_nor_told(visit, sync_file, tmp_path):
+    for price in ("0.000007", "0.000004", "0.000002"):
+        sync_file(saved(tmp_path, feed([record("acme/m", prompt=price)])))
+        if price == "0.000004":
+            row = AIModel.objects.get(model_id="acme/m")
+            FieldChange.objects.bulk_create([change_row(Author.curated(), "acme/m", "hidden", True, False, model=row)])
+    page = visit().get("/models/acme/m")
+    assert [step.prompt for step in page.context["steps"]] == ["$2.00", "$4.00"]
+    assert b"$7.00" not in page.content
 
 
 def test_offers_are_for_those_who_may_see_them(visit, alice, ops, sync_file):

@@ -44,7 +44,8 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
         summary="What changed, in the order in which it was committed",
         description="Complete and resumable: send `next` of an answer as `since` of the following call, also when "
         "`items` is empty. Without `since` it begins where what is kept is whole. A cursor from before what is "
-        "kept is 410: begin anew. Only changes of models that the caller sees now.",
+        "kept is 410: begin anew. Only changes of models that the caller sees now, and of those not what changed "
+        "before they last came into sight; of custom models for those who may change them.",
         tags=["models"],
         parameters=[
             OpenApiParameter("since", str, description="A cursor: `next` of an answer before."),
@@ -73,8 +74,9 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
         def page() -> bytes:
             rows = list(found[:limit])
             values = changes.values_for(rows, self.viewer)
-            items = [_CHANGE.to_representation(row) | values(row) for row in rows]
-            return orjson.dumps({"items": items, "next": str(Cursor.of(rows[-1]) if rows else since)})
+            items = changes.rendered(rows, lambda row: orjson.dumps(_CHANGE.to_representation(row) | values(row)))
+            after = orjson.dumps(str(Cursor.of(rows[-1]) if rows else since))
+            return b'{"items":[%b],"next":%b}' % (b",".join(item for _, item in items), after)
 
         if "mine" in sent:
             # What is mine depends on more than a tag of the caller names, such as the lists of other keys.
