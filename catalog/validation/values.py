@@ -14,13 +14,18 @@ MAX_TEXT = 20_000
 
 
 def validate_text(text: str) -> None:
-    """Refuses what is not shown as text: control characters (but tab and line ends), lone surrogates."""
+    """Refuses what is no text: control characters (but tab and line ends), lone surrogates, noncharacters."""
     if text.isprintable():
         return  # The usual case, without a look at each character.
     for character in text:
         category = unicodedata.category(character)
-        if category == "Cs" or (category == "Cc" and character not in "\t\n\r"):
+        if category == "Cs" or _is_noncharacter(character) or (category == "Cc" and character not in "\t\n\r"):
             raise ValidationError(f"The character U+{ord(character):04X} cannot be stored.", code="bad_character")
+
+
+def _is_noncharacter(character: str) -> bool:
+    """The 66 code points that Unicode keeps from ever being characters; XML and some clients refuse them."""
+    return "\ufdd0" <= character <= "\ufdef" or ord(character) & 0xFFFE == 0xFFFE
 
 
 def validate_line(text: str) -> None:

@@ -146,6 +146,13 @@ def test_a_bad_value_is_refused_by_name_and_nothing_is_stored(make, field, value
     assert not AIModel.objects.custom().exists()
 
 
+@pytest.mark.parametrize("odd", ["\ufffe", "\uffff", "\ufdd0", "\ufdef", "\U0001fffe", "\U0010ffff"])
+def test_what_unicode_says_is_no_character_is_refused_in_every_text(make, odd):
+    assert "name" in errors(make(name=f"a{odd}b"))
+    assert make(meta={"description": odd}).status_code == make(params={"a": [odd]}).status_code == 400
+    assert make(name="a\ufffdb \ufdcf\ufdf0").status_code == 201
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
