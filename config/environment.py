@@ -39,14 +39,21 @@ def text(name: str, default: str = "") -> str:
 
 
 def _from_file(name: str) -> str:
+    """One line of text. An empty file is a mistake, such as a secret that was not mounted, and no default."""
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not path:
         return ""
     try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        # Written with a line end, as editors do.
+        value = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         refuse(f"the file that {name}_FILE names cannot be read ({reason}).")
+    if odd := next((character for character in value if not character.isprintable()), None):
+        refuse(f"the file that {name}_FILE names is not one line of text: it holds the character U+{ord(odd):04X}.")
+    if not value.strip():
+        refuse(f"the file that {name}_FILE names is empty: write the value into it, or leave out {name}_FILE.")
+    return value.strip()
 
 
 def flag(name: str, default: bool) -> bool:

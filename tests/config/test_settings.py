@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -6,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.fernet import Fernet
+
+from config import environment
 
 RANDOM = "Qw8zLk2mNv5xRt7yPb3cJd6fHg9sAe1u4iO0"
 FERNET_KEY = "dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtMDEyMzQ="
@@ -207,6 +210,30 @@ def test_a_setting_may_stand_in_a_file(python, production, tmp_path):
     told = python(rest | {"SECRET_KEY_FILE": str(tmp_path / "none")}, "-c", show)
     assert "SECRET_KEY_FILE names cannot be read (No such file or directory)" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"true\n\n", "U+000A"),
+        (b"fal\nse\n", "U+000A"),
+        (b"\xef\xbb\xbffalse\n", "U+FEFF"),
+        (b"false\0", "U+0000"),
+        (b"\xff\xfe", "not text"),
+    ],
+)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "PUBLIC_CATALOG"])
+def test_a_file_without_one_line_of_text_stops_the_start(monkeypatch, tmp_path, name, content, why):
+    file = tmp_path / "setting"
+    file.write_bytes(content)
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+    with pytest.raises(SystemExit, match=rf"cannot start: the file that {name}_FILE names .*{re.escape(why)}"):
+        environment.text(name, "true")
+    file.write_bytes(b" false\r\n")
+    assert environment.text(name, "true") == "false"
 
 
 def test_the_version_and_the_build_are_told(api, settings):
