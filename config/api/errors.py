@@ -348,11 +348,13 @@ class ErrorsMiddleware:
             logger.warning("Refused a filter of the admin: %s", exception)
             return _silence(answer(request, 400))
         # The admin's lists and forms take their address and hidden inputs as they are, also years and keys that cannot
-        # be. What a form wrote until then is rolled back.
+        # be; and on any page PostgreSQL refuses NUL. What a form wrote until then is rolled back.
         sent = request.POST if request.method == "POST" else request.GET
-        kinds = (ValueError, OverflowError, DataError) if request.method == "POST" else (*_NOT_PARSED, DataError)
-        if request.path_info.startswith("/admin/") and sent and isinstance(exception, kinds):
-            logger.warning("Refused what was sent to the admin: %s", type(exception).__name__, exc_info=exception)
+        kinds: tuple[type[Exception], ...] = (DataError,)
+        if request.path_info.startswith("/admin/"):
+            kinds += (ValueError, OverflowError) if request.method == "POST" else _NOT_PARSED
+        if sent and isinstance(exception, kinds):
+            logger.warning("Refused what was sent to a page: %s", type(exception).__name__, exc_info=exception)
             where = "form" if request.method == "POST" else "address"
             return answer(request, 400, f"The {where} holds a value that cannot be. Nothing was changed.")
         return None

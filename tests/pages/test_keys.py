@@ -29,6 +29,17 @@ def token_in(page):
     return re.search(r"mdx_[A-Za-z0-9]{20,}", page.content.decode())[0]
 
 
+@pytest.mark.parametrize("name", ["name", "mode", "patterns", "scopes", "per_minute", "ends", "hint", "_once", "count"])
+@pytest.mark.django_db(transaction=True)
+def test_nul_is_a_mistake_of_the_form_and_none_of_the_server(visit, alice, form, make_key, name):
+    browser, path = visit(alice), f"/me/keys/{make_key(alice).key.key_id}"
+    browser.raise_request_exception = False
+    for mode in ("all", "allow_list"):
+        sent = {"name": "x", "patterns": "acme/*", **form(mode=mode), name: "a\0b"}
+        assert browser.post("/me/keys/new", sent).status_code in (200, 303, 400)
+    assert browser.post(path, form(path, overlap="0") | {name: "a\0b"}).status_code in (200, 400, 409)
+
+
 def test_each_key_says_what_it_reaches_and_what_is_left_of_its_limits(visit, api, alice, make_key, make_model):
     for number in range(3):
         make_model(f"acme/{number}")

@@ -81,6 +81,17 @@ def test_a_custom_model_is_made_and_changed_by_a_form(visit, alice, base, form):
     assert (made.name, made.active, made.params) == ("Other", False, {"temperature": 0.2})
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nul_is_a_mistake_of_the_form_and_none_of_the_server(visit, alice, base, form):
+    browser = visit(alice)
+    browser.raise_request_exception = False
+    for sent in ({"on": "a\0b"}, {"off": "a\0b"}, {"default": "a\0b"}):
+        assert browser.post("/me/models", sent).status_code in (303, 400, 404)
+    for name in (*NEW, "people", "groups", "state", "next"):
+        assert browser.post("/me/models/new", form(alice, **NEW | {name: "a\0b"})).status_code in (303, 400)
+    assert browser.post("/me/settings", {"settings": "", "default_model": "a\0b"}).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("typed", "field"),
     [
