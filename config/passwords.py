@@ -22,11 +22,21 @@ MOST_AT_ONCE = 2
 # No account has a longer one, so a longer one is wrong without looking.
 MAX_LENGTH = 4096
 
+# Where strangers send passwords.
+SIGN_IN = frozenset({"/accounts/login", "/admin/login/"})
+
 slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 class Busy(Exception):
     """As many passwords as may be are being hashed."""
+
+
+def _are_taken() -> bool:
+    is_free = slots.acquire(blocking=False)
+    if is_free:
+        slots.release()
+    return not is_free
 
 
 class BoundedHasher(PBKDF2PasswordHasher):
@@ -82,11 +92,16 @@ class BusyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Before sessions, tokens of forms and the database are asked: a flood must cost others little.
+        if request.method == "POST" and request.path_info in SIGN_IN and _are_taken():
+            return self._refusal(request)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, Busy):
-            return None
+        return self._refusal(request) if isinstance(exception, Busy) else None
+
+    @staticmethod
+    def _refusal(request: HttpRequest) -> HttpResponse:
         answer = errors.answer(request, 503, "Too many passwords are being checked right now. Try again in a moment.")
         answer["Retry-After"] = "1"
         return answer

@@ -267,8 +267,8 @@ AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
 AXES_CLIENT_IP_CALLABLE = "config.accounts.address_tried"
 AXES_USERNAME_CALLABLE = "config.accounts.name_tried"
 AXES_VERBOSE = False
-# Its log names who was tried and from where; a password is masked always.
-AXES_SENSITIVE_PARAMETERS: list[str] = []
+# It keeps who was tried and from where, and what was sent: of passwords a mask.
+AXES_SENSITIVE_PARAMETERS = ["old_password", "new_password1", "new_password2"]
 
 # Single sign-on by OpenID Connect, where the first three are set: config/single_sign_on.py.
 OIDC_ISSUER_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env.single_sign_on(INSECURE_HTTP)

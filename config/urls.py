@@ -3,13 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config.accounts import ChangePassword, SignIn, SignOut, StaffSignIn
+from config.accounts import ChangePassword, SignIn, SignOut, StaffSignIn, counting_old_passwords
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
 from config.metrics import metrics
 from config.password_reset import AskForReset, Reset
 from config.single_sign_on import callback, start
+
+_admin_password = admin.site.admin_view(admin.site.password_change, cacheable=True)
 
 urlpatterns = [
     path("", include("preferences.urls")),
@@ -25,14 +27,15 @@ urlpatterns = [
     path("api/redoc", RedocView.as_view(), name="redoc"),
     path("accounts/login", SignIn.as_view(), name="login"),
     path("accounts/logout", SignOut.as_view(), name="logout"),
-    path("accounts/password", ChangePassword.as_view(), name="password"),
+    path("accounts/password", counting_old_passwords(ChangePassword.as_view()), name="password"),
     # These four are there only where single sign-on, or a server that takes mail, is configured.
     path("accounts/sso", start, name="single-sign-on"),
     path("accounts/sso/callback", callback, name="single-sign-on-callback"),
     path("accounts/password/reset", AskForReset.as_view(), name="password-reset"),
     path("accounts/password/reset/<uidb64>/<token>", Reset.as_view(), name="password-reset-link"),
-    # Before the admin's own page, which this one stands for.
+    # Before the admin's own pages, which these stand for.
     path("admin/login/", StaffSignIn.as_view()),
+    path("admin/password_change/", counting_old_passwords(_admin_password)),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon, name="favicon"),
 ]

@@ -23,6 +23,7 @@ HASHING = [
     (LOGIN, {"username": "nobody", "password": "x"}, None),
     ("/admin/login/", {"username": "alice", "password": "x"}, None),
     ("/admin/password_change/", NEW, "ops"),
+    ("/accounts/password", NEW, "ops"),
     ("/admin/auth/user/{alice}/password/", SET, "ops"),
     ("/admin/auth/user/add/", SET | {"username": "new"}, "ops"),
 ]
@@ -78,6 +79,14 @@ def test_whoever_comes_while_all_hashes_are_taken_is_refused_at_once(people, has
     assert "Too many passwords" in answer.content.decode()
     after = get_user_model().objects.order_by("pk").values_list("pk", "password")
     assert (list(after), AccessAttempt.objects.count()) == rows
+
+
+@pytest.mark.parametrize("path", [LOGIN, "/admin/login/"])
+def test_a_stranger_who_is_refused_so_costs_no_statement(people, busy, path, django_assert_num_queries):
+    client = people("ops")
+    with django_assert_num_queries(0):
+        assert client.post(path, {"username": "alice", "password": "x"}).status_code == 503
+    assert client.get(path).status_code in (200, 302)
 
 
 @pytest.mark.parametrize(("path", "sent", "who"), HASHING, ids=lambda value: value if isinstance(value, str) else "")
@@ -156,6 +165,20 @@ def failed(name, address, failures, **ago):
         username=name, ip_address=address, user_agent=name, failures_since_start=failures
     )
     AccessAttempt.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - timedelta(**ago))
+
+
+@pytest.mark.parametrize("path", ["/accounts/password", "/admin/password_change/"])
+def test_a_wrong_old_password_counts_and_locks_as_in_signing_in(people, hashed, path):
+    client = people("ops")
+    sent = NEW | {"old_password": "a guess at it"}
+    assert [client.post(path, sent).status_code for _ in range(10)] == [200] * 9 + [429]
+    hashed.clear()
+    refused = [client.post(path, NEW), people().post(LOGIN, {"username": "ops", "password": NEW["old_password"]})]
+    assert [(answer.status_code, answer["Retry-After"] > "0") for answer in refused] == [(429, True)] * 2
+    assert not hashed
+    rows = str(list(AccessAttempt.objects.values()))
+    assert ("'failures_since_start': 10" in rows, "a guess" in rows, "quite new" in rows) == (True, False, False)
+    assert client.get(path).status_code == 200
 
 
 def test_a_hundred_wrong_passwords_lock_their_address_whatever_the_names(people, hashed):
