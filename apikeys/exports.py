@@ -12,6 +12,9 @@ from apikeys import keys, tokens
 from apikeys.models import ApiKey, ExportToken
 from catalog.editing import history
 
+# Of one key, without those that are revoked: each is a secret that somebody must keep track of.
+MOST_OF_A_KEY = 20
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedExport:
@@ -50,6 +53,10 @@ def check(key: ApiKey, actor: keys.Actor) -> None:
     keys.refuse_previous(actor)
     if not key.is_alive(timezone.now()):
         raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
+    if ExportToken.objects.unrevoked().filter(key=key).count() >= MOST_OF_A_KEY:
+        raise keys.Conflict(
+            f"The key has {MOST_OF_A_KEY} export tokens, and may have no more: revoke one first.", "too_many_exports"
+        )
     if problems := keys.beyond(key, actor, {"exports": [None, key.key_id]}, None):
         raise ValidationError({"key": [*problems.values()]})
 

@@ -190,6 +190,21 @@ def test_the_admin_makes_one_shows_it_once_and_revokes_it(client, api, issued, o
     assert (refused.status_code, ExportToken.objects.count()) == (200, 1)
 
 
+def test_a_key_has_so_many_tokens_and_no_more(client, api, alice, ops, issued, make_export, monkeypatch):
+    monkeypatch.setattr(exports, "MOST_OF_A_KEY", 2)
+    for _ in range(2):
+        make_export(issued.key)
+    refused = api.as_(alice).post(f"/api/keys/{issued.key.key_id}/exports", {"name": "aider"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_exports")
+    with pytest.raises(CommandError, match="has 2 export tokens, and may have no more"):
+        call_command("create_export", issued.key.key_id)
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.post("/admin/apikeys/exporttoken/add/", {"key": issued.key.pk, "name": "aider"})
+    assert "has 2 export tokens, and may have no more" in page.content.decode()
+    exports.revoke(ExportToken.objects.first(), keys.Actor(Author.person(alice), is_staff=True))
+    assert make_export(issued.key)
+
+
 def test_the_command_prints_the_token_and_nothing_else(api, issued, capsys):
     call_command("create_export", issued.key.key_id, "--name", "aider")
     (token,) = capsys.readouterr().out.splitlines()
