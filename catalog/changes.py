@@ -32,15 +32,14 @@ _SWITCHES = {"is_available": True, "active": True, "hidden": False}
 FIELDS = frozenset(
     {"created", "is_available", "pricing", "tags", "base_model", *SYNCED_FIELDS, *DECIDED_FIELDS} - _NOT_SHOWN
 )
-# With these an entry may have come into the sight of somebody. Of grants, flags and targets any change counts: whom
-# each lets in is not worked out.
-_OPENED = (
-    Q(field="hidden", new=False)
-    | Q(field="active", new=True)
-    | Q(field="experimental", new=False)
-    | Q(field="restricted", new=False)
-    | Q(field__in=("grants", "requires_feature_flag", "alias_of"))
-) & Q(offered_by="")
+# With these an entry may have come into the sight of somebody: its field, and the value after. Of grants, flags and
+# targets any change counts, as whom each lets in is not worked out.
+_OPENING = {"hidden": False, "active": True, "experimental": False, "restricted": False}
+_ANY = ("grants", "requires_feature_flag", "alias_of")
+# Named apart, for the index of history by subject.
+_OPENED = Q(offered_by="", field__in=(*_OPENING, *_ANY)) & reduce(
+    or_, (Q(field=field, new=value) for field, value in _OPENING.items()), Q(field__in=_ANY)
+)
 # They say that something came or went, and never what stood in it.
 _WORDLESS = frozenset({"created", *_SWITCHES})
 # Fields that name another model.
@@ -98,7 +97,7 @@ def shown_to(viewer: Viewer, fields: Iterable[str] = FIELDS) -> QuerySet[FieldCh
     changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=fields)
     opened = FieldChange.objects.filter(_OPENED, version__gte=OuterRef("version")).exclude(pk=OuterRef("pk"))
     # An alias comes into sight with what it stands for.
-    of_old = [~Exists(opened.filter(model=OuterRef(path))) for path in ("model", "model__stands_for__pk")]
+    of_old = [~Exists(opened.filter(subject=OuterRef(path))) for path in ("subject", "model__alias_of")]
     told = Q(model__kind=AIModel.Kind.CATALOG) & (Q(field__in=_WORDLESS) | Q(*of_old))
     # Of a model its id alone: the rest of its row is wide.
     wanted = ("version", "changed_at", "field", "old", "new", "source", "actor", "model__model_id")
