@@ -32,13 +32,15 @@ _SWITCHES = {"is_available": True, "active": True, "hidden": False}
 FIELDS = frozenset(
     {"created", "is_available", "pricing", "tags", "base_model", *SYNCED_FIELDS, *DECIDED_FIELDS} - _NOT_SHOWN
 )
-# With these an entry may have come into the sight of somebody: its field, and the value after. Of grants, flags and
-# targets any change counts, as whom each lets in is not worked out.
+# With these an entry may have come into the sight of somebody: its field, and the value after. Of flags, of targets,
+# and of grants where they decide, any change counts: whom each lets in is not worked out.
 _OPENING = {"hidden": False, "active": True, "experimental": False, "restricted": False}
 _ANY = ("grants", "requires_feature_flag", "alias_of")
 # Named apart, for the index of history by subject.
 _OPENED = Q(offered_by="", field__in=(*_OPENING, *_ANY)) & reduce(
-    or_, (Q(field=field, new=value) for field, value in _OPENING.items()), Q(field__in=_ANY)
+    or_,
+    (Q(field=field, new=value) for field, value in _OPENING.items()),
+    Q(field__in=_ANY) & (~Q(field="grants") | Q(model__restricted=True)),
 )
 # They say that something came or went, and never what stood in it.
 _WORDLESS = frozenset({"created", *_SWITCHES})

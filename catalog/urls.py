@@ -12,8 +12,9 @@ from catalog.api.views.explain import ExplanationViewSet
 from catalog.api.views.images import ModelImageViewSet
 from catalog.api.views.list import ModelListViewSet, TagViewSet
 from catalog.dialects import registry
-from catalog.pages.changes import ChangesFeed, ChangesPage
+from catalog.pages.changes import ChangesPage
 from catalog.pages.compare import ComparePage
+from catalog.pages.feed import ChangesExportViewSet, ChangesFeed
 from catalog.pages.model import ModelPage
 from catalog.pages.models import ModelsPage
 
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/<path:model_id>", ModelPage.as_view(), name="model-page"),
     path("changes", ChangesPage.as_view(), name="changes-page"),
     path("changes.atom", ChangesFeed.as_view(), name="changes-feed"),
+    path("export/<str:token>/changes.atom", ChangesExportViewSet.as_view({"get": "list"}), name="export-changes"),
     path("compare", ComparePage.as_view(), name="compare"),
     *registry.routes,
     path("api/models/list", ModelListViewSet.as_view({"get": "list"}), name="model-list"),

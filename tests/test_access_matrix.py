@@ -102,6 +102,8 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("POST", "me/keys/new", "", None, FORM_REFUSED),
     ("GET", "me/keys/<str:key_id>", f"me/keys/{KEY_ID}", None, OWN_PAGE),
     ("POST", "me/keys/<str:key_id>", f"me/keys/{KEY_ID}", None, OWN_FORM_STALE),
+    ("GET", "me/keys/<str:key_id>/exports", f"me/keys/{KEY_ID}/exports", None, OWN_PAGE),
+    ("POST", "me/keys/<str:key_id>/exports", f"me/keys/{KEY_ID}/exports", None, FORM_REFUSED_OWN),
     ("POST", "accounts/logout", "", None, (302,) * 8),
     ("GET", "favicon.ico", "", None, (302,) * 8),
     ("GET", "api/models", "", None, EVERYBODY),
@@ -170,6 +172,7 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
             "model_prices_and_context_window.json",
             "mlflow/<str:provider>.json",
             "genai-prices.json",
+            "changes.atom",
         )
         for token, statuses in ((EXPORTED, UNASKED), (UNKNOWN, (404,) * 8))
     ),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.feedgenerator import Atom1Feed
 
 from catalog import changes, extensions
+from catalog.access.viewers import Viewer
 from catalog.changes import Cursor
 from catalog.models import FieldChange
 from catalog.pages import past
@@ -24,8 +22,6 @@ from catalog.validation import shapes
 MOST = 200
 # Of one act, before the rest is folded.
 SHOWN = 12
-# What XML 1.0 cannot hold, even escaped, whatever stands in old rows or comes from upstream.
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FIELDS = {*past.FIELDS, "created", "pricing"}
 
 
@@ -73,7 +69,7 @@ class ChangesPage(Page):
 
     def rows(self) -> list[FieldChange]:
         """The newest first; an address that somebody has mistyped shows the newest."""
-        found = changes.shown_to(self.caller.viewer).filter(field__in=FIELDS).order_by("-version", "-pk")
+        found = newest(self.caller.viewer)
         if self.is_mine:
             found = found.filter(changes.of_interest_to(self.caller.viewer.user_id or 0))
         try:
@@ -83,29 +79,16 @@ class ChangesPage(Page):
         return list(found.filter(Q(version__lt=before.version) | Q(version=before.version, pk__lt=before.key))[:MOST])
 
 
-class ChangesFeed(ChangesPage):
-    """The same as an Atom feed, for whoever is signed in."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        page = self.origin + reverse("changes-page")
-        feed = Atom1Feed("Modeldex: what changed", page, "Changes of the models that you see.", feed_url=f"{page}.atom")
-        for row, line in changes.rendered(self.rows()[:50], _line):
-            feed.add_item(
-                _NOT_XML.sub("", f"{line.model_id}: {line.text}"),
-                self.origin + reverse("model-page", args=[line.model_id]),
-                "",
-                unique_id=f"{page}#{Cursor.of(row)}",
-                pubdate=row.changed_at,
-                updateddate=row.changed_at,
-            )
-        return HttpResponse(feed.writeString("utf-8"), content_type=Atom1Feed.content_type)
+def newest(viewer: Viewer) -> QuerySet[FieldChange]:
+    """What the page tells, the newest first."""
+    return changes.shown_to(viewer).filter(field__in=FIELDS).order_by("-version", "-pk")
 
 
 def _acts(rows: Iterable[FieldChange]) -> list[Act]:
     """In the order in which their last changes were made."""
     providers = dict(extensions.provider_names())
     acts: dict[str, Act] = {}
-    for row, line in changes.rendered(rows, _line):
+    for row, line in changes.rendered(rows, line_of):
         by = _by(row, providers)
         acts.setdefault(by, Act(by)).lines.append(line)
     for act in acts.values():
@@ -120,7 +103,7 @@ def _by(row: FieldChange, providers: Mapping[str, str]) -> str:
     return "From the curated list" if row.source == FieldChange.Source.CURATED else "By your staff"
 
 
-def _line(row: FieldChange) -> Line:
+def line_of(row: FieldChange) -> Line:
     model: Any = row.model
     kind = changes.kind_of(row)
     if row.field == "pricing":

@@ -183,7 +183,7 @@ def test_the_past_of_a_custom_model_is_for_those_who_may_change_it(api, ask, mak
 def test_what_an_entry_was_before_it_came_into_sight_is_not_told(
     api, ask, alice, make_model, change, field, old, new, told
 ):
-    model = make_model("acme/x")
+    model = make_model("acme/x", restricted=field == "grants", granted_to="everyone")
     change(model, "name", "Secret", "Better")
     change(model, field, old, new)
     change(model, "name", "Better", "Best")
@@ -323,3 +323,13 @@ def test_a_change_that_was_begun_first_and_committed_last_comes_last(make_model,
     versions = list(FieldChange.objects.order_by("version", "pk").values_list("new", "version"))
     assert [new for new, _ in versions] == ["first", "slow"]
     assert versions[0][1] == before < versions[1][1]
+
+
+def test_a_grant_of_an_entry_that_is_open_to_all_hides_nothing_of_its_past(ask, change, make_model):
+    model = make_model("acme/open")
+    change(model, "name", "a", "b")
+    change(model, "grants", [], ["team"])
+    assert [item["field"] for item in ask()["items"]] == ["name"]
+    model.restricted = True
+    model.save()
+    assert ask()["items"] == []

@@ -4,10 +4,14 @@ import json
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from apikeys.models import ExportToken
 from catalog.access.callers import caller_of
 from catalog.api.snapshot import snapshot
 from catalog.dialects import mlflow
+from catalog.editing.history import Author, change_row
+from catalog.models import FieldChange
 from tests.catalog.test_dialects import LARGE
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +176,23 @@ def test_a_custom_model_stands_under_the_provider_user(get, alice, make_model):
 def test_a_right_token_opens_no_other_address(get):
     assert get("none.json").status_code == get("mlflow/a/b.json").status_code == 404
     assert reverse("export-modelsdev", args=["t"]) == "/export/t/api.json"
+
+
+def test_a_feed_reader_gets_what_changed_of_what_the_key_sees(get, make_model):
+    for model_id in ("acme/m", "acme/secret"):
+        model = make_model(model_id, restricted="secret" in model_id)
+        row = change_row(Author.sync(7, "openrouter"), model_id, "created", None, model_id, model=model)
+        FieldChange.objects.bulk_create([row])
+    answer = get("changes.atom")
+    assert answer.headers["Content-Type"].startswith("application/atom+xml")
+    text = answer.content.decode()
+    assert ("acme/m: It is new." in text, "acme/secret" in text) == (True, False)
+    assert get("changes.atom", **{"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_a_feed_whose_token_has_ended_is_one_without_entries(get, make_model):
+    model = make_model("acme/m")
+    FieldChange.objects.bulk_create([change_row(Author.sync(7, "x"), "acme/m", "created", None, "acme/m", model=model)])
+    ExportToken.objects.update(revoked_at=timezone.now())
+    answer = get("changes.atom")
+    assert (answer.status_code, b"<entry>" in answer.content, b"</feed>" in answer.content) == (200, False, True)
