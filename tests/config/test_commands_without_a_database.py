@@ -10,6 +10,7 @@ import pytest
 APPS = Path(__file__).parents[2]
 OURS = sorted(path.stem for path in APPS.glob("*/management/commands/[a-z]*.py"))
 ARGUMENTS = {
+    "backup": ["never/made"],
     "bulk_models": ["enable"],
     "check_freshness": ["--older-than", "26h"],
     "create_export": ["mdx"],
