@@ -32,6 +32,7 @@ from django.core.exceptions import RequestDataTooBig
 import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
 from config.api import errors, request_id
+from config.client_ip import client_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -342,7 +343,7 @@ async def deliver(answer: Answer, is_head: bool, send: Send) -> None:
 def log_access(environ: dict[str, Any], answer: Answer, seconds: float) -> None:
     access_logger.info(
         '%s "%s %s %s" %d %d bytes %.0f ms',
-        environ["REMOTE_ADDR"],
+        client_of(environ),
         environ["REQUEST_METHOD"],
         environ["RAW_URI"],
         environ["SERVER_PROTOCOL"],

@@ -1,7 +1,8 @@
 """Whose address a request comes from. A forwarded address counts only when a trusted proxy vouches for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -11,12 +12,16 @@ Network = IPv4Network | IPv6Network
 
 
 def client_ip(request: HttpRequest) -> str:
+    return client_of(request.META)
+
+
+def client_of(environ: Mapping[str, Any]) -> str:
     """The nearest address that is not one of TRUSTED_PROXIES; "" where the server names none, as on a unix socket."""
-    peer = request.META.get("REMOTE_ADDR", "")
+    peer = str(environ.get("REMOTE_ADDR", ""))
     if not _is_trusted(peer, settings.TRUSTED_PROXIES):
         return peer
     # Each proxy appends the address it saw, so the list is believed from its right end, up to the first stranger.
-    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+    for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         address = _parsed(hop)
         if address is None:
             break
