@@ -115,6 +115,34 @@ def test_without_its_database_it_says_so_soon_and_it_recovers_by_itself(
         assert asked(server, PATH)[0] == 200
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file")
+@pytest.mark.parametrize("how", ["gone", "hanging"])
+@pytest.mark.parametrize("pool", ["4", "0"])
+def test_metrics_say_soon_that_the_database_does_not_answer(
+    database_url: str, gate: Gate, project_dir: Path, tmp_path: Path, pool: str, how: str
+):
+    through = database_url.replace(f":{urlsplit(database_url).port}/", f":{gate.port}/")
+    settings = {"DATABASE_URL": through, "DATABASE_POOL_MAX_SIZE": pool, "METRICS_TOKEN": "a token of some length"}
+    with running(tmp_path / "log", project_dir, **settings) as server:
+
+        def told() -> tuple[bool, float]:
+            began = time.monotonic()
+            answer = server.request("GET", "/metrics", Authorization="Bearer a token of some length")
+            assert answer.status == 200
+            return b"\nmodeldex_database_up 1.0\n" in answer.body, time.monotonic() - began
+
+        assert told()[0]
+        gate.shut() if how == "gone" else gate.passing.clear()
+        for _ in range(3):
+            is_up, seconds = told()
+            assert (is_up, seconds < 3) == (False, True)
+        gate.open() if how == "gone" else gate.passing.set()
+        deadline = time.monotonic() + 5
+        while not told()[0] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert told()[0]
+
+
 def held(server: Server, keys: list[str], until: float) -> list[tuple[int, str | None, float]]:
     """Status, Retry-After and seconds of all answers that clients with these keys get until that moment."""
 
