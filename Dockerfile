@@ -1,10 +1,14 @@
-FROM python:3.11-slim AS build
+# Name a digest in production, such as --build-arg BASE=python:3.11-slim@sha256:..., so that each build starts from the same.
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/venv
+# What installs is no part of what is installed.
+RUN python -m venv /opt/tools && python -m venv --without-pip /opt/venv
 COPY requirements.lock /tmp/
 # Wheels only: nothing is compiled, and no package runs code of its own while it is installed.
-RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/requirements.lock
+RUN /opt/tools/bin/pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: -r /tmp/requirements.lock
 
 WORKDIR /app
 COPY . .
@@ -16,9 +20,12 @@ RUN export SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(
     && /opt/venv/bin/python -m compileall -q /app
 
 
-FROM python:3.11-slim
+FROM ${BASE}
 
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin modeldex \
+# The base image's own pip, and what could bring it back.
+RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
+    && groupadd --system --gid 10001 modeldex \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin modeldex \
     && install -d -o modeldex -g modeldex -m 0700 /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
@@ -27,10 +34,11 @@ WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
     PORT=8000 \
     DATA_DIR=/data
-USER modeldex
+USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "config.probe"]

@@ -1,4 +1,4 @@
-"""Asks our own /healthz, for a container's health check: exit 0 when it answers 200."""
+"""Asks our own /readyz, for a container's health check: exit 0 when it answers 200."""
 
 import http.client
 import sys
@@ -11,7 +11,7 @@ def main() -> int:
     host = (env.words("ALLOWED_HOSTS") or ["localhost"])[0].lstrip("*.") or "localhost"
     connection = http.client.HTTPConnection("127.0.0.1", env.number("PORT", 8000, 1, 65_535), timeout=4)
     try:
-        connection.request("GET", "/healthz", headers={"Host": host})
+        connection.request("GET", "/readyz", headers={"Host": host})
         return 0 if connection.getresponse().status == 200 else 1
     except OSError:
         return 1

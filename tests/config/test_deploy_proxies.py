@@ -66,6 +66,24 @@ def caddy(folder: Path, certificate: Path, server: int, port: int) -> tuple[list
     ours = (DEPLOY / "Caddyfile").read_text().replace("127.0.0.1:8000", f"127.0.0.1:{server}")
     tls = f"tls {certificate}/fullchain.pem {certificate}/privkey.pem"
     ours = ours.replace(f"{NAME} {{", f"{NAME}:{port} {{\n\tbind 127.0.0.1\n\t{tls}")
+    return _caddy(folder, ours)
+
+
+def compose(folder: Path, certificate: Path, server: int, port: int) -> tuple[list[str], list[str]]:
+    """The proxy of compose.yaml, which finds its servers by a name."""
+    ours = (DEPLOY / "compose.Caddyfile").read_text()
+    tls = f"tls {certificate}/fullchain.pem {certificate}/privkey.pem"
+    for there, here in (
+        ("{$DOMAIN} {", f"{NAME}:{port} {{\n\tbind 127.0.0.1\n\t{tls}"),
+        ("name web", "name localhost"),
+        ("port 8000", f"port {server}"),
+    ):
+        assert there in ours
+        ours = ours.replace(there, here)
+    return _caddy(folder, ours)
+
+
+def _caddy(folder: Path, ours: str) -> tuple[list[str], list[str]]:
     settings = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n"
     (folder / "conf").write_text(settings + ours)
     words = ["--config", str(folder / "conf"), "--adapter", "caddyfile"]
@@ -76,7 +94,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {"PATH": BINARIES, "HOME": str(folder)}
 
 
-PROXIES = {"nginx": nginx, "caddy": caddy}
+PROXIES = {"nginx": nginx, "caddy": caddy, "compose": compose}
 
 
 class Through:
@@ -116,8 +134,9 @@ def proxy(start: list[str], through: Through, folder: Path) -> Iterator[Through]
 @pytest.fixture(scope="module", params=list(PROXIES))
 def served(request, database_url, project_dir, certificate, tmp_path_factory) -> Iterator[tuple[Through, Server, Path]]:
     """The proxy, the server behind it, and the proxy's folder."""
-    if not (shutil.which(request.param, path=BINARIES) and shutil.which("openssl")):
-        pytest.skip(f"{request.param} or openssl is not installed")
+    program = "nginx" if request.param == "nginx" else "caddy"
+    if not (shutil.which(program, path=BINARIES) and shutil.which("openssl")):
+        pytest.skip(f"{program} or openssl is not installed")
     folder, port = tmp_path_factory.mktemp(request.param), free_port()
     settings = {"INSECURE_HTTP": "false", "TRUSTED_PROXIES": "127.0.0.1", "ALLOWED_HOSTS": f"{NAME},127.0.0.1"}
     with running(

@@ -214,6 +214,15 @@ def test_quickstart_makes_a_catalog_and_shows_its_secrets_once(db, capsys):
     assert fingerprint() == before
 
 
+@pytest.mark.parametrize(("words", "is_made"), [([], False), (["--first-admin"], True)])
+def test_in_production_quickstart_prints_a_password_only_where_asked(db, settings, capsys, words, is_made):
+    settings.DEVELOPMENT = False
+    call_command("quickstart", "--no-sync", *words)
+    out = capsys.readouterr().out
+    assert get_user_model().objects.exists() == ("Password:" in out) == ("mdx_" in out) == is_made
+    assert ("`manage.py createsuperuser`" in out) != is_made
+
+
 def test_quickstarts_sync_fails_politely(db, settings, capsys):
     settings.OPENROUTER_BASE_URL = "http://127.0.0.1:9/api/v1"
     settings.OLLAMA_BASE_URL = "http://127.0.0.1:9"

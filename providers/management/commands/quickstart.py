@@ -30,35 +30,42 @@ FIRST = ("openrouter", "ollama")
 
 class Command(BaseCommand):
     help = (
-        "Migrates the database, loads the curated lists, makes the default providers, the first admin and an API key, "
-        "and syncs once. What is there already stays as it is."
+        "Migrates the database, loads the curated lists, makes the default providers and, in development, the first "
+        "admin and an API key, and syncs once. What is there already stays as it is."
     )
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--no-sync", action="store_true", help="Read no provider.")
+        parser.add_argument(
+            "--first-admin",
+            action="store_true",
+            help="Make the first admin and print the password in production too, where output may be kept as a log.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=StringIO())
         self.stdout.write("The database is migrated.")
         # Of two that run at once, the second finds what the first has made.
         with alone(connection):
-            self._set_up()
+            self._set_up(settings.DEVELOPMENT or options["first_admin"])
         if not options["no_sync"]:
             self._sync()
 
-    def _set_up(self) -> None:
+    def _set_up(self, may_make_admin: bool) -> None:
         made = defaults.create_providers()
         if made:
             self.stdout.write(f"Providers made: {', '.join(provider.slug for provider in made)}.")
         added, changed = defaults.load_curated()
         self.stdout.write(f"Curated lists: {added} models added, {changed} changed.")
-        self._first_admin()
+        if not get_user_model()._default_manager.filter(is_superuser=True).exists():
+            if may_make_admin:
+                self._first_admin()
+            else:
+                self.stdout.write("There is no admin yet: make one with `manage.py createsuperuser`.")
 
     def _first_admin(self) -> None:
-        """Makes an admin and a key where there is no superuser yet; the password and the key are shown once."""
+        """Makes an admin and a key; the password and the key are shown once."""
         users = get_user_model()._default_manager
-        if users.filter(is_superuser=True).exists():
-            return
         password = secrets.token_urlsafe(12)
         if users.filter(username=ADMIN).exists():
             self.stdout.write(
