@@ -24,8 +24,8 @@ FROM ${BASE}
 
 # The base image's own pip, and what could bring it back.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
-    && groupadd --system --gid 10001 modeldex \
-    && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin modeldex \
+    && groupadd --gid 10001 modeldex \
+    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin modeldex \
     && install -d -o modeldex -g modeldex -m 0700 /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

@@ -41,6 +41,8 @@ GRACE = 20
 def main() -> None:
     """Serves until it is told to stop. Raises SystemExit, with a sentence, where it cannot start."""
     address = free_address()
+    if not settings.DEVELOPMENT and not (settings.STATIC_ROOT / "staticfiles.json").is_file():
+        env.refuse("STATIC_ROOT holds no static files: run `manage.py collectstatic --noinput`.")
     if settings.METRICS_TOKEN:
         share_metrics()
     share_memory_arenas()

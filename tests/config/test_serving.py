@@ -187,10 +187,15 @@ def test_a_worker_that_dies_is_replaced(own: Server):
         ("HOST", "203.0.113.1", "cannot be served (Cannot assign requested address)."),
         ("PORT", "taken", "cannot be served (Address already in use)."),
         ("SECRET_KEY", "short", "SECRET_KEY is too weak"),
+        # With the rest of what production asks for.
+        ("MODELDEX_ENV", "production", "STATIC_ROOT holds no static files: run `manage.py collectstatic --noinput`."),
     ],
 )
-def test_a_server_that_cannot_start_says_so_once_and_ends(server: Server, project_dir, name, value, said):
-    environment = os.environ | {"PORT": str(free_port()), name: str(server.port) if value == "taken" else value}
+def test_a_server_that_cannot_start_says_so_once_and_ends(server: Server, project_dir, tmp_path, name, value, said):
+    production = {"ALLOWED_HOSTS": "localhost", "STATIC_ROOT": str(tmp_path)} if name == "MODELDEX_ENV" else {}
+    environment = (
+        os.environ | production | {"PORT": str(free_port()), name: str(server.port) if value == "taken" else value}
+    )
     done = subprocess.run(
         [sys.executable, "-m", "config.serving"],
         cwd=project_dir, env=environment, capture_output=True, text=True, timeout=60,
