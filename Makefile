@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock clean
+.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -90,6 +90,14 @@ lock: | $(BIN)/python
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+# A bill of materials (CycloneDX) in sbom.json, and known weaknesses of what is pinned: fails where they cannot be read.
+AUDIT := $(VENV)/audit/bin
+audit: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(AUDIT)/pip install --quiet --disable-pip-version-check pip-audit cyclonedx-bom
+	$(AUDIT)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file sbom.json
+	$(AUDIT)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 clean:
 	rm -rf $(VENV) staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
