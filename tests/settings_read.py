@@ -6,5 +6,5 @@ from pathlib import Path
 NAMES = {
     name
     for path in (Path(__file__).parents[1] / "config").rglob("*.py")
-    for name in re.findall(r'\benv\.[a-z_]+\("([A-Z_]+)"', path.read_text())
+    for name in re.findall(r'\b(?:env\.[a-z_]+|text|words|flag|base_url)\("([A-Z_]+)"', path.read_text())
 }
