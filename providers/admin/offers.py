@@ -1,36 +1,35 @@
-"""The admin of provider models: price lines, limits, switches, pins, and the bulk switch in its four patterns."""
+"""The admin of provider models: price lines, limits, switches and pins. The bulk switch: switching.py."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import helpers, widgets
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.html import format_html
 
 from catalog import pricing
-from catalog.admin import previews
+from catalog.admin import previews, view_as
 from catalog.admin.entry_form import RELEASE
 from catalog.editing.entries import NotAsShown
 from catalog.editing.history import Author
 from catalog.formatting import in_words
 from catalog.models import AIModel, FieldChange
 from catalog.validation import strict_json
+from providers.admin import switching
 from providers.admin.conflicts import conflicts_page
-from providers.models import Provider, ProviderModel
+from providers.models import ProviderModel
 from providers.offers import editing
-from providers.offers.bulk import Counts, Offer, UnknownIds, preview, preview_these, switch, switch_these
 from providers.offers.history import Price, availability, price_history
 from providers.sync.diff import OFFER_FIELDS
 
-SHOWN = 200
 # The kinds of price that have a line of their own in the form.
 LINES = (
     "prompt", "completion", "request", "image", "web_search", "internal_reasoning", "input_cache_read",
@@ -135,46 +134,6 @@ class OfferForm(forms.ModelForm):
         names = [name for name in self.changed_data if name in OfferForm.Meta.fields]
         values = {name: self.cleaned_data[name] for name in names}
         return values | ({"pricing": self.cleaned_data["pricing"]} if priced else {})
-
-
-class BulkForm(forms.Form):
-    """The four patterns: enable or disable, all or all but some, of every provider or of one."""
-
-    what = forms.ChoiceField(
-        choices=(("enable", "Enable"), ("disable", "Disable")), widget=forms.RadioSelect, label="Do what"
-    )
-    provider = forms.ModelChoiceField(Provider.objects.all(), required=False, empty_label="every provider")
-    chosen = forms.ModelMultipleChoiceField(
-        AIModel.objects.all(), required=False, label="All except", help_text="Found by id or name."
-    )
-    pasted = forms.CharField(
-        required=False,
-        label="And except",
-        widget=forms.Textarea(attrs={"rows": 6, "cols": 60}),
-        help_text="Catalog ids or upstream ids, one a line. Empty: none are excepted.",
-    )
-    ignore_unknown = forms.BooleanField(required=False, label="Ignore ids that no provider model has")
-
-    def __init__(self, site: admin.AdminSite, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = ProviderModel._meta.get_field("model")
-        self.fields["chosen"].widget = widgets.AutocompleteSelectMultiple(field, site)
-        self.fields["chosen"].widget.choices = self.fields["chosen"].choices  # type: ignore[attr-defined]
-
-    def wanted(self) -> dict[str, Any]:
-        """The arguments of the switch."""
-        pasted = [line.strip() for line in self.cleaned_data["pasted"].splitlines() if line.strip()]
-        return {
-            "provider": self.cleaned_data["provider"],
-            "exclude": [*(model.model_id for model in self.cleaned_data["chosen"]), *pasted],
-            "ignore_unknown": self.cleaned_data["ignore_unknown"],
-        }
-
-    def shown(self) -> tuple[Any, ...]:
-        """The choices of the form, for the seal of its preview."""
-        wanted = self.wanted()
-        provider = wanted["provider"].pk if wanted["provider"] else None
-        return "bulk switch", self.cleaned_data["what"], provider, sorted(wanted["exclude"]), wanted["ignore_unknown"]
 
 
 class ProviderModelAdmin(admin.ModelAdmin):
@@ -303,6 +262,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
 
         return [
             named("bulk", self.bulk_view, "bulk"),
+            named("bulk/found", self.found_view, "found"),
             named("conflicts", self.conflicts_view, "conflicts"),
             *super().get_urls(),
         ]
@@ -311,101 +271,23 @@ class ProviderModelAdmin(admin.ModelAdmin):
         return conflicts_page(request, self.admin_site)
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        form = BulkForm(self.admin_site, request.POST or None)
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "title": "Enable or disable provider models",
-            "opts": self.opts,
-            "form": form,
-            "media": self.media + form.media,
-        }
-        if request.method == "POST" and form.is_valid():
-            enable, wanted = form.cleaned_data["what"] == "enable", form.wanted()
+        return switching.bulk_page(self, request)
 
-            def agreed(counts: Counts, changing: list[Offer]) -> bool:
-                return previews.holds(request, *form.shown(), *_effect(counts, changing))
-
-            try:
-                if "apply" in request.POST:
-                    try:
-                        counts = switch(enable, by=request.user, agreed=agreed, **wanted)
-                    except NotAsShown:
-                        self.message_user(request, previews.CHANGED, messages.WARNING)
-                    else:
-                        self._tell(request, counts)
-                        return HttpResponseRedirect(reverse("admin:providers_providermodel_changelist"))
-                counts, changing = preview(enable, **wanted)
-                context |= {
-                    "previewed": True,
-                    "counts": counts,
-                    "changing": changing[:SHOWN],
-                    "more": max(0, len(changing) - SHOWN),
-                    "verb": "enabled" if enable else "disabled",
-                    "seal": previews.seal(request, *form.shown(), *_effect(counts, changing)),
-                }
-            except UnknownIds as error:
-                form.add_error("pasted", str(error))
-        return render(request, "admin/providers/providermodel/bulk.html", context)
-
-    def _tell(self, request: HttpRequest, counts: Counts) -> None:
-        self.message_user(request, f"{counts.updated} updated, {counts.skipped} skipped, {counts.checked} checked.")
+    def found_view(self, request: HttpRequest) -> HttpResponse:
+        return switching.found(self, request)
 
     @admin.action(description="Enable the selected provider models", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
-        return self._switch_selected(request, queryset, True)
+        return switching.switch_selected(self, request, queryset, True)
 
     @admin.action(description="Disable the selected provider models", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:
-        return self._switch_selected(request, queryset, False)
-
-    def _switch_selected(
-        self, request: HttpRequest, queryset: QuerySet[ProviderModel], enable: bool
-    ) -> HttpResponse | None:
-        """Shows what would change first; changes exactly that when the page is confirmed."""
-        keys = sorted(queryset.order_by().values_list("pk", flat=True))
-        act = ("switch selected", enable, keys)
-        if "apply" in request.POST:
-            try:
-                counts = switch_these(
-                    keys,
-                    enable,
-                    by=request.user,
-                    agreed=lambda counts, changing: previews.holds(request, *act, *_effect(counts, changing)),
-                )
-            except NotAsShown:
-                self.message_user(request, previews.CHANGED, messages.WARNING)
-            else:
-                self._tell(request, counts)
-                return None
-        counts, changing = preview_these(keys, enable)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{'Enable' if enable else 'Disable'} provider models",
-            "opts": self.opts,
-            "counts": counts,
-            "changing": changing[:SHOWN],
-            "more": max(0, len(changing) - SHOWN),
-            "verb": "enabled" if enable else "disabled",
-            "action": request.POST["action"],
-            "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
-            "select_across": request.POST.get("select_across", "0"),
-            "checkbox": helpers.ACTION_CHECKBOX_NAME,
-            "seal": previews.seal(request, *act, *_effect(counts, changing)),
-            "back": request.get_full_path(),
-        }
-        return render(request, "admin/providers/providermodel/switch.html", context)
+        return switching.switch_selected(self, request, queryset, False)
 
 
 def _pins(offer: ProviderModel) -> tuple[Any, ...]:
     """What the page of an offer shows of its pins, for the seal of what releasing them would do."""
     return "release", offer.pk, [(name, getattr(offer, name), offer.upstream.get(name)) for name in offer.pinned_fields]
-
-
-def _effect(counts: Counts, changing: list[Offer]) -> tuple[int, list[int]]:
-    """What a preview of a switch shows, for its seal."""
-    return counts.checked, [offer.pk for offer in changing]
 
 
 def priced(step: Price) -> dict[str, Any]:
@@ -418,3 +300,12 @@ def priced(step: Price) -> dict[str, Any]:
         "others": ", ".join(f"{pricing.label(kind)}: {pricing.worded(kind, price)}" for kind, price in others.items()),
         "conditions": len(step.pricing.get("overrides", [])),
     }
+
+
+def _its_offers(request: HttpRequest, subject: view_as.Subject, model: AIModel) -> Iterable[view_as.Mend]:
+    if request.user.has_perm("providers.view_providermodel"):
+        query = urlencode({"q": model.model_id})
+        yield view_as.Mend("Its offers", f"{reverse('admin:providers_providermodel_changelist')}?{query}")
+
+
+view_as.mends["available"].append(_its_offers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -18,13 +19,23 @@ from providers.sync.merge import Merger
 from providers.sync.plan import MergedEntries, Plan, change, merge_entries
 from providers.sync.write import write
 
+MOST_COMPARED = 5
+
 
 class UnknownIds(Exception):
     """Ids to be excepted that no provider model in question has; a mistyped one would be switched with the rest."""
 
-    def __init__(self, ids: list[str]) -> None:
-        super().__init__(f"No such provider model: {', '.join(ids[:20])}{' ...' if len(ids) > 20 else ''}.")
+    def __init__(self, ids: list[str], known: Iterable[str] = ()) -> None:
         self.ids = ids
+        names = sorted(known)
+        # To compare one with thousands takes a while.
+        self.near = {one: get_close_matches(one, names) for one in ids[:MOST_COMPARED]}
+        named = ", ".join(map(self.worded, ids[:20]))
+        super().__init__(f"No such provider model: {named}{' ...' if len(ids) > 20 else ''}.")
+
+    def worded(self, one: str) -> str:
+        near = self.near.get(one)
+        return f"{one} (is {' or '.join(near)} meant?)" if near else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ def preview(
         if not names and offer.active != enable:
             changing.append(offer)
     if (unknown := sorted(excluded - met)) and not ignore_unknown:
-        raise UnknownIds(unknown)
+        known = {name for offer in offers for name in (offer.upstream_id, offer.model and offer.model.model_id) if name}
+        raise UnknownIds(unknown, known)
     return Counts(len(offers), len(changing)), changing
 
 

@@ -206,13 +206,15 @@ def merge_entries(
     *,
     lock: bool = True,
     instead: tuple[int, Iterable[ProviderModel]] | None = None,
+    switched: Mapping[int, bool] | None = None,
     facts: bool = True,
 ) -> MergedEntries:
     """Merges the entries of these keys (without `facts`: their price and availability).
 
-    `instead` are a provider's key and its offers as they will be, where the database does not have them yet. All rows
-    are locked, in the order of their keys, before any is read or written: whoever edits one has it locked while
-    waiting for the catalog's version, which the first write takes.
+    `instead` are a provider's key and its offers as they will be, where the database does not have them yet;
+    `switched` says of offers, by key, whether they will be active. All rows are locked, in the order of their keys,
+    before any is read or written: whoever edits one has it locked while waiting for the catalog's version, which the
+    first write takes.
     """
     wanted = sorted(set(keys))
     if lock:
@@ -228,6 +230,7 @@ def merge_entries(
         offers: dict[int, list[ProviderModel]] = {}
         rows = ProviderModel.objects.filter(model__in=chunk).only(*READ_OF_OFFERS)
         for offer in rows.exclude(provider=instead[0]) if instead else rows:
+            offer.active = (switched or {}).get(offer.pk, offer.active)
             offers.setdefault(offer.model_id or 0, []).append(offer)
         entries = AIModel.objects.filter(pk__in=chunk, kind=AIModel.Kind.CATALOG).order_by("pk")
         for model in entries if facts else entries.only(*READ_FOR_OFFERS):
