@@ -31,6 +31,7 @@ from catalog.admin.audited import BoundedAdmin
 from catalog.admin.decisions import NAMED, Decision, asked
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
+from catalog.models import AIModel
 
 
 def _subject(key_id: str) -> view_as.Subject | None:
@@ -46,12 +47,19 @@ def _subject(key_id: str) -> view_as.Subject | None:
     elif key.has_expired(timezone.now()):
         refused = "This key has expired: it is refused everywhere."
     return view_as.Subject(
-        f"key {key} of {key.owner}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused
+        f"key {key} of {key.owner}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused, key.user
     )
+
+
+def _its_policy(request: HttpRequest, subject: view_as.Subject, model: AIModel) -> Iterable[view_as.Mend]:
+    key = ApiKey.objects.filter(key_id=request.GET.get("key", "")[:64]).first()
+    if key is not None and request.user.has_perm("apikeys.change_apikey"):
+        yield view_as.Mend("Change the key's policy", reverse("admin:apikeys_apikey_change", args=[key.pk]))
 
 
 view_as.subjects["key"] = _subject
 view_as.permissions["key"] = "apikeys.view_apikey"
+view_as.mends["key_policy"].append(_its_policy)
 
 
 def actor_of(request: HttpRequest) -> issuing.Actor:

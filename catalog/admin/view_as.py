@@ -6,10 +6,14 @@ Apps above add other kinds of viewer: `subjects["key"] = ...` (a function from t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -17,15 +21,18 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import slugify
 
 from catalog.access import rules
 from catalog.access.callers import Caller, caller_of
 from catalog.api.snapshot import VisibleCatalog, snapshot
 from catalog.dialects.registry import DIALECTS
-from catalog.models import AIModel
+from catalog.models import AccessGrant, AIModel
 from catalog.validation.text import fold
 
 PER_PAGE = 100
+# Rows of a dialect's answer on one page.
+ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Subject:
     caller_now: Callable[[], Caller]
     # A sentence on why they get nothing at all, such as that the user is inactive.
     refused: str = ""
+    user: Any = None
 
 
 def _user(key: str) -> Subject | None:
@@ -44,7 +52,7 @@ def _user(key: str) -> Subject | None:
     if user is None:
         return None
     refused = "" if user.is_active else "This user is inactive: whatever they send is refused."
-    return Subject(f"user {user.get_username()}", caller_of(user), lambda: caller_of(user), refused)
+    return Subject(f"user {user.get_username()}", caller_of(user), lambda: caller_of(user), refused, user)
 
 
 def _anybody(key: str) -> Subject:
@@ -57,6 +65,19 @@ permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> a function that makes its answer for a caller, byte for byte. Apps above add theirs.
 dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {one.label: one.whole for one in DIALECTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A way to change what decided: a link; with `form` a button that sends these fields there."""
+
+    label: str
+    address: str
+    form: Mapping[str, Any] | None = None
+
+
+# The name of a check -> the ways to change what it says of this model, for those who may. Apps above add theirs.
+mends: dict[str, list[Callable[[HttpRequest, Subject, AIModel], Iterable[Mend]]]] = defaultdict(list)
 
 
 def subject_of(request: HttpRequest) -> Subject | None:
@@ -78,6 +99,16 @@ def address(kind: str, key: Any) -> str:
     return f"{reverse('admin:catalog_aimodel_view_as')}?{kind}={key}"
 
 
+class WhomForm(forms.Form):
+    """Finds a user as the admin's other forms do."""
+
+    def __init__(self, site: admin.AdminSite) -> None:
+        super().__init__()
+        field: Any = AccessGrant._meta.get_field("user")
+        users = get_user_model()._default_manager.all()
+        self.fields["user"] = forms.ModelChoiceField(users, widget=AutocompleteSelect(field, site))
+
+
 def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if not (request.user.has_perm("catalog.view_as") and model_admin.has_view_or_change_permission(request)):
         raise PermissionDenied
@@ -91,29 +122,55 @@ def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "dialects": list(dialects),
     }
     if subject is None:
-        users = get_user_model()._default_manager.order_by("username")
-        context["users"] = users[:500] if request.user.has_perm(permissions["user"]) else ()
+        if request.user.has_perm(permissions["user"]):
+            context["form"] = WhomForm(model_admin.admin_site)
+            context["media"] = context["form"].media
     elif not subject.refused:
+        if (dialect := request.GET.get("dialect", "")) in dialects:
+            return _dialect(request, subject, dialect, context)
         context |= _lists(request, subject)
     return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)
+
+
+def _sees_custom(request: HttpRequest) -> bool:
+    return any(request.user.has_perm(f"catalog.{verb}_custommodel") for verb in ("view", "change"))
+
+
+def _dialect(request: HttpRequest, subject: Subject, dialect: str, context: dict[str, Any]) -> HttpResponse:
+    """The answer of a dialect: its bytes to be kept, or a page of its rows to be read."""
+    # It has custom models too.
+    if not _sees_custom(request):
+        raise PermissionDenied
+    body = dialects[dialect](snapshot.view(subject.caller, subject.caller_now))
+    if "download" in request.GET:
+        named = slugify(f"{subject.label} {dialect.replace('/', ' ')}")
+        headers = {"Content-Disposition": f'attachment; filename="{named}.json"'}
+        return HttpResponse(body, content_type="application/json", headers=headers)
+    answer, page = _rows(json.loads(body), request.GET.get("p"))
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    context |= {"dialect": dialect, "size": len(body), "page": page, "text": text}
+    return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)
+
+
+def _rows(answer: Any, number: str | None) -> tuple[Any, Any]:
+    """The answer with the rows of one page alone: those of each list in it, or of the list or map that it is."""
+    inside = answer.items() if isinstance(answer, dict) else ()
+    held = {name: part for name, part in inside if isinstance(part, list)}
+    rows = max(held.values(), key=len) if held else answer
+    page = Paginator(list(rows.items()) if isinstance(rows, dict) else rows, ROWS).get_page(number)
+    if not held:
+        return (dict(page.object_list) if isinstance(rows, dict) else page.object_list), page
+    start = (page.number - 1) * ROWS
+    return answer | {name: part[start : start + ROWS] for name, part in held.items()}, page
 
 
 def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     viewer = subject.caller.viewer
     shown = request.GET.get("show", "visible")
     query = request.GET.get("q", "")[:200]
-    dialect = request.GET.get("dialect", "")
-    # A dialect's answer has custom models too.
-    custom = any(request.user.has_perm(f"catalog.{verb}_custommodel") for verb in ("view", "change"))
-    rows = AIModel.objects.all() if custom else AIModel.objects.filter(kind=AIModel.Kind.CATALOG)
+    rows = AIModel.objects.all() if _sees_custom(request) else AIModel.objects.filter(kind=AIModel.Kind.CATALOG)
     visible = rows.visible_to(viewer)
-    context: dict[str, Any] = {"show": shown, "q": query, "dialect": dialect}
-    if dialect in dialects:
-        if not custom:
-            raise PermissionDenied
-        body = dialects[dialect](snapshot.view(subject.caller, subject.caller_now))
-        context["text"] = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-        return context
+    context: dict[str, Any] = {"show": shown, "q": query}
     context |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}
     chosen: QuerySet[AIModel] = {"usable": rows.usable_by(viewer), "visible": visible}.get(
         shown, rows.exclude(pk__in=visible.values("pk")) if shown == "unseen" else rows
@@ -144,5 +201,16 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     ]
     if wanted := request.GET.get("model"):
         model = rows.filter(model_id=wanted).prefetch_related("grants").first()
-        context |= {"explained": model, "checks": rules.explain(viewer, model) if model else [], "wanted": wanted[:255]}
+        context |= {"wanted": wanted[:255], "explained": model}
+        if model:
+            context |= _explained(request, subject, model)
     return context
+
+
+def _explained(request: HttpRequest, subject: Subject, model: AIModel) -> dict[str, Any]:
+    """Each check of the rule, and the first that fails, which decides, with the ways to change it."""
+    checks = rules.explain(subject.caller.viewer, model)
+    deciding = next((check for check in checks if not check.ok), None)
+    ways = [way for find in mends[deciding.check] for way in find(request, subject, model)] if deciding else []
+    is_seen = deciding is None or deciding.check in ("available", "enabled")
+    return {"checks": checks, "deciding": deciding, "is_seen": is_seen, "mends": ways}
