@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,12 +18,17 @@ from django.urls import path, reverse
 
 from catalog.admin import previews
 from catalog.editing.entries import NotAsShown
-from providers.models import SyncRun
+from providers.models import ProviderModel, SyncRun
+from providers.offers.effects import loss_of, others
+from providers.sync.guards import limits
 from providers.sync.held_runs import Line, NotHeld, apply_held, effect, lines, newer_than, reject_held
+from providers.sync.plan import keys_of
 
 CHANGES_A_PAGE = 200
 # Each line that waits has a box, and a form of more than a thousand fields is refused.
 WAITING_A_PAGE = 200
+# Fewer lines than this are all unfolded.
+FEW_LINES = 60
 UNAVAILABLE_SHOWN = 100
 # Seconds after which a browser asks again while a run goes on.
 REFRESH = "2"
@@ -95,7 +102,7 @@ class SyncRunAdmin(admin.ModelAdmin):
                 "may_sync": request.user.has_perm("providers.sync_provider"),
                 "undecided": held,
                 "newer": newer_than(run) if held else None,
-                "waiting": Paginator(waiting, WAITING_A_PAGE).get_page(request.GET.get("w")),
+                **_tree(request, run, waiting),
                 "seal": previews.seal(request, *_shown(run, waiting)),
                 "changes": pages.get_page(request.GET.get("p")),
             }
@@ -113,7 +120,7 @@ class SyncRunAdmin(admin.ModelAdmin):
             raise PermissionDenied
         run = get_object_or_404(SyncRun.objects.select_related("provider"), pk=pk)
         page = HttpResponseRedirect(reverse("admin:providers_syncrun_change", args=[pk]))
-        chosen = None if "accept_all" in request.POST else request.POST.getlist("id")
+        chosen = None if "accept_all" in request.POST else _chosen(request, run)
         try:
             if "reject" in request.POST:
                 reject_held(run, request.user)
@@ -130,6 +137,9 @@ class SyncRunAdmin(admin.ModelAdmin):
                     agreed=lambda lines: previews.holds(request, *_shown(run, lines)),
                 )
                 self.message_user(request, f"Accepted: {_in_words(done)}.")
+                if "accept_and_reject" in request.POST and not run.decision:
+                    reject_held(run, request.user)
+                    self.message_user(request, "The rest was rejected: of it the catalog stays as it is.")
         except NotAsShown:
             self.message_user(request, previews.CHANGED, messages.WARNING)
         except NotHeld as error:
@@ -152,9 +162,56 @@ class SyncRunAdmin(admin.ModelAdmin):
             "unavailable": found.unavailable[:UNAVAILABLE_SHOWN],
             "more": max(0, len(found.unavailable) - UNAVAILABLE_SHOWN),
             "unavailable_count": len(found.unavailable),
+            "loss": loss_of(set(keys_of(found.unavailable).values())),
             "seal": previews.seal(request, *_shown(run, waiting)),
         }
         return TemplateResponse(request, "admin/providers/syncrun/accept.html", context)
+
+
+def _chosen(request: HttpRequest, run: SyncRun) -> list[str]:
+    """The ids that are ticked, and those of each author that is ticked whole, on other pages of the list too."""
+    ids, authors = request.POST.getlist("id"), set(request.POST.getlist("author"))
+    return [*ids, *(line.upstream_id for line in lines(run) if line.author in authors)] if authors else ids
+
+
+def _tree(request: HttpRequest, run: SyncRun, waiting: list[Line]) -> dict[str, Any]:
+    """What waits, by author: a page of the lines that the search finds, each with where it leads."""
+    query = request.GET.get("q", "")[:200]
+    words = query.lower().split()
+    matching = [line for line in waiting if all(word in line.upstream_id.lower() for word in words)]
+    matching.sort(key=lambda line: (line.author, line.listing, line.upstream_id))
+    page = Paginator(matching, WAITING_A_PAGE).get_page(request.GET.get("w"))
+    offers = {
+        upstream_id: (pk, model)
+        for pk, upstream_id, model in ProviderModel.objects.filter(
+            provider=run.provider_id, upstream_id__in=[line.upstream_id for line in page]
+        ).values_list("pk", "upstream_id", "model_id")
+    }
+    elsewhere = others({model for _, model in offers.values() if model}, {pk for pk, _ in offers.values()})
+    number = Counter(line.author for line in waiting)
+    tree = [
+        {
+            "author": author,
+            "count": number[author],
+            "lines": [
+                {
+                    "line": line,
+                    "offer": offers.get(line.upstream_id, (None, None))[0],
+                    "others": elsewhere.get(offers.get(line.upstream_id, (None, None))[1] or 0, ()),
+                }
+                for line in group
+            ],
+        }
+        for author, group in groupby(page, key=lambda line: line.author)
+    ]
+    return {
+        "waiting": page,
+        "waiting_count": len(waiting),
+        "tree": tree,
+        "open": len(page) <= FEW_LINES,
+        "wanted": query,
+        "limits": limits(run.held),
+    }
 
 
 def _shown(run: SyncRun, waiting: list[Line]) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.utils import timezone
@@ -45,31 +45,31 @@ def effect(changing: Iterable[Offer], enable: bool) -> SwitchEffect:
     merged = merge_entries(keys, Merger.from_database(timezone.now()), lock=False, switched=switched, facts=False)
     moved = {row.subject: row.new for row in merged.history if row.field == "is_available"}
     gone = sorted(model_id for model_id, available in moved.items() if not available)
-    others = _others(keys, switched)
-    stay = Counter(names[0] for key, names in others.items() if keys[key] not in moved)
+    elsewhere = others(keys, switched)
+    stay = Counter(names[0] for key, names in elsewhere.items() if keys[key] not in moved)
     return SwitchEffect(
         gone,
         sorted(moved.keys() - set(gone)),
-        others,
+        elsewhere,
         stay.most_common(),
-        _loss({key for key, model_id in keys.items() if model_id in set(gone)}),
+        loss_of({key for key, model_id in keys.items() if model_id in set(gone)}),
     )
 
 
-def _others(keys: Iterable[int], switched: Mapping[int, bool]) -> dict[int, list[str]]:
-    """The providers that offer these entries now by other offers than those that are switched."""
+def others(keys: Iterable[int], without: Container[int]) -> dict[int, list[str]]:
+    """The providers that offer these entries now by other offers than `without`."""
     found: dict[int, list[str]] = {}
     rows = ProviderModel.objects.filter(active=True, is_listed=True, provider__is_active=True)
     rows = rows.exclude(provider__kind__in=ENRICHERS).order_by("provider__precedence", "provider__slug")
     for chunk in batches(sorted(keys)):
         for pk, model, slug in rows.filter(model__in=chunk).values_list("pk", "model_id", "provider__slug"):
-            if pk not in switched and model is not None and slug not in found.setdefault(model, []):
+            if pk not in without and model is not None and slug not in found.setdefault(model, []):
                 found[model].append(slug)
     return {model: slugs for model, slugs in found.items() if slugs}
 
 
-def _loss(gone: set[int]) -> audience.Loss | None:
-    """Who sees these entries now, or a custom model that is built upon one."""
+def loss_of(gone: set[int]) -> audience.Loss | None:
+    """Who would lose these entries: those who see one now, or a custom model that is built upon one."""
     if not gone:
         return None
     before = audience.of(gone)

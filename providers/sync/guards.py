@@ -23,6 +23,23 @@ CONFIRMED_FOR = timedelta(days=7)
 LARGE_FACTOR = 5
 
 
+# What each guard lets pass, by the machine word of its hold.
+LIMITS = {
+    "shrunk": f"More than {FEW} models, where that is more than {SHARE_GONE:.0%} of a listing, may not vanish unseen.",
+    "mostly_bad": "More than half of a listing's records may not be bad.",
+    "prices_zero": "More than half of the known prices may not become zero at once.",
+    "prices_missing": "More than half of the known prices may not go missing at once.",
+    "prices_shifted": f"More than half of the prices may not move by a factor of {LARGE_FACTOR} the same way at once.",
+}
+
+
+def limits(held: Mapping[str, Any]) -> list[str]:
+    """The limits that were passed by what waits in `SyncRun.held`."""
+    reasons = ["shrunk"] * bool(held.get("removals"))
+    reasons += [part.get("reason", "") for part in held.get("listings", {}).values()]
+    return [LIMITS[reason] for reason in dict.fromkeys(reasons) if reason in LIMITS]
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Why a listing is held: the machine word and the sentence."""

@@ -34,6 +34,12 @@ class Line(NamedTuple):
     upstream_id: str
     what: str
 
+    @property
+    def author(self) -> str:
+        """What the id begins with, or "" where it names no author."""
+        author, slash, _ = self.upstream_id.partition("/")
+        return author if slash else ""
+
 
 class Effect(NamedTuple):
     """What accepting would come to: the counts, and the ids of the entries that nobody could use any more."""

@@ -1,0 +1,87 @@
+"""providers/admin/runs.py: a held run as a tree by author, with a search and the limits that were passed."""
+
+import pytest
+from django.urls import reverse
+
+from catalog.models import AIModel
+from providers.models import Provider, ProviderModel, SyncRun
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ("acme/m1", "acme/m2", "zeta/m1", "bare")
+
+
+@pytest.fixture
+def staff(client, ops):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def run(db):
+    """A run that holds the removal of four models, of which another provider offers one."""
+    one, two = (Provider.objects.create(slug=slug, name=slug, kind="compatible") for slug in ("one", "two"))
+    for provider, names in ((one, NAMES), (two, NAMES[:1])):
+        for name in names:
+            model, _ = AIModel.objects.get_or_create(model_id=name, defaults={"name": name, "is_available": True})
+            ProviderModel.objects.create(provider=provider, upstream_id=name, listing="models", model=model)
+    return SyncRun.objects.create(
+        provider=one, state="held", sizes={"models": 1}, counts={"held": 4}, message="4 of 4 models are gone.",
+        held={"removals": {"models": list(NAMES)}},
+    )  # fmt: skip
+
+
+def page_of(staff, run, **query):
+    return staff.get(reverse("admin:providers_syncrun_change", args=[run.pk]), query)
+
+
+def decide(staff, run, **form):
+    seal = page_of(staff, run).context["seal"]
+    staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"_seal": seal, **form})
+    run.refresh_from_db()
+    return set(ProviderModel.objects.filter(is_listed=False).values_list("upstream_id", flat=True))
+
+
+def test_what_waits_is_a_tree_by_author_with_links_and_other_offers(staff, run):
+    page = page_of(staff, run)
+    assert [(branch["author"], branch["count"]) for branch in page.context["tree"]] == [
+        ("", 1),
+        ("acme", 2),
+        ("zeta", 1),
+    ]
+    assert page.context["tree"][1]["lines"][0]["others"] == ["two"]
+    offer = ProviderModel.objects.get(provider=run.provider, upstream_id="acme/m1")
+    assert reverse("admin:providers_providermodel_change", args=[offer.pk]) in page.content.decode()
+
+
+def test_the_limit_that_was_passed_is_named(staff, run):
+    assert "More than 5 models, where that is more than 20% of a listing" in page_of(staff, run).content.decode()
+
+
+@pytest.mark.parametrize(("authors", "gone"), [(["acme"], {"acme/m1", "acme/m2"}), ([""], {"bare"})])
+def test_an_authors_box_stands_for_all_of_the_author(staff, run, authors, gone):
+    assert decide(staff, run, accept_chosen="1", author=authors) == gone
+    assert page_of(staff, run).context["waiting_count"] == 4 - len(gone)
+
+
+def test_the_chosen_are_accepted_and_the_rest_rejected_in_one_act(staff, run):
+    assert decide(staff, run, accept_and_reject="1", author=["acme"], id=["bare"]) == {"acme/m1", "acme/m2", "bare"}
+    assert run.decision == "rejected"
+    assert AIModel.objects.get(model_id="zeta/m1").is_available
+
+
+def test_all_that_are_chosen_leave_nothing_to_reject(staff, run):
+    assert decide(staff, run, accept_and_reject="1", author=["acme", "zeta", ""]) == set(NAMES)
+    assert run.decision == "accepted"
+
+
+def test_a_search_finds_what_waits_and_the_numbers_stay_those_of_all(staff, run):
+    context = page_of(staff, run, q="ACME m2").context
+    assert [line.upstream_id for line in context["waiting"]] == ["acme/m2"]
+    assert (context["waiting_count"], context["tree"][0]["count"]) == (4, 2)
+
+
+def test_accepting_all_names_who_loses_a_model(staff, run, alice):
+    page = staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"accept_all": "1"})
+    assert ("alice", 3) in page.context["loss"].users
+    assert page.context["unavailable"] == ["acme/m2", "bare", "zeta/m1"]
