@@ -59,6 +59,18 @@ def edit(model: AIModel, values: Mapping[str, Any], author: Author, *, tags: Ite
     return names
 
 
+def pin(model: AIModel, values: Mapping[str, Any], author: Author) -> None:
+    """Sets synced fields by hand, and pins also those that have these values already: no sync changes them then."""
+    with transaction.atomic():
+        row = lock(model.pk)
+        edit_locked(row, values, author)
+        pinned = sorted({*row.pinned_fields, *values})
+        if pinned != row.pinned_fields:
+            history = [change_row(author, row.model_id, "pinned_fields", row.pinned_fields, pinned, model=row)]
+            row.pinned_fields, row.manually_updated = pinned, True
+            _save(row, [], history)
+
+
 def edit_locked(
     row: AIModel, values: Mapping[str, Any], author: Author, *, tags: Iterable[str] | None = None
 ) -> list[str]:

@@ -30,6 +30,8 @@ WAITING_A_PAGE = 200
 # Fewer lines than this are all unfolded.
 FEW_LINES = 60
 UNAVAILABLE_SHOWN = 100
+# Runs that the source may answer better if it is asked once more.
+_UNFINISHED = (SyncRun.State.FAILED, SyncRun.State.PARTIAL, SyncRun.State.INTERRUPTED)
 # Seconds after which a browser asks again while a run goes on.
 REFRESH = "2"
 
@@ -101,6 +103,10 @@ class SyncRunAdmin(admin.ModelAdmin):
                 "run": run,
                 "may_sync": request.user.has_perm("providers.sync_provider"),
                 "undecided": held,
+                "again": run.state in _UNFINISHED
+                and run.provider is not None
+                and run.provider.is_active
+                and request.user.has_perm("providers.sync_provider"),
                 "newer": newer_than(run) if held else None,
                 **_tree(request, run, waiting),
                 "seal": previews.seal(request, *_shown(run, waiting)),

@@ -11,13 +11,16 @@ from typing import Any
 from django.db.models import Count
 
 from catalog.models import AIModel
+from catalog.pricing import is_free
 from providers.models import ProviderModel
+from providers.reading.namespaces import ENRICHERS
 
 # Shares of the larger value; what differs by less is rounding (8191 and 8192) or another way to count.
 THRESHOLD = Decimal("0.1")
 
 NUMBERS = ("context_length", "max_output_tokens", "embedding_dimensions")
 PRICES = ("prompt", "completion")
+PRICED = tuple(f"pricing.{kind}" for kind in PRICES)
 FLAGS = (
     "supports_embeddings",
     "supports_images",
@@ -58,19 +61,22 @@ def conflicts(model_ids: Iterable[str] | None = None, threshold: Decimal = THRES
     several = offers.order_by().values("model").annotate(count=Count("pk")).filter(count__gt=1)
     offers = offers.filter(model__in=several.values("model"))
     rows = offers.order_by("model__model_id", "provider__precedence", "provider__slug", "upstream_id").values_list(
-        "model__model_id", "provider__slug", "facts", "pricing"
+        "model__model_id", "provider__slug", "provider__kind", "facts", "pricing"
     )
     current, told = "", defaultdict[str, list[Said]](list)
-    for model_id, source, facts, pricing in rows.iterator(chunk_size=2000):
+    for model_id, source, kind, facts, pricing in rows.iterator(chunk_size=2000):
         if model_id != current:
             yield from _judged(current, told, threshold)
             current, told = model_id, defaultdict(list)
         for field in (*NUMBERS, *FLAGS):
-            if facts.get(field) is not None:
+            # No model has a length of 0: whoever writes it does not know.
+            if facts.get(field) is not None and not (field in NUMBERS and facts[field] == 0):
                 told[field].append(Said(source, facts[field]))
-        for kind in PRICES:
-            if kind in pricing:
-                told[f"pricing.{kind}"].append(Said(source, pricing[kind]))
+        # Nor does one know a price who only describes models, and writes nothing but zeros.
+        knows = kind not in ENRICHERS or not is_free(pricing)
+        for name in PRICES:
+            if name in pricing and knows:
+                told[f"pricing.{name}"].append(Said(source, pricing[name]))
     yield from _judged(current, told, threshold)
 
 

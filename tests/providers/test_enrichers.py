@@ -187,6 +187,14 @@ def test_staff_without_the_permission_see_no_disagreements(api, make_user):
     assert page.status_code == 403
 
 
+def test_the_zeros_of_an_enricher_are_no_disagreement(listed):
+    listed("openai", OPENAI)
+    listed("modelsdev", MODELSDEV)
+    zeros = {"gpt-4o": {**LITELLM["gpt-4o"], "input_cost_per_token": 0, "output_cost_per_token": 0}}
+    listed("litellm", zeros)
+    assert not [conflict for conflict in conflicts() if conflict.field.startswith("pricing.")]
+
+
 def test_the_ids_of_openai_are_known_after_joining(recorded, capsys):
     """At least 95 % of those that a chat or embeddings user would call have a context length and a price."""
     for slug, name in (
