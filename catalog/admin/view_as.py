@@ -107,6 +107,7 @@ class WhomForm(forms.Form):
         field: Any = AccessGrant._meta.get_field("user")
         users = get_user_model()._default_manager.all()
         self.fields["user"] = forms.ModelChoiceField(users, widget=AutocompleteSelect(field, site))
+        self.fields["model"] = forms.CharField(required=False, label="Why not this model", max_length=255)
 
 
 def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -54,3 +54,19 @@ document.addEventListener("click", async (event) => {
     button.textContent = "Selected: press Ctrl+C";
   }
 });
+
+// Gives what Django's widgets build by script the names that are read out: of the field they stand for.
+document.addEventListener("DOMContentLoaded", () => {
+  const name = () => {
+    for (const box of document.querySelectorAll(":is(.select2-selection, .select2-selection__rendered, .select2-search__field):not([aria-label])")) {
+      const field = box.closest(".select2")?.previousElementSibling;
+      box.setAttribute("aria-label", field?.labels?.[0]?.textContent.trim() || "Search");
+    }
+    document.getElementById("searchbar")?.setAttribute("aria-label", "Search");
+    for (const icon of document.querySelectorAll(".help-tooltip:not([role])")) {
+      icon.setAttribute("role", "img");
+    }
+  };
+  new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+  name();
+});
