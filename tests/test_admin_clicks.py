@@ -1,0 +1,115 @@
+"""The jobs of every day in the admin, each with its number of clicks from the first page. Typing is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from apikeys.models import ApiKey
+from catalog.models import AIModel
+from providers.models import ProviderModel
+from providers.sync.run import sync
+from tests.browser import NARROW, WIDE
+from tests.test_admin_in_a_browser import NAMES, listed, openrouter, ops, server, sign_in
+from tests.upstreams import upstream
+
+__all__ = ["listed", "openrouter", "ops", "server", "sign_in", "upstream"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+class Hand:
+    """Clicks for a person, and counts it; whatever else the page is asked is keys and looks."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.clicks = page, 0
+
+    def click(self, selector: str) -> None:
+        self.clicks += 1
+        self.page.click(selector)
+
+    def choose(self, selector: str, label: str) -> None:
+        self.clicks += 1
+        self.page.select_option(selector, label=label)
+
+    def pick(self, selector: str, text: str) -> None:
+        """By keys, in a field that searches as one types."""
+        self.page.focus(selector)
+        self.page.keyboard.press("Enter")
+        self.page.keyboard.type(text)
+        self.page.wait_for_selector(f".select2-results__option--highlighted:has-text('{text}')")
+        self.page.keyboard.press("Enter")
+
+
+@pytest.fixture(params=[pytest.param((WIDE, False), id="wide-light"), pytest.param((NARROW, True), id="narrow-dark")])
+def hand(request: pytest.FixtureRequest, sign_in: Callable[..., Page]) -> Hand:
+    return Hand(sign_in(*request.param))
+
+
+def test_a_context_length_is_corrected_survives_a_sync_and_is_handed_back_in_6(hand, openrouter, listed):
+    page = hand.page
+    hand.click("#content a:has-text('AI models')")
+    page.fill("#searchbar", "acme/m7")
+    page.press("#searchbar", "Enter")
+    hand.click("#result_list a:has-text('acme/m7')")
+    page.fill("#id_context_length", "1234")
+    hand.click("[name=_continue] >> nth=0")
+    expect(page.locator(".field-context_length .pin")).to_have_text("Pinned")
+    listed(NAMES, context_length=4096)
+    sync(openrouter)
+    page.reload()
+    expect(page.locator("#id_context_length")).to_have_value("1234")
+    hand.click(".field-context_length .release")
+    expect(page.locator("#id_context_length")).to_have_value("4096")
+    assert hand.clicks <= 6
+
+
+def test_all_but_three_models_of_a_provider_are_disabled_in_6(hand, openrouter):
+    page = hand.page
+    hand.click("#content a:has-text('Provider models')")
+    hand.click("text=Enable or disable many")
+    hand.click("[name=what][value=disable]")
+    hand.choose("#id_provider", "openrouter")
+    page.fill("#id_pasted", "\n".join(NAMES[:3]))
+    hand.click("[name=preview]")
+    expect(page.locator("[role=status]")).to_contain_text("10 would be disabled")
+    expect(page.locator(".loss")).to_contain_text("would lose a model that they see")
+    hand.click("[name=apply]")
+    expect(page.locator(".messagelist")).to_contain_text("10 updated")
+    assert set(ProviderModel.objects.filter(active=True).values_list("upstream_id", flat=True)) == set(NAMES[:3])
+    assert hand.clicks <= 6
+
+
+def test_a_key_for_the_models_of_one_author_is_made_in_6(hand, ops):
+    page = hand.page
+    hand.click("#content .model-apikey .addlink")
+    hand.pick("#id_user + .select2 .select2-selection", "ops")
+    page.fill("#id_name", "team")
+    hand.choose("#id_mode", "only these")
+    page.fill("#id_patterns", "acme/*")
+    expect(page.locator("#policy-told")).to_contain_text(re.compile(r"Allows 13 of the 13 models"))
+    hand.click("[name=_save]")
+    expect(page.locator("#secret")).to_contain_text("mdx_")
+    assert ApiKey.objects.get().name == "team"
+    assert hand.clicks <= 6
+
+
+def test_why_bob_does_not_see_a_model_is_found_and_mended_in_3(hand, make_user):
+    bob, model = make_user("bob"), AIModel.objects.get(model_id="acme/m0")
+    model.grants.create(principal_type="user", user=make_user("alice"), permission="read")
+    page = hand.page
+    hand.click("text=see why they do not see a model")
+    hand.pick("#id_user + .select2 .select2-selection", "bob")
+    page.fill("#id_model", "acme/m0")
+    page.press("#id_model", "Enter")
+    expect(page.locator(".deciding")).to_contain_text("User bob does not see it: The entry is only for those granted")
+    hand.click("text=Grant it to bob")
+    expect(page.locator(".messagelist")).to_contain_text("was added successfully")
+    assert model.grants.filter(user=bob).exists()
+    page.goto(f"{reverse('admin:catalog_aimodel_view_as')}?user={bob.pk}&model=acme/m0")
+    expect(page.locator(".deciding")).to_contain_text("User bob sees it and may use it.")
+    assert hand.clicks <= 3
