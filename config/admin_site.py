@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.db.models import F, Model
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.text import capfirst, slugify
 
 _SECRETS = frozenset({"password", "credential", "hint", "lease_token", "session_key", "session_data"})
@@ -70,6 +71,13 @@ _MAX_WORDS = 20
 
 
 class Site(AdminSite):
+    # Pages that belong to no list: (route, view, name). Apps add theirs.
+    pages: ClassVar[list[tuple[str, Any, str]]] = []
+
+    def get_urls(self) -> list[Any]:
+        own = [path(route, self.admin_view(view), name=name) for route, view, name in self.pages]
+        return [*own, *super().get_urls()]
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Refuses a search of more words than the database should be asked for."""
 

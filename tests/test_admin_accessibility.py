@@ -95,6 +95,7 @@ def addresses(request: Any, apps: tuple[str, ...]) -> Iterator[str]:
 def others(part: str) -> Iterator[str]:
     """Pages of the part that the URL conf alone does not show."""
     if part == "site":
+        yield reverse("admin:log")
         yield from map(reverse, ("admin:index", "admin:password_change", "admin:password_change_done"))
         yield from (reverse("admin:app_list", args=[app]) for app in ("catalog", "providers"))
     if part == "catalog":

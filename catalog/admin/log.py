@@ -1,0 +1,253 @@
+"""One log: who did what and when, in sentences, grouped by act, the newest first.
+
+It tells what history holds of models (FieldChange) and what the audit log holds of all else (AuditEntry). Both are read
+from where the page before ended, by key, which follows the order of commits: a page costs the same however long they
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from heapq import merge
+from itertools import groupby
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from catalog import extensions, pricing
+from catalog.formatting import describe, in_words, short
+from catalog.models import AuditEntry, FieldChange
+from catalog.pages.words import share
+
+ACTS = 40
+# Changes of fields that one page reads; a sync may bring thousands.
+ROWS = 2000
+# Of one act.
+LINES = 12
+PAST = {
+    "added": "made", "add": "made", "create": "made", "changed": "changed", "change": "changed", "deleted": "deleted",
+    "delete": "deleted", "revoke": "revoked", "rotate": "gave another secret to",
+    "apply held run": "accepted what waited in", "reject held run": "rejected what waited in",
+    "enable provider models": "enabled models of", "disable provider models": "disabled models of",
+    "allow_shrink": "let a sync shrink",
+}  # fmt: skip
+NOUNS = {"apikey": "key", "syncrun": "", "exporttoken": "export token", "defaultmodel": "default model"}
+# What a filter by kind may name: whose changes of models, or which kind of thing the audit log tells of.
+OF_MODELS = {"person": "models, by people", "sync": "models, by syncs", "curated": "models, by the curated list"}
+OF_THE_REST = {
+    "apikey": "keys", "exporttoken": "export tokens", "user": "users", "group": "groups", "flag": "flags",
+    "provider": "providers", "syncrun": "held runs", "tag": "tags", "defaultmodel": "default models",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Line:
+    text: str
+    subject: str = ""
+    address: str = ""
+
+
+@dataclass(slots=True)
+class Act:
+    """What one person or sync did at once. `cut`: its beginning stands on the next page."""
+
+    at: datetime
+    who: str
+    told: str
+    name: str = ""
+    address: str = ""
+    rows: list[Any] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    cut: bool = False
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.rows) - len(self.lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the page is asked for."""
+
+    who: str = ""
+    subject: str = ""
+    kind: str = ""
+    since: date | None = None
+    until: date | None = None
+    error: str = ""
+
+    @classmethod
+    def read(cls, sent: QueryDict) -> Wanted:
+        days: dict[str, date | None] = {}
+        error = ""
+        for name in ("since", "until"):
+            try:
+                days[name] = date.fromisoformat(text) if (text := sent.get(name, "")) else None
+            except ValueError:
+                days[name], error = None, "Write a day as 2027-01-31."
+        who, subject, kind = (sent.get(name, "")[:255] for name in ("who", "object", "kind"))
+        return cls(who, subject, kind, days["since"], days["until"], error)
+
+    def condition(self, moment: str) -> Q:
+        found = Q()
+        if self.who:
+            found &= Q(actor=self.who) | Q(user__username=self.who)
+        if self.subject:
+            found &= Q(subject=self.subject)
+        if self.since:
+            found &= Q(**{f"{moment}__gte": datetime.combine(self.since, time(), UTC)})
+        if self.until and self.until < date.max:
+            found &= Q(**{f"{moment}__lt": datetime.combine(self.until + timedelta(days=1), time(), UTC)})
+        return found
+
+
+def log_page(request: HttpRequest) -> HttpResponse:
+    """Raises PermissionDenied for who may read neither history nor the audit log."""
+    may = [request.user.has_perm(f"catalog.view_{name}") for name in ("fieldchange", "auditentry")]
+    if not any(may):
+        raise PermissionDenied
+    wanted = Wanted.read(request.GET)
+    changes = FieldChange.objects.filter(wanted.condition("changed_at"))
+    entries = AuditEntry.objects.filter(wanted.condition("at"))
+    if wanted.kind in OF_MODELS:
+        changes, entries = changes.filter(source=wanted.kind), entries.none()
+    elif wanted.kind:
+        changes, entries = changes.none(), entries.filter(subject_type=wanted.kind)
+    of_models = list(_of_models(changes if may[0] else changes.none(), _key(request, "f")))
+    of_the_rest = list(_of_the_rest(entries if may[1] else entries.none(), _key(request, "a")))
+    acts = []
+    for act in merge(of_models, of_the_rest, key=lambda act: act.at, reverse=True):
+        acts.append(act)
+        # What stands before a cut act in the other list may be younger than what the cut left unread.
+        if len(acts) == ACTS or act.cut:
+            break
+    _describe(acts)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Log",
+        "wanted": wanted,
+        "kinds": [*OF_MODELS.items(), *OF_THE_REST.items()],
+        "acts": acts,
+        "older": _older(request, acts, len(of_models) + len(of_the_rest)),
+    }
+    return TemplateResponse(request, "admin/catalog/log.html", context)
+
+
+def _key(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _older(request: HttpRequest, acts: list[Act], found: int) -> str:
+    """The query of the next page; "" where this one is the last."""
+    if len(acts) == found and not any(act.cut for act in acts) and len(acts) < ACTS:
+        return ""
+    query = request.GET.copy()
+    for name, model in (("f", FieldChange), ("a", AuditEntry)):
+        if keys := [row.pk for act in acts for row in act.rows if isinstance(row, model)]:
+            query[name] = str(min(keys))
+    return query.urlencode()
+
+
+def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[Act]:
+    """One transaction writes its rows one after the other; those of one author are one act."""
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    # Most are only counted, and old and new values may be long.
+    found = list(rows.order_by("-pk").defer("old", "new")[:ROWS])
+    acts = [list(group) for _, group in groupby(found, key=_act_of)]
+    for number, members in enumerate(acts, 1):
+        first = members[0]
+        run = first.run_id
+        who, address = first.actor or "somebody", ""
+        if first.source == FieldChange.Source.SYNC and run:
+            who, address = f"run {run} of {first.actor}", extensions.address_of_run(run)
+        subjects = {row.subject for row in members}
+        fields = "1 field" if len(members) == 1 else f"{len(members):,} fields"
+        told = f"changed {fields} of" + ("" if len(subjects) == 1 else f" {len(subjects):,} models")
+        name = subjects.pop() if len(subjects) == 1 else ""
+        cut = number == len(acts) and len(found) == ROWS
+        yield Act(first.changed_at, who, told, name, address, list(members), cut=cut)
+
+
+def _act_of(row: FieldChange) -> tuple[Any, ...]:
+    # Before versions were noted, the second stands for one.
+    at = row.version or row.changed_at.replace(microsecond=0)
+    return row.source, row.actor, row.user_id, row.run_id, None if row.run_id else at
+
+
+def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Act]:
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    for row in rows.order_by("-pk")[:ACTS]:
+        noun = NOUNS.get(row.subject_type, row.subject_type)
+        told = f"{PAST.get(row.action, row.action)} {noun}".strip()
+        yield Act(row.at, row.actor or "somebody", told, row.subject, rows=[row], lines=list(_told(row)))
+
+
+def _told(row: AuditEntry) -> Iterator[Line]:
+    for name, pair in row.changes.items():
+        old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
+        label = name.replace("_", " ")
+        if old in (None, "", [], {}) or row.action in ("added", "add", "create"):
+            if new not in (None, "", [], {}):
+                yield Line(f"{label}: {short(new)}")
+        elif PAST.get(row.action) == "deleted":
+            yield Line(f"{label}: it was {short(old)}")
+        else:
+            yield Line(f"{label}: {short(old)} to {short(new)}")
+
+
+def _describe(acts: Iterable[Act]) -> None:
+    """Sets the lines of the acts on models."""
+    shown = {id(act): [row.pk for row in act.rows[:LINES] if isinstance(row, FieldChange)] for act in acts}
+    rows = FieldChange.objects.select_related("model").filter(pk__in=[pk for keys in shown.values() for pk in keys])
+    whole = {row.pk: row for row in rows.defer(*(f"model__{name}" for name in ("search_text", "upstream", "extras")))}
+    describe(whole.values())
+    for act in acts:
+        if keys := shown[id(act)]:
+            told = [whole[pk] for pk in keys if pk in whole]
+            act.lines = [Line(_sentence(row), row.subject, _address_of_model(row)) for row in told]
+
+
+def _address_of_model(row: FieldChange) -> str:
+    if row.model is None:
+        return ""
+    return reverse(
+        f"admin:catalog_{'aimodel' if row.model.kind == 'catalog' else 'custommodel'}_change", args=[row.model.pk]
+    )
+
+
+def _sentence(row: Any) -> str:
+    offered = f", as {row.offered_by} offers it" if row.offered_by else ""
+    if row.field in ("created", "deleted"):
+        return f"was {'added' if row.field == 'created' else 'deleted'}{offered}"
+    if row.field == "pricing":
+        return f"{_prices(row.old, row.new)}{offered}"
+    old, new = (text if len(text) <= 200 else f"{text[:200]}…" for text in row.words)
+    return f"{row.field.replace('_', ' ')} {old} to {new}{offered}"
+
+
+def _prices(old: Any, new: Any) -> str:
+    before, after = (side if isinstance(side, dict) else {} for side in (old, new))
+    parts = []
+    for kind in sorted(kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind)):
+        if kind == "overrides":
+            parts.append("prices under conditions")
+            continue
+        by = ""
+        if before.get(kind) and after.get(kind):
+            by = share(*(pricing.per_million(side[kind]) for side in (before, after)))
+        words = (pricing.worded(kind, side.get(kind)) for side in (before, after))
+        parts.append(f"{pricing.label(kind)} {' to '.join(words)}{f' ({by})' if by else ''}")
+    return "; ".join(parts) or f"pricing {in_words(old)} to {in_words(new)}"
+
+
+admin.site.pages.append(("log/", log_page, "log"))  # type: ignore[attr-defined]

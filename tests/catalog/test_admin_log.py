@@ -1,0 +1,129 @@
+"""catalog/admin/log.py: one log of all that was done, in sentences, by act."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from catalog.admin import log
+from catalog.editing import entries
+from catalog.editing.history import Author, audit, change_row
+from catalog.models import AuditEntry, FieldChange, Tag
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client, ops):
+    client.force_login(ops, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def acts(staff, **query):
+    return staff.get("/admin/log/", query).context["acts"]
+
+
+def told(act):
+    return f"{act.who} {act.told} {act.name}".strip(), [f"{line.subject} {line.text}".strip() for line in act.lines]
+
+
+def synced(run, *rows):
+    author = Author.sync(run, "openrouter")
+    FieldChange.objects.bulk_create([change_row(author, *row) for row in rows])
+
+
+def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
+    model = make_model("acme/x", context_length=8192)
+    entries.edit(model, {"context_length": 4096, "name": "X"}, Author.person(ops))
+    prices = {"prompt": "0.00000095"}, {"prompt": "0.00000108"}
+    synced(4, ("acme/x", "pricing", *prices), ("acme/y", "is_available", True, False))
+    audit(Author.person(ops), Tag.objects.create(name="fast"), "added", {"name": [None, "fast"], "id": [None, 1]})
+    assert [told(act) for act in acts(staff)][:3] == [
+        ("ops made tag fast", ["name: fast", "id: 1"]),
+        ("run 4 of openrouter changed 2 fields of 2 models",
+         ["acme/y is available yes to no", "acme/x prompt per million $0.95 to $1.08 (+14 %)"]),
+        ("ops changed 2 fields of acme/x", ["acme/x name x to X", "acme/x context length 8192 to 4096"]),
+    ]  # fmt: skip
+    page = staff.get("/admin/log/").content.decode()
+    assert '<a href="/admin/providers/syncrun/4/change/">Run 4 of openrouter</a>' in page
+    assert f'href="/admin/catalog/aimodel/{model.pk}/history/"' not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, 3),
+        ({"who": "ops"}, 2),
+        ({"who": "openrouter"}, 1),
+        ({"object": "acme/x"}, 2),
+        ({"object": "fast"}, 1),
+        ({"kind": "sync"}, 1),
+        ({"kind": "person"}, 1),
+        ({"kind": "tag"}, 1),
+        ({"kind": "provider"}, 0),
+        ({"since": "2020-01-01"}, 3),
+        ({"until": "2020-01-01"}, 0),
+    ],
+)
+def test_the_log_is_filtered_by_person_object_kind_and_date(staff, ops, make_model, query, expected):
+    model = make_model("acme/x")
+    FieldChange.objects.all().delete()
+    AuditEntry.objects.all().delete()
+    entries.edit(model, {"name": "Other"}, Author.person(ops))
+    synced(4, ("acme/x", "context_length", 1, 2))
+    audit(Author.person(ops), Tag.objects.create(name="fast"), "added")
+    assert len(acts(staff, **query)) == expected
+
+
+def test_nothing_is_left_out_between_pages(staff, ops, monkeypatch):
+    monkeypatch.setattr(log, "ACTS", 4)
+    monkeypatch.setattr(log, "ROWS", 10)
+    FieldChange.objects.all().delete()
+    AuditEntry.objects.all().delete()
+    for run in range(6):
+        synced(run + 1, *((f"acme/m{n}", "context_length", run, n) for n in range(7)))
+        audit(Author.person(ops), Tag.objects.create(name=f"t{run}"), "added")
+    seen, query = [], ""
+    for _ in range(40):
+        context = staff.get(f"/admin/log/?{query}").context
+        seen += [(type(row), row.pk) for act in context["acts"] for row in act.rows]
+        if not (query := context["older"]):
+            break
+    assert (len(seen), len(set(seen))) == (48, 48)
+    assert set(seen) == {
+        *((FieldChange, pk) for pk in FieldChange.objects.values_list("pk", flat=True)),
+        *((AuditEntry, pk) for pk in AuditEntry.objects.values_list("pk", flat=True)),
+    }
+
+
+def test_the_log_asks_little_however_long_it_is(staff, ops, django_assert_max_num_queries):
+    for run in range(60):
+        synced(run + 1, *((f"acme/m{n}", "context_length", run, n) for n in range(20)))
+    with django_assert_max_num_queries(12):
+        assert len(acts(staff)) == log.ACTS
+
+
+@pytest.mark.parametrize(("codename", "kinds"), [("view_fieldchange", 1), ("view_auditentry", 1), ("view_tag", None)])
+def test_each_part_of_the_log_asks_for_its_right(client, ops, make_user, codename, kinds):
+    synced(4, ("acme/x", "context_length", 1, 2))
+    AuditEntry.objects.all().delete()
+    audit(Author.person(ops), Tag.objects.create(name="fast"), "added")
+    sam = make_user("sam", is_staff=True)
+    sam.user_permissions.add(Permission.objects.get(codename=codename))
+    client.force_login(sam, backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.get("/admin/log/")
+    assert answer.status_code == (200 if kinds else 403)
+    assert not kinds or len(answer.context["acts"]) == kinds
+
+
+@pytest.mark.parametrize("query", ["since=x", "until=9999-12-31", "f=x&a=-1", "kind=%F0%9F%A6%8A", "until=0001-01-01"])
+def test_an_address_that_somebody_mistyped_is_no_error(staff, query):
+    assert staff.get(f"/admin/log/?{query}").status_code == 200
+
+
+def test_a_page_of_an_object_leads_to_its_part_of_the_log(staff, make_model):
+    model = make_model("acme/a b")
+    page = staff.get(f"/admin/catalog/aimodel/{model.pk}/change/").content.decode()
+    assert 'href="/admin/log/?object=acme%2Fa%20b"' in page
+    assert timezone.now() - model.created_at < timedelta(hours=1)
