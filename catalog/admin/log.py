@@ -7,7 +7,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import merge
@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -186,23 +187,35 @@ def _act_of(row: FieldChange) -> tuple[Any, ...]:
 def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Act]:
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    for row in rows.order_by("-pk")[:ACTS]:
+    found = list(rows.order_by("-pk")[:ACTS])
+    owners = [row.changes["user"][1] for row in found if row.subject_type == "apikey" and "user" in row.changes]
+    users = get_user_model()._default_manager.filter(pk__in=[pk for pk in owners if isinstance(pk, int)])
+    names = dict(users.values_list("pk", get_user_model().USERNAME_FIELD)) if owners else {}
+    for row in found:
         noun = NOUNS.get(row.subject_type, row.subject_type)
-        told = f"{PAST.get(row.action, row.action)} {noun}".strip()
-        yield Act(row.at, row.actor or "somebody", told, row.subject, rows=[row], lines=list(_told(row)))
+        act = Act(row.at, row.actor or "somebody", f"{PAST.get(row.action, row.action)} {noun}".strip(), row.subject)
+        act.rows, text = [row], _told(row, names)
+        act.lines = [Line(text)] if text else []
+        yield act
 
 
-def _told(row: AuditEntry) -> Iterator[Line]:
+def _told(row: AuditEntry, names: Mapping[Any, str]) -> str:
+    """What was before and after, in one line; of what was made only what it has. `names` are those of users."""
+    parts = []
+    is_made = PAST.get(row.action) == "made"
     for name, pair in row.changes.items():
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
+        if name == "user" and isinstance(new, int):
+            new = names.get(new, new)
         label = name.replace("_", " ")
-        if old in (None, "", [], {}) or row.action in ("added", "add", "create"):
-            if new not in (None, "", [], {}):
-                yield Line(f"{label}: {short(new)}")
+        if is_made or old is None:
+            if new not in (None, False, "", [], {}) or not is_made:
+                parts.append(f"{label}: {short(new)}")
         elif PAST.get(row.action) == "deleted":
-            yield Line(f"{label}: it was {short(old)}")
+            parts.append(f"{label}: it was {short(old)}")
         else:
-            yield Line(f"{label}: {short(old)} to {short(new)}")
+            parts.append(f"{label}: {short(old)} to {short(new)}")
+    return "; ".join(parts)
 
 
 def _describe(acts: Iterable[Act]) -> None:
@@ -232,7 +245,7 @@ def _sentence(row: Any) -> str:
     if row.field == "pricing":
         return f"{_prices(row.old, row.new)}{offered}"
     old, new = (text if len(text) <= 200 else f"{text[:200]}…" for text in row.words)
-    return f"{row.field.replace('_', ' ')} {old} to {new}{offered}"
+    return f"{row.field.replace('_', ' ')}: {old} to {new}{offered}"
 
 
 def _prices(old: Any, new: Any) -> str:

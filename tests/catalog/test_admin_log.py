@@ -40,14 +40,20 @@ def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
     synced(4, ("acme/x", "pricing", *prices), ("acme/y", "is_available", True, False))
     audit(Author.person(ops), Tag.objects.create(name="fast"), "added", {"name": [None, "fast"], "id": [None, 1]})
     assert [told(act) for act in acts(staff)][:3] == [
-        ("ops made tag fast", ["name: fast", "id: 1"]),
+        ("ops made tag fast", ["name: fast; id: 1"]),
         ("run 4 of openrouter changed 2 fields of 2 models",
-         ["acme/y is available yes to no", "acme/x prompt per million $0.95 to $1.08 (+14 %)"]),
-        ("ops changed 2 fields of acme/x", ["acme/x name x to X", "acme/x context length 8192 to 4096"]),
+         ["acme/y is available: yes to no", "acme/x prompt per million $0.95 to $1.08 (+14 %)"]),
+        ("ops changed 2 fields of acme/x", ["acme/x name: x to X", "acme/x context length: 8192 to 4096"]),
     ]  # fmt: skip
     page = staff.get("/admin/log/").content.decode()
     assert '<a href="/admin/providers/syncrun/4/change/">Run 4 of openrouter</a>' in page
     assert f'href="/admin/catalog/aimodel/{model.pk}/history/"' not in page
+
+
+def test_a_key_is_told_with_the_name_of_its_owner(staff, alice, make_key):
+    make_key(alice)
+    (lines,) = (told(act)[1] for act in acts(staff, kind="apikey"))
+    assert lines[0].startswith("user: alice; name: a key; is active: yes; mode: all")
 
 
 @pytest.mark.parametrize(
