@@ -49,14 +49,14 @@ OF_THE_REST = {
 
 
 @dataclass(slots=True)
-class Line:
+class LoggedLine:
     text: str
     subject: str = ""
     address: str = ""
 
 
 @dataclass(slots=True)
-class Act:
+class LoggedAct:
     """What one person or sync did at once. `cut`: its beginning stands on the next page."""
 
     at: datetime
@@ -65,7 +65,7 @@ class Act:
     name: str = ""
     address: str = ""
     rows: list[Any] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LoggedLine] = field(default_factory=list)
     cut: bool = False
 
     @property
@@ -83,6 +83,8 @@ class Wanted:
     since: date | None = None
     until: date | None = None
     error: str = ""
+    # The key of one thing of the kind, whose name may have changed since.
+    key: str = ""
 
     @classmethod
     def read(cls, sent: QueryDict) -> Wanted:
@@ -93,8 +95,8 @@ class Wanted:
                 days[name] = date.fromisoformat(text) if (text := sent.get(name, "")) else None
             except ValueError:
                 days[name], error = None, "Write a day as 2027-01-31."
-        who, subject, kind = (sent.get(name, "")[:255] for name in ("who", "object", "kind"))
-        return cls(who, subject, kind, days["since"], days["until"], error)
+        who, subject, kind, key = (sent.get(name, "")[:255] for name in ("who", "object", "kind", "id"))
+        return cls(who, subject, kind, days["since"], days["until"], error, key)
 
     def condition(self, moment: str) -> Q:
         found = Q()
@@ -121,6 +123,7 @@ def log_page(request: HttpRequest) -> HttpResponse:
         changes, entries = changes.filter(source=wanted.kind), entries.none()
     elif wanted.kind:
         changes, entries = changes.none(), entries.filter(subject_type=wanted.kind)
+        entries = entries.filter(subject_id=wanted.key) if wanted.key else entries
     of_models = list(_of_models(changes if may[0] else changes.none(), _key(request, "f")))
     of_the_rest = list(_of_the_rest(entries if may[1] else entries.none(), _key(request, "a")))
     acts = []
@@ -146,7 +149,7 @@ def _key(request: HttpRequest, name: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _older(request: HttpRequest, acts: list[Act], found: int) -> str:
+def _older(request: HttpRequest, acts: list[LoggedAct], found: int) -> str:
     """The query of the next page; "" where this one is the last."""
     if len(acts) == found and not any(act.cut for act in acts) and len(acts) < ACTS:
         return ""
@@ -157,7 +160,7 @@ def _older(request: HttpRequest, acts: list[Act], found: int) -> str:
     return query.urlencode()
 
 
-def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[Act]:
+def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[LoggedAct]:
     """One transaction writes its rows one after the other; those of one author are one act."""
     if before is not None:
         rows = rows.filter(pk__lt=before)
@@ -175,7 +178,7 @@ def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[Act]
         told = f"changed {fields} of" + ("" if len(subjects) == 1 else f" {len(subjects):,} models")
         name = subjects.pop() if len(subjects) == 1 else ""
         cut = number == len(acts) and len(found) == ROWS
-        yield Act(first.changed_at, who, told, name, address, list(members), cut=cut)
+        yield LoggedAct(first.changed_at, who, told, name, address, list(members), cut=cut)
 
 
 def _act_of(row: FieldChange) -> tuple[Any, ...]:
@@ -184,7 +187,7 @@ def _act_of(row: FieldChange) -> tuple[Any, ...]:
     return row.source, row.actor, row.user_id, row.run_id, None if row.run_id else at
 
 
-def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Act]:
+def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[LoggedAct]:
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[:ACTS])
@@ -193,9 +196,11 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Act
     names = dict(users.values_list("pk", get_user_model().USERNAME_FIELD)) if owners else {}
     for row in found:
         noun = NOUNS.get(row.subject_type, row.subject_type)
-        act = Act(row.at, row.actor or "somebody", f"{PAST.get(row.action, row.action)} {noun}".strip(), row.subject)
+        act = LoggedAct(
+            row.at, row.actor or "somebody", f"{PAST.get(row.action, row.action)} {noun}".strip(), row.subject
+        )
         act.rows, text = [row], _told(row, names)
-        act.lines = [Line(text)] if text else []
+        act.lines = [LoggedLine(text)] if text else []
         yield act
 
 
@@ -218,7 +223,7 @@ def _told(row: AuditEntry, names: Mapping[Any, str]) -> str:
     return "; ".join(parts)
 
 
-def _describe(acts: Iterable[Act]) -> None:
+def _describe(acts: Iterable[LoggedAct]) -> None:
     """Sets the lines of the acts on models."""
     shown = {id(act): [row.pk for row in act.rows[:LINES] if isinstance(row, FieldChange)] for act in acts}
     rows = FieldChange.objects.select_related("model").filter(pk__in=[pk for keys in shown.values() for pk in keys])
@@ -227,7 +232,7 @@ def _describe(acts: Iterable[Act]) -> None:
     for act in acts:
         if keys := shown[id(act)]:
             told = [whole[pk] for pk in keys if pk in whole]
-            act.lines = [Line(_sentence(row), row.subject, _address_of_model(row)) for row in told]
+            act.lines = [LoggedLine(_sentence(row), row.subject, _address_of_model(row)) for row in told]
 
 
 def _address_of_model(row: FieldChange) -> str:
