@@ -40,6 +40,8 @@ PAST = {
     "allow_shrink": "let a sync shrink",
 }  # fmt: skip
 NOUNS = {"apikey": "key", "syncrun": "", "exporttoken": "export token", "defaultmodel": "default model"}
+# The names that a sentence on a change begins with.
+_FIRST = {"user": 0, "name": 1}
 # What a filter by kind may name: whose changes of models, or which kind of thing the audit log tells of.
 OF_MODELS = {"person": "models, by people", "sync": "models, by syncs", "curated": "models, by the curated list"}
 OF_THE_REST = {
@@ -208,7 +210,8 @@ def _told(row: AuditEntry, names: Mapping[Any, str]) -> str:
     """What was before and after, in one line; of what was made only what it has. `names` are those of users."""
     parts = []
     is_made = PAST.get(row.action) == "made"
-    for name, pair in row.changes.items():
+    # PostgreSQL keeps no order of names.
+    for name, pair in sorted(row.changes.items(), key=lambda item: (_FIRST.get(item[0], len(_FIRST)), item[0])):
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
         if name == "user" and isinstance(new, int):
             new = names.get(new, new)
