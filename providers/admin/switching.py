@@ -178,11 +178,12 @@ def _previewed(request: HttpRequest, enable: bool, found: tuple[Counts, list[Off
     """What the page shows of it."""
     counts, changing = found
     comes_to = effect(changing, enable)
+    gone = set(comes_to.gone)
     lines = [
         {
             "offer": offer,
             "others": comes_to.others.get(offer.model.pk, ()) if offer.model else (),
-            "gone": offer.model is not None and offer.model.model_id in comes_to.gone,
+            "gone": offer.model is not None and offer.model.model_id in gone,
         }
         for offer in changing[:SHOWN]
     ]
