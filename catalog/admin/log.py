@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -41,7 +42,7 @@ PAST = {
 }  # fmt: skip
 NOUNS = {"apikey": "key", "syncrun": "", "exporttoken": "export token", "defaultmodel": "default model"}
 # The names that a sentence on a change begins with.
-_FIRST = {"user": 0, "name": 1}
+_FIRST = {"user": 0, "group": 0, "name": 1}
 # What a filter by kind may name: whose changes of models, or which kind of thing the audit log tells of.
 OF_MODELS = {"person": "models, by people", "sync": "models, by syncs", "curated": "models, by the curated list"}
 OF_THE_REST = {
@@ -193,9 +194,7 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[:ACTS])
-    owners = [row.changes["user"][1] for row in found if row.subject_type == "apikey" and "user" in row.changes]
-    users = get_user_model()._default_manager.filter(pk__in=[pk for pk in owners if isinstance(pk, int)])
-    names = dict(users.values_list("pk", get_user_model().USERNAME_FIELD)) if owners else {}
+    names = _owners_of_keys(found)
     for row in found:
         noun = NOUNS.get(row.subject_type, row.subject_type)
         act = LoggedAct(
@@ -206,15 +205,29 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
         yield act
 
 
-def _told(row: AuditEntry, names: Mapping[Any, str]) -> str:
-    """What was before and after, in one line; of what was made only what it has. `names` are those of users."""
+def _owners_of_keys(rows: Iterable[AuditEntry]) -> dict[tuple[str, int], str]:
+    """(`user` or `group`, its key) -> its name, of those that the keys of these rows belong to."""
+    models = {"user": get_user_model(), "group": Group}
+    wanted: dict[str, set[int]] = {}
+    for row in rows:
+        for kind in models.keys() & row.changes.keys() if row.subject_type == "apikey" else ():
+            wanted.setdefault(kind, set()).update(pk for pk in row.changes[kind] if isinstance(pk, int))
+    return {
+        (kind, owner.pk): str(owner)
+        for kind, keys in wanted.items()
+        for owner in models[kind]._default_manager.filter(pk__in=keys)
+    }
+
+
+def _told(row: AuditEntry, names: Mapping[tuple[str, int], str]) -> str:
+    """What was before and after, in one line; of what was made only what it has. `names`: of `_owners_of_keys`."""
     parts = []
     is_made = PAST.get(row.action) == "made"
     # PostgreSQL keeps no order of names.
     for name, pair in sorted(row.changes.items(), key=lambda item: (_FIRST.get(item[0], len(_FIRST)), item[0])):
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
-        if name == "user" and isinstance(new, int):
-            new = names.get(new, new)
+        if isinstance(new, int):
+            new = names.get((name, new), new)
         label = name.replace("_", " ")
         if is_made or old is None:
             if new not in (None, False, "", [], {}) or not is_made:

@@ -1,7 +1,7 @@
 """catalog/admin/log.py: one log of all that was done, in sentences, by act."""
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 
 from catalog.admin import log
 from catalog.editing import entries
@@ -51,6 +51,8 @@ def test_a_key_is_told_with_the_name_of_its_owner(staff, alice, make_key):
     make_key(alice)
     (lines,) = (told(act)[1] for act in acts(staff, kind="apikey"))
     assert lines[0].startswith("user: alice; name: a key; is active: yes; mode: all")
+    make_key(Group.objects.create(name="research"))
+    assert told(acts(staff, kind="apikey")[0])[1][0].startswith("group: research; name: a key; ")
 
 
 @pytest.mark.parametrize(
