@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
 from django.db import connection, connections
+from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
 
@@ -25,6 +26,16 @@ pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
 
 # A server that a test starts reads the number from the hash itself, so it can check these passwords as they are.
 PBKDF2PasswordHasher.iterations = 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`once`: what one run in `make test` is enough for, as the database makes no difference to it."""
+    for item in items:
+        fixtures: Any = getattr(item, "fixturenames", ())
+        asks_it = item.get_closest_marker("django_db") or "django_db_setup" in fixtures or "db" in fixtures
+        asks_it = asks_it or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+        if item.get_closest_marker("browser") or not (asks_it or item.get_closest_marker("skipif")):
+            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(scope="session")
