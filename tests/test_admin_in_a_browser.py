@@ -126,7 +126,7 @@ def sync_now(page: Page, provider: Provider) -> None:
     """Presses the button and waits until the run has ended."""
     page.goto(f"/admin/providers/provider/{provider.pk}/change/")
     page.click("text=Sync now")
-    expect(page.locator(".field-state")).to_contain_text(re.compile("ok|held", re.IGNORECASE), timeout=15_000)
+    expect(page.locator(".field-outcome")).to_contain_text(re.compile("ok|held", re.IGNORECASE), timeout=15_000)
 
 
 @pytest.mark.parametrize(("size", "dark"), LOOKS)

@@ -109,6 +109,7 @@ ASKED: dict[str, list[Ask]] = {
     "export_litellm_map": [EXPORT, EXPORT._replace(query="?priced=1")],
     "export_mlflow": [EXPORT, Ask(REVOKED.text)],
     "export_genai_prices": [EXPORT, Ask(REVOKED.text)],
+    "export_changes": [EXPORT, Ask(REVOKED.text)],
 }
 
 
