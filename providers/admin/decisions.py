@@ -71,7 +71,7 @@ def _sources(found: list[Source]) -> Iterable[Decision]:
             40,
             len(stale),
             f"source{' was' if len(stale) == 1 else 's were'} not read for a day",
-            tuple(f"{source.slug}: read whole {source.age}" for source in stale[:NAMED]),
+            tuple(f"{source.slug}, last read whole: {source.age}" for source in stale[:NAMED]),
             f"Sync {stale[0].slug}",
             reverse("admin:providers_provider_change", args=[stale[0].pk]),
         )

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(rows, indent=2))
         else:
             for source in stale:
-                self.stdout.write(f"{source.slug}: read whole {source.age}; last run: {source.words}")
+                self.stdout.write(f"{source.slug}, last read whole: {source.age}; last run: {source.words}")
             if not stale:
                 self.stdout.write(f"All {len(sources)} active providers were read in time.")
         if stale:
