@@ -1,12 +1,12 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-PYTEST_ARGS ?= -n 2 --dist loadscope
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadscope
 
 # The stamps hold when nothing changed, so a second `make run` or `make test` installs nothing.
 RUNTIME := $(VENV)/.runtime
@@ -47,6 +47,10 @@ test: $(DEV)
 		TEST_DATABASE=$$database $(BIN)/python -m pytest $(PYTEST_ARGS) -m "$$only" || failed="$$failed $$database"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed on:$$failed" >&2; exit 1; fi
+
+# All on both databases, and the properties in more random worlds.
+test-long: export LONG_TESTS = 1
+test-long: test-sqlite test-postgresql
 
 test-sqlite test-postgresql: test-%: $(DEV)
 	TEST_DATABASE=$* $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -18,6 +18,7 @@ from catalog.editing import bulk, entries
 from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, CatalogChange, CatalogVersion, Tag
 from preferences.models import DefaultModel, ModelPreference, Profile
+from tests.worlds import seeds
 
 AUTHOR = Author.person(None, "a test")
 
@@ -218,7 +219,7 @@ def world(request, make_user, make_key, hold_flag):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("world", range(12), indirect=True)
+@pytest.mark.parametrize("world", seeds(4, 12), indirect=True)
 def test_after_any_change_by_any_way_what_is_brought_up_equals_what_is_read_whole(world, monkeypatch):
     whole, reads = [], snapshots._read_all
     monkeypatch.setattr(snapshots, "_read_all", lambda viewer: whole.append(viewer) or reads(viewer))

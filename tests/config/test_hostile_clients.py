@@ -12,7 +12,8 @@ from tests.bench.servers import slowest, work
 from tests.hostile import KINDS, Kind, allow_many_sockets, crowd
 from tests.servers import Server, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+# The server has to do with them before it asks a database.
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 SECONDS = 6
 
