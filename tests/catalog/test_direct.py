@@ -8,6 +8,7 @@ from django.utils import timezone
 from apikeys import authentication
 from apikeys.models import ApiKey
 from catalog.api import direct
+from catalog.dialects.registry import DIALECTS
 
 PATHS = [
     "/v1/models",
@@ -32,6 +33,7 @@ PATHS = [
     "/api/models/tags",
     "/api/models/acme/one",
     "/api/models/acme/none",
+    *dict.fromkeys(dialect.address for dialect in DIALECTS if "{" not in dialect.address),
 ]
 # Different in each answer, or, as `Allow` beside what is answered, of no use.
 OWN = ("X-Request-Id", "RateLimit-Reset", "Vary")

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from catalog.dialects.registry import DIALECTS
 from catalog.models import AIModel
 
 pytestmark = pytest.mark.django_db
@@ -24,16 +25,19 @@ def narrow(api, alice, make_key, caller):
     return api.with_key(make_key(alice, allow=["acme/old"]).token)
 
 
+# Where the dialects retrieve one model.
+RETRIEVES = sorted(
+    {
+        f"/{str(route.pattern).partition('<')[0]}"
+        for dialect in DIALECTS
+        for route in dialect.routes
+        if str(route.pattern).endswith("model_id>")
+    }
+)
+
+
 @pytest.mark.parametrize(
-    ("prefix", "headers"),
-    [
-        ("/v1/models/", {}),
-        ("/v1/models/", ANTHROPIC),
-        ("/api/models/", {}),
-        ("/openrouter/api/v1/model/", {}),
-        ("/google/v1/models/", {}),
-        ("/google/v1beta/models/", {}),
-    ],
+    ("prefix", "headers"), [("/v1/models/", ANTHROPIC), *((prefix, {}) for prefix in ["/api/models/", *RETRIEVES])]
 )
 def test_every_retrieve_tells_a_models_end_in_headers(caller, narrow, prefix, headers):
     answer = caller.get(f"{prefix}acme/old", headers=headers)
