@@ -10,8 +10,10 @@ from operator import or_
 from typing import Any, TypeVar
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from catalog import extensions
+from catalog.access.rules import MAX_ALIASES
 from catalog.access.viewers import Viewer
 from catalog.db.unreadable import render_or_report
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
@@ -42,6 +44,17 @@ _OPENED = Q(offered_by="", field__in=(*_OPENING, *_ANY)) & reduce(
     (Q(field=field, new=value) for field, value in _OPENING.items()),
     Q(field__in=_ANY) & (~Q(field="grants") | Q(model__restricted=True)),
 )
+# An alias comes into sight with what it stands for, link by link.
+_TARGETS = [f"model__{'stands_for__' * link}alias_of" for link in range(MAX_ALIASES)]
+
+
+def _ungated(prefix: str) -> Q:
+    """Neither the entry nor what it stands for is behind a flag: whom a flag lets in since when, no history says."""
+    links = (f"{prefix}{'stands_for__' * link}" for link in range(MAX_ALIASES + 1))
+    behind = (Q(**{f"{link}requires_feature_flag__gt": ""}) | Q(**{f"{link}experimental": True}) for link in links)
+    return ~reduce(or_, behind)
+
+
 # They say that something came or went, and never what stood in it.
 _WORDLESS = frozenset({"created", *_SWITCHES})
 # Fields that name another model.
@@ -91,16 +104,15 @@ def shown_to(viewer: Viewer, fields: Iterable[str] = FIELDS) -> QuerySet[FieldCh
 
     What an entry was called while it was hidden stays hidden when it is shown again: what changed before it last came
     into sight, or with that, is not told. That holds for whoever saw it all the time too, and for staff, who have the
-    history of the admin. Of a custom model only those who may change it are told what changed: sharing shows what it is
-    now, not what it was.
+    history of the admin. Of what is behind a flag only that it came or went. Of a custom model only those who
+    may change it are told what changed: sharing shows what it is now, not what it was.
     """
     visible = AIModel.objects.visible_to(viewer).values("pk")
     written = AIModel.objects.writable_by(viewer).values("pk")
     changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=fields)
     opened = FieldChange.objects.filter(_OPENED, version__gte=OuterRef("version")).exclude(pk=OuterRef("pk"))
-    # An alias comes into sight with what it stands for.
-    of_old = [~Exists(opened.filter(subject=OuterRef(path))) for path in ("subject", "model__alias_of")]
-    told = Q(model__kind=AIModel.Kind.CATALOG) & (Q(field__in=_WORDLESS) | Q(*of_old))
+    of_old = [~Exists(opened.filter(subject=OuterRef(path))) for path in ("subject", *_TARGETS)]
+    told = Q(model__kind=AIModel.Kind.CATALOG) & (Q(field__in=_WORDLESS) | Q(*of_old) & _ungated("model__"))
     # Of a model its id alone: the rest of its row is wide.
     wanted = ("version", "changed_at", "field", "old", "new", "source", "actor", "model__model_id")
     changes = changes.filter(told | Q(model__in=written))
@@ -109,8 +121,12 @@ def shown_to(viewer: Viewer, fields: Iterable[str] = FIELDS) -> QuerySet[FieldCh
 
 def opened_at(model: AIModel) -> datetime | None:
     """When the entry last came into sight, from when on its past is told; None where it always was."""
-    opened = FieldChange.objects.filter(_OPENED, model=model).order_by("-version", "-pk")
-    return opened.values_list("changed_at", flat=True).first()
+    entry = AIModel.objects.filter(pk=model.pk)
+    if not entry.filter(_ungated("")).exists():
+        return timezone.now()
+    names = entry.values_list("model_id", *(path.removeprefix("model__") for path in _TARGETS)).first() or ()
+    opened = FieldChange.objects.filter(_OPENED, subject__in=[name for name in names if name])
+    return opened.order_by("-version", "-pk").values_list("changed_at", flat=True).first()
 
 
 def rendered(

@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import forms, views
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse_lazy
+from django.utils.module_loading import import_string
 
 from config.accounts import address_tried
 from config.api import errors
@@ -72,6 +73,7 @@ class Reset(_WithMail, views.PasswordResetConfirmView):
     extra_context = {"reset": True}
 
     def form_valid(self, form: Any) -> HttpResponse:
+        import_string(settings.AUDIT)("a link in a mail", self.user, "changed", {"password": [None, "a new one"]})
         messages.success(self.request, "Your password is changed. Sign in with it.")
         return super().form_valid(form)
 

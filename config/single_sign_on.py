@@ -58,6 +58,8 @@ _UNTRUSTED = (
     "help, ask who runs this server: its log says why."
 )
 _SWITCHED_OFF = "Your account is switched off here. Ask a member of staff."
+# Seconds, as the sentence above says.
+_REMEMBERED = 600
 _BUSY = "Too many people are signing in right now. Try again in a moment."
 
 
@@ -169,6 +171,7 @@ class Adapter(DefaultSocialAccountAdapter):
         if not user.is_active:
             raise ImmediateHttpResponse(errors.answer(request, 403, _SWITCHED_OFF))
         auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        request.session.set_expiry(None)
         raise ImmediateHttpResponse(HttpResponseRedirect(sociallogin.state.get("next") or resolve_url("home")))
 
 
@@ -274,6 +277,9 @@ class Start(views.RedirectURLMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         nonce = get_random_string(32)
+        if not request.user.is_authenticated:
+            # What is remembered of a sign-in that nobody ends: strangers may begin as many as they like.
+            request.session.set_expiry(_REMEMBERED)
         return (
             Adapter()
             .get_provider(request)

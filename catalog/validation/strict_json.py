@@ -21,8 +21,9 @@ from catalog.validation.values import validate_json
 Refusal = Callable[[str, str], Exception]
 # Beyond this no binary double exists; PostgreSQL and browsers disagree about what such a number means.
 _MAX_EXPONENT = 308
-# Possessive, so that a string of megabytes needs no memory to go back through, nor one without an end any time.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+# Possessive, so that a string of megabytes needs no memory to go back through. One without an end is taken up to the
+# end of the text: looked for again from each quote in it, it would cost the square of its length.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def loads(

@@ -252,8 +252,8 @@ def _prices(pricing: Any, draft: ListingBuilder) -> None:
         is_number = isinstance(amount, (int, Decimal)) and not isinstance(amount, bool)
         if name in _PER_MILLION and is_number and (draft.task not in _PAID_BY_LENGTH or name.endswith("_tokens")):
             draft.price(_PER_MILLION[name], amount, per_million=True)
-        elif name in KINDS and name not in in_doubt and isinstance(amount, str):
-            # Text under OpenRouter's names is in OpenRouter's units.
+        elif name in KINDS and name not in in_doubt and (isinstance(amount, str) or (is_number and not amount)):
+            # Text under OpenRouter's names is in OpenRouter's units, and zero is zero in each.
             draft.price(name, amount)
             otherwise |= name not in OF_TEXT and name not in draft.pricing and not values.is_nothing(amount)
         elif not values.is_nothing(amount) and (

@@ -333,3 +333,26 @@ def test_a_grant_of_an_entry_that_is_open_to_all_hides_nothing_of_its_past(ask, 
     model.restricted = True
     model.save()
     assert ask()["items"] == []
+
+
+def test_of_what_is_behind_a_flag_only_that_it_came_or_went_is_told(api, change, make_model, hold_flag):
+    model = make_model("acme/x", requires_feature_flag="beta")
+    change(model, "name", "Secret", "Better")
+    change(model, "is_available", False, True)
+    hold_flag("beta")
+    answer = api.get("/api/changes")
+    assert ([item["field"] for item in answer.json()["items"]], b"Secret" in answer.content) == (
+        ["is_available"],
+        False,
+    )
+    assert b"Secret" not in api.get("/models/acme/x").content
+
+
+def test_the_past_of_an_alias_of_an_alias_is_told_from_when_the_last_link_came_into_sight(api, change, make_model):
+    last = make_model("acme/c")
+    for alias, target in (("~acme/b", "acme/c"), ("~acme/a", "~acme/b")):
+        change(make_model(alias, alias_of=target), "name", "Secret", "Better")
+    change(last, "hidden", True, False)
+    answer = api.get("/api/changes")
+    assert ([item["field"] for item in answer.json()["items"]], b"Secret" in answer.content) == (["hidden"], False)
+    assert b"Secret" not in api.get("/models/~acme/a").content

@@ -43,6 +43,13 @@ def test_what_is_no_json_is_refused_by_its_code(data, code, options):
     assert code_of(data, **options)[0] == code
 
 
+@pytest.mark.parametrize("rest", [b'"' + b'\\"' * 100_000, b'"' * 100_001, b'"\\' * 50_000])
+def test_what_is_cut_costs_no_more_than_its_size(rest):
+    began = time.process_time()
+    assert code_of(b"[" * 5000 + rest, cut=True)[0] in ("invalid_json", "too_deep")
+    assert time.process_time() - began < 1
+
+
 def test_a_key_that_stands_twice_is_named_and_an_object_of_many_costs_no_more_than_its_size():
     many = ",".join(f'"k{number}": 0' for number in range(300_000))
     began = time.process_time()

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from catalog.models import AuditEntry
 from config import password_reset
 
 ASK, LOGIN = "/accounts/password/reset", "/accounts/login"
@@ -44,6 +45,12 @@ def test_a_lost_password_is_replaced_by_the_link_in_the_mail(client, mail, alice
     assert "Choose a new password" in form.content.decode()
     done = client.post(form.redirect_chain[0][0], NEW, follow=True)
     assert "Your password is changed. Sign in with it." in done.content.decode()
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.subject, entry.changes) == (
+        "a link in a mail",
+        "alice",
+        {"password": [None, "a new one"]},
+    )
     assert client.post(LOGIN, {"username": "alice", "password": "a better one 7"}).status_code == 302
     client.logout()
     assert "no longer works" in client.get(link, follow=True).content.decode()

@@ -87,8 +87,11 @@ def test_the_session_gets_another_id(walk):
     client = Client()
     client.get(START)
     before = client.session.session_key
+    # A sign-in that nobody ends is soon forgotten.
+    assert client.session.get_expiry_age() == 600
     walk({}, client)
     assert client.session.session_key != before
+    assert client.session.get_expiry_age() > 86_400
 
 
 @pytest.mark.parametrize("elsewhere", ["//evil.example/", "https://evil.example", "/\\evil.example"])

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -113,3 +114,11 @@ def test_an_audit_is_a_json_object_a_line_without_secrets(db, alice, make_key, m
 def test_a_since_that_is_no_moment_is_refused(db, since):
     with pytest.raises(CommandError, match="--since"):
         call_command("export_audit", "--since", since)
+
+
+@pytest.mark.django_db
+def test_sessions_that_have_ended_go():
+    for name, days in (("old", 1), ("new", -1)):
+        Session.objects.create(session_key=name, session_data="", expire_date=ago(days))
+    call_command("prune")
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]

@@ -264,6 +264,7 @@ def test_token_prices_of_zero_are_no_price_of_what_is_not_paid_by_token(kind: st
 @pytest.mark.parametrize(
     ("pricing", "kept"),
     [
+        ({"prompt": 0, "completion": 0}, {"prompt": "0", "completion": "0"}),
         ({"hourly": 0, "input": 0, "output": 0, "base": 0, "finetune": 0}, {"prompt": "0", "completion": "0"}),
         ({"input": 0, "output": 0, "base": 0.5}, {}),
         ({"input": 0, "output": 0, "per_second": 0.01}, {}),

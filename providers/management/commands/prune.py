@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             "audit entries": AuditEntry.objects.filter(at__lt=now - options["audit"]),
             "changes of fields": changes,
             # Sent again after this long, a form of the admin is no longer a second click.
+            "sessions": Session.objects.filter(expire_date__lt=now),
             "sent forms": SentForm.objects.filter(at__lt=now - timedelta(days=30)),
         }
         if not options["dry_run"]:
