@@ -207,7 +207,7 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
 
 def _owners_of_keys(rows: Iterable[AuditEntry]) -> dict[tuple[str, int], str]:
     """(`user` or `group`, its key) -> its name, of those that the keys of these rows belong to."""
-    models = {"user": get_user_model(), "group": Group}
+    models: dict[str, Any] = {"user": get_user_model(), "group": Group}
     wanted: dict[str, set[int]] = {}
     for row in rows:
         for kind in models.keys() & row.changes.keys() if row.subject_type == "apikey" else ():
