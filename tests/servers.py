@@ -65,12 +65,12 @@ class Server:
     def connect(self, timeout: float = 15) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
-    def logged(self, text: str) -> list[str]:
-        """The lines of the log that hold this text; waits a moment for the first."""
+    def logged(self, text: str, least: int = 1) -> list[str]:
+        """The lines of the log that hold this text; waits a moment for so many."""
         deadline = time.monotonic() + 3
         while True:
             lines = [line for line in self.log.read_text(errors="replace").splitlines() if text in line]
-            if lines or time.monotonic() > deadline:
+            if len(lines) >= least or time.monotonic() > deadline:
                 return lines
             time.sleep(0.05)
 
