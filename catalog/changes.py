@@ -44,8 +44,11 @@ _OPENED = Q(offered_by="", field__in=(*_OPENING, *_ANY)) & reduce(
     (Q(field=field, new=value) for field, value in _OPENING.items()),
     Q(field__in=_ANY) & (~Q(field="grants") | Q(model__restricted=True)),
 )
-# An alias comes into sight with what it stands for, link by link.
-_TARGETS = [f"model__{'stands_for__' * link}alias_of" for link in range(MAX_ALIASES)]
+
+
+def _targets(prefix: str) -> list[str]:
+    """The paths to the ids of what an alias stands for, link by link: it comes into sight with them."""
+    return [f"{prefix}{'stands_for__' * link}alias_of" for link in range(MAX_ALIASES)]
 
 
 def _ungated(prefix: str) -> Q:
@@ -104,14 +107,14 @@ def shown_to(viewer: Viewer, fields: Iterable[str] = FIELDS) -> QuerySet[FieldCh
 
     What an entry was called while it was hidden stays hidden when it is shown again: what changed before it last came
     into sight, or with that, is not told. That holds for whoever saw it all the time too, and for staff, who have the
-    history of the admin. Of what is behind a flag only that it came or went. Of a custom model only those who
-    may change it are told what changed: sharing shows what it is now, not what it was.
+    history of the admin. Of what is behind a flag it is told only that it came or went; of a custom model
+    those who may change it alone are told what changed: sharing shows what it is now, not what it was.
     """
     visible = AIModel.objects.visible_to(viewer).values("pk")
     written = AIModel.objects.writable_by(viewer).values("pk")
     changes = FieldChange.objects.filter(model__in=visible, offered_by="", field__in=fields)
     opened = FieldChange.objects.filter(_OPENED, version__gte=OuterRef("version")).exclude(pk=OuterRef("pk"))
-    of_old = [~Exists(opened.filter(subject=OuterRef(path))) for path in ("subject", *_TARGETS)]
+    of_old = [~Exists(opened.filter(subject=OuterRef(path))) for path in ("subject", *_targets("model__"))]
     told = Q(model__kind=AIModel.Kind.CATALOG) & (Q(field__in=_WORDLESS) | Q(*of_old) & _ungated("model__"))
     # Of a model its id alone: the rest of its row is wide.
     wanted = ("version", "changed_at", "field", "old", "new", "source", "actor", "model__model_id")
@@ -124,7 +127,7 @@ def opened_at(model: AIModel) -> datetime | None:
     entry = AIModel.objects.filter(pk=model.pk)
     if not entry.filter(_ungated("")).exists():
         return timezone.now()
-    names = entry.values_list("model_id", *(path.removeprefix("model__") for path in _TARGETS)).first() or ()
+    names = entry.values_list("model_id", *_targets("")).first() or ()
     opened = FieldChange.objects.filter(_OPENED, subject__in=[name for name in names if name])
     return opened.order_by("-version", "-pk").values_list("changed_at", flat=True).first()
 

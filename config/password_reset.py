@@ -73,9 +73,10 @@ class Reset(_WithMail, views.PasswordResetConfirmView):
     extra_context = {"reset": True}
 
     def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
         import_string(settings.AUDIT)("a link in a mail", self.user, "changed", {"password": [None, "a new one"]})
         messages.success(self.request, "Your password is changed. Sign in with it.")
-        return super().form_valid(form)
+        return answer
 
 
 def _may_ask(who: str) -> bool:

@@ -282,7 +282,6 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = (2, 5)
 AUDIT = "catalog.editing.history.audit_by_name"
 
 # Mail, for lost passwords; without a server there is no such page.
-
 (EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL) = env.mail("EMAIL_URL")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webmaster@localhost")
 EMAIL_TIMEOUT = 10

@@ -23,9 +23,8 @@ class Default:
 def resolve(view: VisibleCatalog) -> Default:
     """The first that the viewer may use of: their own, their groups' by rank, the site's, the catalog's first for chat.
 
-    A stored default that is not usable now stays stored. Where it is retired, what replaces it is taken, and
-    the reason says so; else it is passed over. Anonymous callers have the site's or none,
-    and a group's key none of its own.
+    A stored default that is not usable now stays stored. Where it is retired, what replaces it is taken, and the reason
+    says so; else it is passed over. Anonymous callers have the site's or none, and a group's key none of its own.
     """
     visibility = view.visibility
     named: list[tuple[int | None, str]] = [(visibility.site_default, "site")]

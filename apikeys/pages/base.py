@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import Count
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 
 from apikeys import keys, limits
@@ -39,6 +39,14 @@ class KeysBase(Page):
     @property
     def actor(self) -> keys.Actor:
         return keys.Actor(Author.person(self.request.user), self.caller.viewer)
+
+    def own_key(self, key_id: str) -> ApiKey:
+        """A key of the reader's. Raises Http404: another's is not there."""
+        found = ApiKey.objects.of_user(self.request.user).select_related("made_with").filter(key_id=key_id[:64])
+        key = found.first()
+        if key is None:
+            raise Http404
+        return key
 
     @property
     def form_key(self) -> str:

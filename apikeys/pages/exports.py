@@ -20,14 +20,7 @@ class ExportsPage(KeysBase):
     """Those of one key of the reader's. Another's is not there."""
 
     def get(self, request: HttpRequest, key_id: str) -> HttpResponse:
-        return self._shown(self._key(key_id))
-
-    def _key(self, key_id: str) -> ApiKey:
-        found = ApiKey.objects.of_user(self.request.user).select_related("made_with").filter(key_id=key_id[:64])
-        key = found.first()
-        if key is None:
-            raise Http404
-        return key
+        return self._shown(self.own_key(key_id))
 
     def _shown(self, key: ApiKey, mistake: str = "", status: int = 400) -> HttpResponse:
         context = {
@@ -41,7 +34,7 @@ class ExportsPage(KeysBase):
         return self.show("me/exports.html", context, status if mistake else 200)
 
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
-        key, here = self._key(key_id), reverse("my-exports", args=[key_id])
+        key, here = self.own_key(key_id), reverse("my-exports", args=[key_id])
         if once.made_before(self.form_key):
             messages.warning(request, "This form was sent before. Nothing was done again.")
             return see_other(here)

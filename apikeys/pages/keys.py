@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -42,14 +42,7 @@ class KeyPage(KeysBase):
     """One key of the reader's. Another's is not there."""
 
     def get(self, request: HttpRequest, key_id: str) -> HttpResponse:
-        return self._shown(self._key(key_id))
-
-    def _key(self, key_id: str) -> ApiKey:
-        found = ApiKey.objects.of_user(self.request.user).select_related("made_with").filter(key_id=key_id[:64])
-        key = found.first()
-        if key is None:
-            raise Http404
-        return key
+        return self._shown(self.own_key(key_id))
 
     def _shown(self, key: ApiKey, mistake: str = "") -> HttpResponse:
         now = timezone.now()
@@ -69,13 +62,13 @@ class KeyPage(KeysBase):
         if once.made_before(self.form_key):
             messages.warning(request, "This form was sent before. Nothing was done again.")
             return see_other(reverse("my-key", args=[key_id]))
-        key = self._key(key_id)
+        key = self.own_key(key_id)
         try:
             if "revoke" in request.POST:
                 return self._revoked(key)
             return self._rotated(key)
         except keys.Refused as refusal:
-            return self._shown(self._key(key_id), str(refusal))
+            return self._shown(self.own_key(key_id), str(refusal))
         except ValidationError as error:
             return self._shown(key, " ".join(error.messages))
 

@@ -40,8 +40,8 @@ class Command(BaseCommand):
             "sync runs": old_runs(now - options["runs"]),
             "audit entries": AuditEntry.objects.filter(at__lt=now - options["audit"]),
             "changes of fields": changes,
-            # Sent again after this long, a form of the admin is no longer a second click.
             "sessions": Session.objects.filter(expire_date__lt=now),
+            # Sent again after this long, a form of the admin is no longer a second click.
             "sent forms": SentForm.objects.filter(at__lt=now - timedelta(days=30)),
         }
         if not options["dry_run"]:
