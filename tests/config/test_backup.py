@@ -62,7 +62,7 @@ def test_a_copy_that_fails_leaves_nothing_and_the_older_ones(backup, tmp_path, m
     assert copies(tmp_path) == before
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="for pg_dump")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="pg_dump reads PostgreSQL alone")
 def test_without_pg_dump_it_is_said_where_it_comes_from(backup, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CommandError, match="postgresql-client"):

@@ -71,7 +71,7 @@ def test_the_secrets_of_the_first_lines_start_the_product(tmp_path, project_dir)
     assert "'HOST': 'database'" in done.stdout, done.stderr
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="for pg_dump")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="pg_dump reads PostgreSQL alone")
 @pytest.mark.django_db(transaction=True)
 def test_the_backup_service_keeps_14_copies_that_can_be_restored(database_url, tmp_path):
     url = urlsplit(database_url)
