@@ -200,3 +200,15 @@ def test_no_two_classes_of_an_app_have_one_name(app):
                 if isinstance(node, ast.ClassDef) and node.name not in NAMED_BY_PLACE:
                     found.setdefault(node.name, []).append(name)
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def test_no_file_names_the_host_of_a_package_registry():
+    """Which index packages come from is for whoever installs them to say, in the settings of pip and npm."""
+    ends = {"pypi": ("org",), "pythonhosted": ("org",), "npmjs": ("org", "com"), "docker": ("io",)}
+    host = re.compile("|".join(rf"\b{name}\.(?:{'|'.join(found)})\b" for name, found in ends.items()))
+    folders = [ROOT / name for name in (*ALLOWED, "config", "templates", "tests", ".ci")]
+    paths = [*ROOT.glob("*"), *(path for folder in folders for path in folder.rglob("*"))]
+    paths = [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
+    assert {ROOT / "Makefile", ROOT / "requirements.lock"} <= {*paths}
+    named = [str(path) for path in paths if host.search(path.read_text(errors="replace"))]
+    assert named == []
