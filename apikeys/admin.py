@@ -32,6 +32,7 @@ from catalog.admin.decisions import NAMED, Decision, asked
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author
 from catalog.models import AIModel
+from config.api.origin import origin
 
 
 def _subject(key_id: str) -> view_as.Subject | None:
@@ -226,6 +227,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
             "title": "The new API key",
             "opts": self.opts,
             "key": obj,
+            "origin": origin(request),
             "token": request.issued.token,  # type: ignore[attr-defined]
         }
         response = TemplateResponse(request, "admin/apikeys/apikey/created.html", context)
@@ -377,7 +379,7 @@ class ExportTokenAdmin(BoundedAdmin, MadeOnce):
             "opts": self.opts,
             "export": obj,
             "token": request.issued.token,  # type: ignore[attr-defined]
-            "root": request.build_absolute_uri("/"),
+            "origin": origin(request),
         }
         response = TemplateResponse(request, "admin/apikeys/exporttoken/created.html", context)
         response["Cache-Control"] = "no-store"

@@ -101,6 +101,19 @@ def origins(name: str) -> list[str]:
     return found
 
 
+def site_url(name: str, needed: bool, insecure: bool) -> str:
+    """The origin at which people reach us; "" where none is set."""
+    value = text(name).removesuffix("/")
+    if not value and needed:
+        refuse(f"set {name} (where people reach it, such as https://models.example.com), for the links in its mails.")
+    if value and not (_ORIGIN.fullmatch(value) and (insecure or value.startswith("https://"))):
+        refuse(
+            f"{name} must be an origin as browsers show it, such as https://models.example.com or "
+            f"https://models.example.com:8443: no path{'' if insecure else ', and https'}."
+        )
+    return value
+
+
 def base_url(name: str, default: str) -> str:
     """An http or https URL without credentials, query or closing slash."""
     value = text(name, default).rstrip("/")

@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from config.accounts import address_tried
 from config.api import errors
+from config.api.origin import origin
 
 # In each process, for one mail address and for one address that asks: so many forms in so many seconds.
 MOST, SECONDS = 3, 60
@@ -31,6 +32,10 @@ class ResetForm(forms.PasswordResetForm):
 
     def get_users(self, email: str) -> Iterator[Any]:
         return (user for user in super().get_users(email) if user.is_superuser or not settings.OIDC_ONLY)
+
+    def save(self, *args: Any, **options: Any) -> None:
+        scheme, _, domain = origin(options["request"]).partition("://")
+        super().save(*args, **options | {"domain_override": domain, "use_https": scheme == "https"})
 
     def send_mail(self, *args: Any, **kwargs: Any) -> None:
         """Beside the answer, which would otherwise come later where there is an account. Django logs what fails."""

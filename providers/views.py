@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from catalog.access.callers import caller_of
 from catalog.models import AIModel
+from config.api.origin import origin
 from providers.reports.freshness import sources
 
 
@@ -17,7 +18,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is, how much of it the reader sees, and how fresh it is."""
     context: dict[str, object] = {
         "shown": settings.PUBLIC_CATALOG or request.user.is_authenticated,
-        "origin": f"{request.scheme}://{request.get_host()}",
+        "origin": origin(request),
     }
     if context["shown"]:
         viewer = caller_of(request.user).viewer

@@ -212,3 +212,11 @@ def test_no_file_names_the_host_of_a_package_registry():
     assert {ROOT / "Makefile", ROOT / "requirements.lock"} <= {*paths}
     named = [str(path) for path in paths if host.search(path.read_text(errors="replace"))]
     assert named == []
+
+
+def test_one_function_makes_addresses_from_the_host_that_a_request_names():
+    """SITE_URL goes before it. The provider of single sign-on holds the exact addresses that it sends people back to."""
+    folders = [ROOT / name for name in (*ALLOWED, "config", "templates")]
+    paths = [path for end in ("py", "html") for folder in folders for path in folder.rglob(f"*.{end}")]
+    found = {path.name for path in paths if re.search(r"\bget_host\b|build_absolute_uri", path.read_text())}
+    assert found == {"origin.py", "single_sign_on.py"}

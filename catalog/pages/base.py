@@ -17,6 +17,7 @@ from django.views import View
 from catalog.access.callers import Caller, caller_of
 from catalog.api.snapshot import CatalogBusy, VisibleCatalog, snapshot
 from config.api import errors
+from config.api.origin import origin
 
 # After a form that has done its work a browser asks for the page, and loading that again does nothing.
 SEE_OTHER = 303
@@ -63,7 +64,7 @@ class Page(View):
 
     @property
     def origin(self) -> str:
-        return f"{self.request.scheme}://{self.request.get_host()}"
+        return origin(self.request)
 
 
 def see_other(address: str) -> HttpResponse:

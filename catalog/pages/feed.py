@@ -18,6 +18,7 @@ from catalog.dialects.exports import ExportViewSet
 from catalog.models import FieldChange
 from catalog.pages.changes import ChangesPage, line_of, newest
 from config.api.conditional import etag
+from config.api.origin import origin
 
 MOST = 50
 # What XML 1.0 cannot hold, even escaped, whatever stands in old rows or comes from upstream.
@@ -49,22 +50,22 @@ class ChangesExportViewSet(ExportViewSet):
     )
     def list(self, request: Request, token: str) -> HttpResponse:
         rows = list(newest(self.viewer)[:MOST]) if self.request.auth is not None else []
-        origin = f"{request.scheme}://{request.get_host()}"
+        site = origin(request)
         # A change is never changed itself.
-        tag = etag(SHAPE, "feed", keyed("feed", f"{origin} {[str(Cursor.of(row)) for row in rows]}".encode()))
-        response: HttpResponse = self.conditional(tag, lambda: _feed(rows, origin))
+        tag = etag(SHAPE, "feed", keyed("feed", f"{site} {[str(Cursor.of(row)) for row in rows]}".encode()))
+        response: HttpResponse = self.conditional(tag, lambda: _feed(rows, site))
         return response
 
 
-def _feed(rows: list[FieldChange], origin: str) -> HttpResponse:
-    page = origin + reverse("changes-page")
+def _feed(rows: list[FieldChange], site: str) -> HttpResponse:
+    page = site + reverse("changes-page")
     # Never the address with a token in it: readers show it, and keep it.
-    address = origin + reverse("changes-feed")
+    address = site + reverse("changes-feed")
     feed = Atom1Feed("Modeldex: what changed", page, "Changes of the models that you see.", feed_url=address)
     for row, line in changes.rendered(rows, line_of):
         feed.add_item(
             _NOT_XML.sub("", f"{line.model_id}: {line.text}"),
-            origin + reverse("model-page", args=[line.model_id]),
+            site + reverse("model-page", args=[line.model_id]),
             "",
             unique_id=f"{page}#{Cursor.of(row)}",
             pubdate=row.changed_at,

@@ -56,6 +56,14 @@ def test_a_lost_password_is_replaced_by_the_link_in_the_mail(client, mail, alice
     assert "no longer works" in client.get(link, follow=True).content.decode()
 
 
+def test_the_mail_repeats_no_port_that_the_asker_named(client, mail, settings, alice):
+    settings.SITE_URL = "https://models.example.com:8443"
+    client.post(ASK, {"email": "alice@example.com"}, headers={"host": "testserver:666"})
+    (sent,) = mail(1)
+    assert re.search(r"\S+://\S+?/", sent.body)[0] == "https://models.example.com:8443/"
+    assert "testserver" not in sent.subject + sent.body
+
+
 @pytest.mark.parametrize("kind", ["unknown", "switched off", "without a password"])
 def test_nobody_learns_who_has_an_account(client, mail, make_user, kind):
     pages = []

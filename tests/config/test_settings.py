@@ -99,7 +99,11 @@ def test_production_refuses_a_bad_setting_in_one_sentence_that_names_it(python, 
 
 
 SSO = {"OIDC_ISSUER_URL": "https://id.example.com/", "OIDC_CLIENT_ID": "c", "OIDC_CLIENT_SECRET": "hunter2"}
-MAIL = {"EMAIL_URL": "smtp+tls://someone:hun%2Fter2@mail.example.com", "DEFAULT_FROM_EMAIL": "models@example.com"}
+MAIL = {
+    "EMAIL_URL": "smtp+tls://someone:hun%2Fter2@mail.example.com",
+    "DEFAULT_FROM_EMAIL": "models@example.com",
+    "SITE_URL": "https://models.example.com:8443/",
+}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +115,7 @@ MAIL = {"EMAIL_URL": "smtp+tls://someone:hun%2Fter2@mail.example.com", "DEFAULT_
         (SSO, "OIDC_ONLY", "perhaps"),
         (MAIL, "DEFAULT_FROM_EMAIL", ""),
         *((MAIL, "EMAIL_URL", url) for url in ("mail.example.com", "http://mail", "smtp://", "smtp://mail:port")),
+        *((MAIL, "SITE_URL", url) for url in ("", "models.example.com", "http://models.example.com", "https://x/y")),
     ],
 )
 def test_half_of_what_belongs_together_is_refused_in_one_sentence(python, production, whole, name, value):
@@ -129,9 +134,12 @@ def test_single_sign_on_and_mail_are_read_from_the_environment(python, productio
         "OIDC_CLIENT_SECRET": "",
         "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
     }
-    show = "from config.settings import *; print(OIDC_ISSUER_URL, OIDC_CLIENT_SECRET, EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS)"
+    show = "from config.settings import *; print(OIDC_ISSUER_URL, OIDC_CLIENT_SECRET, EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, SITE_URL)"
     told = python(environment, "-c", show)
-    assert told.stdout == "https://id.example.com from a file mail.example.com 587 hun/ter2 True\n", told.stderr
+    assert (
+        told.stdout
+        == "https://id.example.com from a file mail.example.com 587 hun/ter2 True https://models.example.com:8443\n"
+    ), told.stderr
 
 
 def test_a_missing_secret_names_the_way_to_try_it_out(python):

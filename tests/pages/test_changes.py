@@ -114,6 +114,15 @@ def test_the_feed_is_atom_and_escapes_what_it_tells(visit, alice, make_model, ch
     assert b"<script>" not in visit(alice).get("/changes").content.replace(b"<script src=", b"")
 
 
+@pytest.mark.parametrize("path", ["/changes.atom", "/models/acme/x", "/"])
+def test_addresses_to_copy_begin_with_the_one_that_the_operator_names(visit, alice, make_model, change, settings, path):
+    change(make_model("acme/x"), "name", "a", "b")
+    assert b"http://testserver/" in visit(alice).get(path).content
+    settings.SITE_URL = "https://models.example.com"
+    page = visit(alice).get(path).content
+    assert (b"https://models.example.com/" in page, b"testserver" in page) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("field", "old", "new"),
     [
