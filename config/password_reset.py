@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from cachetools import TTLCache
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import forms, views
@@ -17,11 +16,10 @@ from django.utils.module_loading import import_string
 from config.accounts import address_tried
 from config.api import errors
 from config.api.origin import origin
+from config.quota import Quota
 
-# In each process, for one mail address and for one address that asks: so many forms in so many seconds.
-MOST, SECONDS = 3, 60
-_asked: TTLCache[str, int] = TTLCache(maxsize=10_000, ttl=SECONDS)
-_lock = threading.Lock()
+# For one mail address and for one address that asks.
+forms_sent = Quota(3)
 
 _TOO_MANY = "A mail was asked for several times just now. Look into your mailbox, or try again in a minute."
 _SENT = "If an account with a password has this address, a mail to it is on its way."
@@ -63,9 +61,10 @@ class AskForReset(_WithMail, views.PasswordResetView):
     success_url = reverse_lazy("login")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        if not (_may_ask(f"from {address_tried(self.request)}") and _may_ask(form.cleaned_data["email"].lower())):
+        who = (f"from {address_tried(self.request)}", form.cleaned_data["email"].lower())
+        if not all(map(forms_sent.allows, who)):
             answer = errors.answer(self.request, 429, _TOO_MANY)
-            answer["Retry-After"] = str(SECONDS)
+            answer["Retry-After"] = str(forms_sent.seconds)
             return answer
         messages.success(self.request, _SENT)
         return super().form_valid(form)
@@ -82,12 +81,3 @@ class Reset(_WithMail, views.PasswordResetConfirmView):
         import_string(settings.AUDIT)("a link in a mail", self.user, "changed", {"password": [None, "a new one"]})
         messages.success(self.request, "Your password is changed. Sign in with it.")
         return answer
-
-
-def _may_ask(who: str) -> bool:
-    with _lock:
-        asked = _asked.get(who, 0) + 1
-        # Written while it counts only: whoever goes on asking is let in after the minute, too.
-        if asked <= MOST:
-            _asked[who] = asked
-        return asked <= MOST

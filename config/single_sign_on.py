@@ -12,18 +12,20 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount import app_settings
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.internal import jwtkit
+from allauth.socialaccount.internal import jwtkit, statekit
 from allauth.socialaccount.models import SocialAccount, SocialApp
 from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from cachetools import LRUCache
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import views
@@ -38,15 +40,19 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.views import View
 from django.views.decorators.cache import never_cache
-from requests import RequestException
+from requests import RequestException, Response, Session
 
+from config.accounts import address_tried
 from config.api import errors
+from config.quota import Quota
 
 logger = logging.getLogger("modeldex.single_sign_on")
 
 # In each process. A provider that hangs must not hold every thread.
 MOST_AT_ONCE = 2
 slots = threading.BoundedSemaphore(MOST_AT_ONCE)
+# Sign-ins that one address may begin. Each writes a session, and may end in questions to the provider.
+begun = Quota(60)
 
 # Besides the library's own error: what an answer of another shape than OpenID Connect's ends in.
 _BROKEN = (OAuth2Error, RequestException, KeyError, TypeError, ValueError, AttributeError)
@@ -61,6 +67,60 @@ _SWITCHED_OFF = "Your account is switched off here. Ask a member of staff."
 # Seconds, as the sentence above says.
 _REMEMBERED = 600
 _BUSY = "Too many people are signing in right now. Try again in a moment."
+_TOO_MANY = "Too many sign-ins were begun from your address just now. Try again in a minute."
+
+
+class Published:
+    """What the provider publishes to all, its addresses and its keys, read once in a few minutes by each process.
+
+    After a refusal it is read anew, as it may have changed; not sooner than `AGAIN`, or refusals were a way to have it
+    read each time.
+    """
+
+    KEPT, AGAIN = 300, 10
+
+    def __init__(self) -> None:
+        self._answers: LRUCache[str, tuple[float, Response]] = LRUCache(maxsize=4)
+        self._lock = threading.Lock()
+
+    def get(self, url: str) -> Response | None:
+        with self._lock:
+            at, answer = self._answers.get(url, (0.0, None))
+        return answer if answer is not None and monotonic() - at < self.KEPT else None
+
+    def keep(self, url: str, answer: Response) -> None:
+        with self._lock:
+            self._answers[url] = (monotonic(), answer)
+
+    def doubt(self) -> None:
+        with self._lock:
+            for url, (at, _) in list(self._answers.items()):
+                if monotonic() - at >= self.AGAIN:
+                    del self._answers[url]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._answers.clear()
+
+
+published = Published()
+
+
+class Requests(Session):
+    """As the library speaks to the provider."""
+
+    def get(self, url: Any, **options: Any) -> Response:  # type: ignore[override]  # As the library calls it.
+        # What is asked for with a header is of one person.
+        if options:
+            return super().get(url, **options)
+        if (answer := published.get(url)) is None:
+            answer = super().get(url)
+            answer.raise_for_status()
+            published.keep(url, answer)
+        return answer
+
+    def request(self, *args: Any, **options: Any) -> Response:  # type: ignore[override]  # As the library calls it.
+        return super().request(*args, **{"timeout": app_settings.REQUESTS_TIMEOUT} | options)
 
 
 class Conversation(OpenIDConnectOAuth2Adapter):
@@ -71,19 +131,20 @@ class Conversation(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
+        if published.get(self.get_provider().server_url) is None:
+            _take_slot(self.request)
         config: dict[str, Any] = super().openid_config
         if config["issuer"].rstrip("/") != settings.OIDC_ISSUER_URL:
             raise OAuth2Error("The provider calls itself by another issuer")
         return config
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
-        claims = jwtkit.verify_and_decode(
-            credential=kwargs["response"]["id_token"],
-            keys_url=self.openid_config["jwks_uri"],
-            issuer=self.openid_config["issuer"],
-            audience=app.client_id,
-            lookup_kid=jwtkit.lookup_kid_jwk,
-        )
+        try:
+            claims = self._claims(app, kwargs["response"]["id_token"])
+        except OAuth2Error:
+            # The provider may have changed its keys.
+            published.doubt()
+            claims = self._claims(app, kwargs["response"]["id_token"])
         if "exp" not in claims or claims.get("azp", app.client_id) != app.client_id:
             raise OAuth2Error("The token has no end, or was made for another client")
         if not (len(claims["sub"]) <= app_settings.UID_MAX_LENGTH and claims["sub"].isprintable()):
@@ -96,6 +157,15 @@ class Conversation(OpenIDConnectOAuth2Adapter):
         login = self.get_provider().sociallogin_from_response(request, claims)
         login.claims = claims
         return login
+
+    def _claims(self, app: Any, token: str) -> dict[str, Any]:
+        return jwtkit.verify_and_decode(
+            credential=token,
+            keys_url=self.openid_config["jwks_uri"],
+            issuer=self.openid_config["issuer"],
+            audience=app.client_id,
+            lookup_kid=jwtkit.lookup_kid_jwk,
+        )
 
 
 class Issuer(OpenIDConnectProvider):
@@ -145,6 +215,9 @@ class Adapter(DefaultSocialAccountAdapter):
         )
         return Issuer(request, app=app)
 
+    def get_requests_session(self) -> Requests:
+        return Requests()
+
     def on_authentication_error(
         self,
         request: HttpRequest,
@@ -177,6 +250,8 @@ class Adapter(DefaultSocialAccountAdapter):
 
 def _refused(request: HttpRequest, exception: Exception | None) -> HttpResponse:
     """The log names the kind of fault and the provider's own code for it; its words may hold a token."""
+    if exception is not None:
+        published.doubt()
     cause = (exception and exception.__cause__) or exception
     code = re.search(r'"error": ?"(\w{1,64})"', str(exception)) or re.match(
         r"(\w{1,64})\Z", request.GET.get("error", "")
@@ -253,8 +328,6 @@ def _in_words(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     def wrapped(request: HttpRequest) -> HttpResponseBase:
         if not settings.OIDC_ISSUER_URL:
             raise Http404
-        if not slots.acquire(blocking=False):
-            return errors.answer(request, 503, _BUSY)
         try:
             return view(request)
         except ImmediateHttpResponse as answered:
@@ -262,9 +335,18 @@ def _in_words(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
         except _BROKEN as error:
             return _refused(request, error)
         finally:
-            slots.release()
+            if hasattr(request, "has_slot"):
+                slots.release()
 
     return wrapped
+
+
+def _take_slot(request: HttpRequest) -> None:
+    """One of the few in which the provider is asked, until this request is answered."""
+    if not hasattr(request, "has_slot"):
+        if not slots.acquire(blocking=False):
+            raise ImmediateHttpResponse(errors.answer(request, 503, _BUSY))
+        request.has_slot = True  # type: ignore[attr-defined]
 
 
 class Start(views.RedirectURLMixin, View):
@@ -276,6 +358,10 @@ class Start(views.RedirectURLMixin, View):
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if not begun.allows(address_tried(request)):
+            answer = errors.answer(request, 429, _TOO_MANY)
+            answer["Retry-After"] = str(begun.seconds)
+            return answer
         nonce = get_random_string(32)
         if not request.user.is_authenticated:
             # What is remembered of a sign-in that nobody ends: strangers may begin as many as they like.
@@ -296,6 +382,9 @@ class Start(views.RedirectURLMixin, View):
 def _come_back(request: HttpRequest) -> HttpResponse:
     if request.method != "GET":
         return errors.answer(request, 405, "Signing in ends with a GET.")
+    # Before the library, which forgets the state: who finds no slot may load the page again.
+    if request.GET.get("state") in statekit.get_states(request):
+        _take_slot(request)
     return OAuth2CallbackView.adapter_view(Conversation(request, settings.OIDC_ISSUER_URL))(request)
 
 

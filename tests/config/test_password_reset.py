@@ -16,7 +16,7 @@ NEW = {"new_password1": "a better one 7", "new_password2": "a better one 7"}
 def mail(db, settings, mailoutbox):
     """The mails that went out, of which a thread sends each: `mail(1)` waits for as many."""
     settings.EMAIL_HOST = "mail.example.com"
-    password_reset._asked.clear()
+    password_reset.forms_sent.clear()
 
     def wait(number):
         deadline = time.monotonic() + (5 if number else 0.3)

@@ -37,6 +37,9 @@ def provider(project_dir):
 def configured(provider, settings):
     settings.OIDC_ISSUER_URL, settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = provider, CLIENT_ID, CLIENT_SECRET
     settings.OIDC_STAFF_GROUPS = ["heads"]
+    single_sign_on.published.clear()
+    single_sign_on.begun.clear()
+    requests.put(f"{provider}/person", json={}, timeout=5)
     return settings
 
 
@@ -268,6 +271,48 @@ def test_a_provider_that_hangs_holds_few_threads(configured, client, db):
         assert client.get(START).status_code == 503
     finally:
         single_sign_on.slots.release(single_sign_on.MOST_AT_ONCE)
+
+
+def test_a_sign_in_begins_without_asking_the_provider_again(configured, client, db, monkeypatch):
+    assert client.get(START).status_code == 302
+    monkeypatch.setattr(requests.Session, "request", lambda *args, **options: pytest.fail("The provider was asked."))
+    for _ in range(single_sign_on.MOST_AT_ONCE):
+        single_sign_on.slots.acquire()
+    try:
+        assert client.get(START).status_code == 302
+        # No state of this browser's, so nothing to ask the provider either.
+        assert client.get(f"{CALLBACK}?code=x&state=y").status_code == 403
+    finally:
+        single_sign_on.slots.release(single_sign_on.MOST_AT_ONCE)
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, 403), (60, 302)])
+def test_keys_are_read_again_where_a_token_has_another_but_not_for_each(walk, provider, age, status):
+    old = requests.Response()
+    old._content, old.status_code = b'{"keys": []}', 200
+    single_sign_on.published._answers[f"{provider}/jwks"] = (time.monotonic() - age, old)
+    assert walk({})[1].status_code == status
+
+
+def test_what_the_provider_publishes_is_read_again_after_a_refusal_and_some_minutes(configured, provider, client, db):
+    published, url = single_sign_on.published, f"{provider}/.well-known/openid-configuration"
+    requests.put(f"{provider}/person", json={"config": {"issuer": "https://evil.example"}}, timeout=5)
+    assert client.get(START).status_code == 403
+    requests.put(f"{provider}/person", json={}, timeout=5)
+    at, answer = published._answers[url]
+    published._answers[url] = (at - published.AGAIN, answer)
+    assert [client.get(START).status_code for _ in range(2)] == [403, 302]
+    at, answer = published._answers[url]
+    published._answers[url] = (at - published.KEPT, answer)
+    assert published.get(url) is None
+
+
+def test_one_address_begins_so_many_sign_ins_a_minute(configured, client, db, monkeypatch):
+    monkeypatch.setattr(single_sign_on.begun, "most", 2)
+    answers = [client.get(START) for _ in range(3)]
+    assert [one.status_code for one in answers] == [302, 302, 429]
+    assert answers[2]["Retry-After"] == "60"
+    assert client.get(START, REMOTE_ADDR="192.0.2.9").status_code == 302
 
 
 def test_somebody_who_is_switched_off_here_stays_out(walk):
