@@ -20,7 +20,7 @@ from waffle import get_waffle_flag_model
 from catalog.access import callers
 from catalog.access.rules import EXPERIMENTAL_FLAG
 from catalog.access.viewers import Viewer
-from catalog.models import AccessGrant, AIModel, AIModelQuerySet
+from catalog.models import AccessGrant, AIModel, AIModelQuerySet, FieldChange
 
 # What is switched off or hidden today may be shown tomorrow, so it counts as sight too.
 _ALL_STATES = ("hidden", "inactive")
@@ -149,6 +149,16 @@ class Rights:
             return models
         seen = AIModel.objects.visible_to(self.sight).values("pk")
         return models.filter(Q(kind__in=self.kinds_shown) | Q(pk__in=seen))
+
+    def to_read_past(self, changes: QuerySet[FieldChange]) -> QuerySet[FieldChange]:
+        """Those of these changes of which this person may learn: of custom models where the admin shows them all.
+
+        Of a model that is gone it is what no person wrote: of a custom model people wrote everything.
+        """
+        if AIModel.Kind.CUSTOM in self.kinds_shown:
+            return changes
+        gone = Q(model=None) & ~Q(source=FieldChange.Source.PERSON)
+        return changes.filter(Q(model__kind=AIModel.Kind.CATALOG) | gone)
 
     def to_give_write(self, models: AIModelQuerySet) -> str:
         """Why this person may not let others write to these custom models, which shows them what is behind them."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from catalog.access import rights
 from catalog.admin.filters import MenuFilter
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import short
@@ -56,6 +57,9 @@ class FieldChangeAdmin(ReadOnlyAdmin):
         "run_id",
     )  # fmt: skip
     readonly_fields = ("subject_link", "old_shown", "new_shown")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FieldChange]:
+        return rights.of(request).to_read_past(super().get_queryset(request))
 
     @admin.display(description="model", ordering="subject")
     def of(self, row: FieldChange) -> str:

@@ -24,6 +24,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from catalog import extensions, pricing
+from catalog.access import rights
 from catalog.formatting import describe, in_words, short
 from catalog.models import AuditEntry, FieldChange
 from catalog.pages.words import share
@@ -120,7 +121,7 @@ def log_page(request: HttpRequest) -> HttpResponse:
     if not any(may):
         raise PermissionDenied
     wanted = Wanted.read(request.GET)
-    changes = FieldChange.objects.filter(wanted.condition("changed_at"))
+    changes = rights.of(request).to_read_past(FieldChange.objects.filter(wanted.condition("changed_at")))
     entries = AuditEntry.objects.filter(wanted.condition("at"))
     if wanted.kind in OF_MODELS:
         changes, entries = changes.filter(source=wanted.kind), entries.none()

@@ -5,7 +5,9 @@ import json
 import pytest
 from django.contrib.auth.models import Group, Permission
 
-from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel
+from catalog.editing import custom_models, entries
+from catalog.editing.history import Author
+from catalog.models import AccessGrant, AIModel, AuditEntry, CustomModel, FieldChange
 from providers.models import Provider
 from tests.admin_forms import fields_of
 from tests.catalog.rights.desk import Flag, User, confirmed, grant_to_clerk, key_of, keys, page, permissions, send
@@ -221,3 +223,17 @@ def test_staff_who_see_entries_are_told_nothing_of_others_custom_models(world, a
     # "hers" is Alice's alone.
     assert api.as_(actor).get("/api/models/access?model_id=hers").status_code == 404
     assert api.as_(actor).get("/api/models/access?model_id=acme/secret").status_code == 200
+
+
+@pytest.mark.parametrize("permission", ["view_aimodel", "view_custommodel"])
+def test_history_tells_of_custom_models_where_the_admin_shows_them(world, desk, clerk, bob, permission):
+    actor, author = clerk(FieldChange), Author.person(bob)
+    actor.user_permissions.add(*Permission.objects.filter(codename=permission))
+    entries.edit(AIModel.objects.get(model_id="preset"), {"params": {"system": "a private prompt"}}, author)
+    entries.edit(AIModel.objects.get(model_id="acme/open"), {"description": "an open word"}, author)
+    custom_models.remove(AIModel.objects.get(model_id="hers"), author)
+    lists = "/admin/catalog/fieldchange/", "/admin/log/"
+    pages = [desk(actor).get(address).content.decode() for address in lists]
+    pages += [desk(actor).get(f"{lists[0]}{pk}/change/", follow=True).content.decode() for pk in keys(FieldChange)]
+    shown = [any(word in page for page in pages) for word in ("a private prompt", "an open word", "hers")]
+    assert shown == [permission == "view_custommodel", True, permission == "view_custommodel"]
