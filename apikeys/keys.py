@@ -247,7 +247,7 @@ def beyond(key: ApiKey, actor: Actor, changed: Mapping[str, Any], allowed: Polic
     """What the change (field -> before and after) would give beyond the rights of the staff who make it, by field.
 
     `allowed` is what the key allowed before; None where it was not in use, so that all that it shows is given now.
-    Anyone who may change keys may switch any off: that takes away and gives nothing.
+    Switching off takes away and gives nothing.
 
     What is given now counts. What the owner is granted later their keys open too, also those that staff made: a key is
     its owner's, as a password is that staff have set for them, and the owner may rotate or revoke it.

@@ -109,7 +109,7 @@ published = Published()
 class Requests(Session):
     """As the library speaks to the provider."""
 
-    def get(self, url: Any, **options: Any) -> Response:  # type: ignore[override]  # As the library calls it.
+    def get(self, url: Any, **options: Any) -> Response:
         # What is asked for with a header is of one person.
         if options:
             return super().get(url, **options)
@@ -119,7 +119,7 @@ class Requests(Session):
             published.keep(url, answer)
         return answer
 
-    def request(self, *args: Any, **options: Any) -> Response:  # type: ignore[override]  # As the library calls it.
+    def request(self, *args: Any, **options: Any) -> Response:
         return super().request(*args, **{"timeout": app_settings.REQUESTS_TIMEOUT} | options)
 
 

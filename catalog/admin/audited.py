@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from catalog.admin import edit
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author, audit, to_json
+
+# How many reasons why rows were left out a page tells.
+REASONS = 5
 
 # Never written to a log.
 _SECRET = {"password", "password1", "password2", "usable_password"}
@@ -68,6 +75,20 @@ class AuditedAdmin(MadeOnce):
         return super().log_deletions(request, queryset)
 
 
+def _bounded(action: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(action)
+    def bounded(model_admin: BoundedAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        refused = {row.pk: told for row in queryset if (told := model_admin.why_not(request, row))}
+        reasons = Counter(refused.values()).most_common()
+        for told, number in reasons[:REASONS]:
+            model_admin.message_user(request, f"Not changed ({number}): {told}", messages.WARNING)
+        if others := sum(number for _, number in reasons[REASONS:]):
+            model_admin.message_user(request, f"Not changed for other reasons: {others}.", messages.WARNING)
+        return action(model_admin, request, queryset.exclude(pk__in=list(refused)) if refused else queryset)
+
+    return bounded
+
+
 class BoundedAdmin(admin.ModelAdmin):
     """An admin whose rows are read-only for a person who has less than they give (catalog/access/rights.py)."""
 
@@ -80,6 +101,14 @@ class BoundedAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not self.why_not(request, obj))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Each works on the rows that this person may change. Django's deletion asks for the right to delete each."""
+        found: dict[str, Any] = super().get_actions(request)
+        return {
+            name: (action if action is delete_selected else _bounded(action), name, label)
+            for name, (action, _, label) in found.items()
+        }
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

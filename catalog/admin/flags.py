@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -96,9 +96,7 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
         changed = 0
         with transaction.atomic():
             for flag in queryset:
-                if reason := self.why_not(request, flag):
-                    self.message_user(request, reason, messages.WARNING)
-                elif flag.everyone != everyone:
+                if flag.everyone != everyone:
                     audit(author_of(request), flag, "changed", {"everyone": [flag.everyone, everyone]})
                     flag.everyone = everyone
                     flag.save()

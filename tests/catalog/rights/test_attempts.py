@@ -12,11 +12,14 @@ from apikeys.authentication import caller_of_key
 from apikeys.models import ApiKey, Scope
 from catalog.access.callers import caller_of
 from catalog.access.rules import owned
+from catalog.admin.audited import BoundedAdmin
 from catalog.models import AccessGrant, AIModel, CustomModel
 from tests.admin_forms import fields_of
 from tests.catalog.rights.desk import Flag, User, confirmed, grant_to_clerk, key_of, keys, page
 
 pytestmark = pytest.mark.django_db
+
+REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 
 def group(name):
@@ -178,6 +181,21 @@ def test_no_action_raises_anybody_beyond_who_runs_it(world, desk, ops, clerk, mo
                 desk(actor).post(page(model, "changelist"), sent | {"_confirmed": preview.seal})
             Having(model).refuse_more(before, before.has[actor.pk])
             transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label_lower)
+def test_no_action_changes_a_row_that_may_only_be_looked_at(world, desk, ops, clerk, make_export, model):
+    """Be it to switch off or to revoke: nobody takes from who has as much as or more than they have."""
+    for key in ApiKey.objects.filter(is_active=True, expires_at=None, user__isnull=False):
+        make_export(key)
+    actor, model_admin = clerk(model), admin.site._registry[model]
+    rows = {row.pk: row for row in model.objects.all() if not model_admin.has_change_permission(_asking(actor), row)}
+    assert rows or not isinstance(model_admin, BoundedAdmin)
+    before = [*model.objects.filter(pk__in=rows).order_by("pk").values()]
+    for name in model_admin.get_actions(_asking(ops)):
+        sent = {"action": name, "_selected_action": keys(model), "confirmed": "yes", "post": "yes"}
+        confirmed(desk(actor), page(model, "changelist"), sent)
+        assert [*model.objects.filter(pk__in=rows).order_by("pk").values()] == before, name
 
 
 def _asking(user):
