@@ -1,6 +1,7 @@
 """Who may call what: every route and method of the URL conf, by every kind of caller.
 
-A new route needs rows in TABLE, or a test fails. A row is one request; its statuses stand in the order of CALLERS.
+A new route needs rows in ROWS, or a test fails; those of the dialects follow from their registry. A row is one request;
+its statuses stand in the order of CALLERS.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from apikeys import tokens
 from apikeys.models import ExportToken
+from catalog.dialects import registry
 from catalog.models import ModelImage
 from tests.export_tokens import export_token
 
@@ -58,12 +60,14 @@ EXPORTED, UNKNOWN = export_token(1), export_token(2)
 KEY = "api/keys/<str:key_id>"
 KEY_ID = "4Xq0sWm3TzBk"
 CUSTOM = "api/models/custom/<str:model_id>"
+FEED = "export/<str:token>/changes.atom"
 SWITCH = {"model_id": "acme/large", "is_enabled": False}
 SECRET_SWITCH = {"model_id": "acme/secret", "is_enabled": True}
 NEW_CUSTOM = {"id": "mine-too", "name": "New", "base_model_id": "acme/large"}
 
+Row = tuple[str, str, str, Any, tuple[int, ...]]
 # (method, route, path or "" where it is the route, body, statuses)
-TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
+ROWS: tuple[Row, ...] = (
     ("GET", "", "", None, UNASKED),
     ("GET", "healthz", "", None, UNASKED),
     ("GET", "readyz", "", None, UNASKED),
@@ -128,25 +132,7 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", "api/models/openrouter/embeddings", "", None, SIGNED_IN),
     ("GET", "api/models/ollama", "", None, SIGNED_IN),
     ("GET", "api/models/openai", "", None, SIGNED_IN),
-    ("GET", "v1/models", "", None, SIGNED_IN),
     ("GET", "v1/models/", "", None, SIGNED_IN),
-    ("GET", "v1/models/<path:model_id>", "v1/models/acme/large", None, SIGNED_IN_OPEN),
-    ("GET", "v1/models/<path:model_id>", "v1/models/acme/secret", None, SIGNED_IN_NOBODYS),
-    ("GET", "v1/model/info", "", None, SIGNED_IN),
-    ("GET", "openrouter/api/v1/models", "", None, SIGNED_IN),
-    ("GET", "openrouter/api/v1/models/user", "", None, SIGNED_IN),
-    ("GET", "openrouter/api/v1/models/count", "", None, SIGNED_IN),
-    ("GET", "openrouter/api/v1/model/<path:model_id>", "openrouter/api/v1/model/acme/large", None, SIGNED_IN_OPEN),
-    ("GET", "openrouter/api/v1/model/<path:model_id>", "openrouter/api/v1/model/acme/secret", None, SIGNED_IN_NOBODYS),
-    ("GET", "google/v1/models", "", None, SIGNED_IN),
-    ("GET", "google/v1/models/<path:model_id>", "google/v1/models/acme/large", None, SIGNED_IN_OPEN),
-    ("GET", "google/v1/models/<path:model_id>", "google/v1/models/acme/secret", None, SIGNED_IN_NOBODYS),
-    ("GET", "google/v1beta/models", "", None, SIGNED_IN),
-    ("GET", "google/v1beta/models/<path:model_id>", "google/v1beta/models/acme/large", None, SIGNED_IN_OPEN),
-    ("GET", "google/v1beta/models/<path:model_id>", "google/v1beta/models/acme/secret", None, SIGNED_IN_NOBODYS),
-    ("GET", "gateway/v3/ai/config", "", None, SIGNED_IN),
-    ("GET", "ollama/api/tags", "", None, SIGNED_IN),
-    ("GET", "ollama/api/version", "", None, SIGNED_IN),
     ("POST", "ollama/api/show", "", {"model": "acme/large"}, SIGNED_IN_OPEN),
     ("POST", "ollama/api/show", "", {"model": "acme/secret"}, SIGNED_IN_NOBODYS),
     ("GET", "api/keys", "", None, SIGNED_IN),
@@ -159,24 +145,31 @@ TABLE: tuple[tuple[str, str, str, Any, tuple[int, ...]], ...] = (
     ("GET", f"{KEY}/exports", f"api/keys/{KEY_ID}/exports", None, (401, 200, 404, 404, 401, 401, 404, 404)),
     ("POST", f"{KEY}/exports", f"api/keys/{KEY_ID}/exports", {"name": "x"}, (401, 201, 403, 403, 401, 401, 404, 404)),
     ("DELETE", f"{KEY}/exports/<str:export_id>", f"api/keys/{KEY_ID}/exports/{EXPORTED.key_id}", None, GONE_IN_SESSION),
-    *(
-        (
-            "GET",
-            f"export/<str:token>/{tail}",
-            f"export/{token.text}/{tail.replace('<str:provider>', 'acme')}",
-            None,
-            statuses,
-        )
-        for tail in (
-            "api.json",
-            "model_prices_and_context_window.json",
-            "mlflow/<str:provider>.json",
-            "genai-prices.json",
-            "changes.atom",
-        )
-        for token, statuses in ((EXPORTED, UNASKED), (UNKNOWN, (404,) * 8))
-    ),
+    ("GET", FEED, f"export/{EXPORTED.text}/changes.atom", None, UNASKED),
+    ("GET", FEED, f"export/{UNKNOWN.text}/changes.atom", None, (404,) * 8),
 )
+
+
+def of_a_dialect(route: str) -> list[Row]:
+    """What each route of a dialect owes: its list to who has signed in, a model to who sees it, an export to its token."""
+    if "<str:token>" in route:
+        path = route.replace("<str:provider>", "acme")
+        given = ((EXPORTED, UNASKED), (UNKNOWN, (404,) * 8))
+        return [("GET", route, path.replace("<str:token>", token.text), None, statuses) for token, statuses in given]
+    if "<path:model_id>" in route:
+        given = (("acme/large", SIGNED_IN_OPEN), ("acme/secret", SIGNED_IN_NOBODYS))
+        return [("GET", route, route.replace("<path:model_id>", name), None, statuses) for name, statuses in given]
+    return [("GET", route, "", None, SIGNED_IN)]
+
+
+def table() -> list[Row]:
+    """The rows, and what the registry's other routes owe."""
+    named = {route for _, route, *_ in ROWS}
+    of_registry = [str(route.pattern) for route in registry.routes]
+    return [*ROWS, *(row for route in of_registry if route not in named for row in of_a_dialect(route))]
+
+
+TABLE = table()
 
 
 def routes(resolver: Any = None, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -26,8 +26,11 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 
-# openapi-python-client reads the types of answers by these names; pictures are bytes to it.
-CONFIG = {"content_type_overrides": {"image/*": "application/octet-stream"}, "post_hooks": []}
+# openapi-python-client reads the types of answers by these names: pictures are bytes to it, and a feed is text.
+CONFIG = {
+    "content_type_overrides": {"image/*": "application/octet-stream", "application/atom+xml": "text/xml"},
+    "post_hooks": [],
+}
 GENERATORS: dict[str, list[Any]] = {
     "openapi-typescript": [TOOLS / "openapi-typescript", "document.json", "-o", "typed.ts"],
     "orval's client": [TOOLS / "orval", "-i", "document.json", "-o", "client.ts", "--client", "fetch"],
