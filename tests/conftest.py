@@ -1,5 +1,6 @@
 """Fixtures that every test may use. Those of one app live in that app's folder."""
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
 from django.db import connection, connections
+from django.template.base import Template
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
@@ -36,6 +38,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asks_it = asks_it or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
         if item.get_closest_marker("browser") or not (asks_it or item.get_closest_marker("skipif")):
             item.add_marker(pytest.mark.once)
+
+
+def pytest_collection_finish() -> None:
+    """What stands now stays to the end, so the collector need not walk it again and again: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_forms(django_test_environment: None) -> None:
+    """Django's test client copies the context of each template for `response.context`, of each input's too: 400 a page."""
+    instrumented: Any = Template._render
+
+    def render(self: Any, context: Any) -> Any:
+        if self.name and (self.name.startswith("django/forms/") or "/widgets/" in self.name):
+            return self.nodelist.render(context)
+        return instrumented(self, context)
+
+    Template._render = render
 
 
 @pytest.fixture(scope="session")
