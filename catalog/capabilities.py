@@ -66,7 +66,7 @@ _NAMES = tuple(
         (MODERATION, r"moderation|(?<![a-z])(?:virtue|wild)?guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
         (
             VIDEO_GENERATION,
-            r"^(?:sora|veo|kling|mochi|pika)(?![a-z])|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel"
+            r"^(?:sora|veo|kling|mochi|pika|pixverse|vidu|dream-machine)(?![a-z])|^ray-?(?:v?[0-9]|flash)|^gen[34]a?_|^video-0|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel"
             r"|^gpt-(?:.+-)?video(?![a-z])|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
         ),
         (
@@ -83,6 +83,7 @@ _NAMES = tuple(
         ),
     )
 )
+_BEDROCK = re.compile(r"^(?:[a-z]+\.){1,2}(?=[a-z])")
 # Amazon's models of that name are for chat.
 _OF_DEEPGRAM = re.compile(r"(?:^|/)deepgram/nova(?![a-z])", re.IGNORECASE)
 # By the first of these that a model makes, where it makes no text.
@@ -102,9 +103,12 @@ _NEVER_IN_TEXT = re.compile(r"^(?:chat)?gpt-image(?![a-z])", re.IGNORECASE)
 
 
 def _name_of(model_id: str) -> str:
-    """The part after the last slash; of a fine-tune of OpenAI's the base model, as the rest is anybody's choice."""
+    """The part after the last slash; of a fine-tune of OpenAI's the base model, as the rest is anybody's choice.
+
+    Bedrock writes the region and the maker before it: `us.amazon.titan-embed-text-v2:0`, `luma.ray-v2:0`.
+    """
     name = model_id.rpartition("/")[2]
-    return name.split(":")[1] if name.startswith("ft:") else name
+    return name.split(":")[1] if name.startswith("ft:") else _BEDROCK.sub("", name)
 
 
 def task_of_name(model_id: str) -> str | None:

@@ -90,10 +90,17 @@ _ORIGIN = re.compile(
 )
 
 
+def _is_origin(value: str) -> bool:
+    if not _ORIGIN.fullmatch(value) or ".." in value:
+        return False
+    port = value.rpartition(":")[2]
+    return not port.isdecimal() or int(port) < 65536
+
+
 def origins(name: str) -> list[str]:
     """A comma-separated list of origins, as browsers send them."""
     found = words(name)
-    if not all(_ORIGIN.fullmatch(origin) for origin in found):
+    if not all(map(_is_origin, found)):
         refuse(
             f"{name} must be a comma-separated list of origins as browsers send them, such as https://app.example.com "
             "or http://localhost:3000: no *, no path, no closing slash."
@@ -106,7 +113,7 @@ def site_url(name: str, needed: bool, insecure: bool) -> str:
     value = text(name).removesuffix("/")
     if not value and needed:
         refuse(f"set {name} (where people reach it, such as https://models.example.com), for the links in its mails.")
-    if value and not (_ORIGIN.fullmatch(value) and (insecure or value.startswith("https://"))):
+    if value and not (_is_origin(value) and (insecure or value.startswith("https://"))):
         refuse(
             f"{name} must be an origin as browsers show it, such as https://models.example.com or "
             f"https://models.example.com:8443: no path{'' if insecure else ', and https'}."

@@ -51,8 +51,8 @@ logger = logging.getLogger("modeldex.single_sign_on")
 # In each process. A provider that hangs must not hold every thread.
 MOST_AT_ONCE = 2
 slots = threading.BoundedSemaphore(MOST_AT_ONCE)
-# Sign-ins that one address may begin. Each writes a session, and may end in questions to the provider.
-begun = Quota(60)
+# Sign-ins that one address may begin, and end. Each writes a session, and may end in questions to the provider.
+begun, ended = Quota(60), Quota(60)
 
 # Besides the library's own error: what an answer of another shape than OpenID Connect's ends in.
 _BROKEN = (OAuth2Error, RequestException, KeyError, TypeError, ValueError, AttributeError)
@@ -83,10 +83,18 @@ class Published:
         self._answers: LRUCache[str, tuple[float, Response]] = LRUCache(maxsize=4)
         self._lock = threading.Lock()
 
+    def has(self, url: str) -> bool:
+        with self._lock:
+            return url in self._answers
+
     def get(self, url: str) -> Response | None:
+        """None says: ask the provider. Of those who ask for what is old one is told so; the others go on with it."""
         with self._lock:
             at, answer = self._answers.get(url, (0.0, None))
-        return answer if answer is not None and monotonic() - at < self.KEPT else None
+            if answer is None or monotonic() - at < self.KEPT:
+                return answer
+            self._answers[url] = (monotonic() - self.KEPT + self.AGAIN, answer)
+            return None
 
     def keep(self, url: str, answer: Response) -> None:
         with self._lock:
@@ -94,9 +102,9 @@ class Published:
 
     def doubt(self) -> None:
         with self._lock:
-            for url, (at, _) in list(self._answers.items()):
+            for url, (at, answer) in list(self._answers.items()):
                 if monotonic() - at >= self.AGAIN:
-                    del self._answers[url]
+                    self._answers[url] = (monotonic() - self.KEPT, answer)
 
     def clear(self) -> None:
         with self._lock:
@@ -131,7 +139,7 @@ class Conversation(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        if published.get(self.get_provider().server_url) is None:
+        if not published.has(self.get_provider().server_url):
             _take_slot(self.request)
         config: dict[str, Any] = super().openid_config
         if config["issuer"].rstrip("/") != settings.OIDC_ISSUER_URL:
@@ -233,7 +241,7 @@ class Adapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(_refused(request, exception))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        """The end of each sign-in: the rest of the library's ways, through forms and mails, is not gone."""
+        """The end of each sign-in: the rest of the library's ways, through forms and mails, is not used."""
         claims = sociallogin.claims
         if not constant_time_compare(str(claims.get("nonce")), sociallogin.state["nonce"]):
             raise OAuth2Error("The token was made for another sign-in")
@@ -349,6 +357,12 @@ def _take_slot(request: HttpRequest) -> None:
         request.has_slot = True  # type: ignore[attr-defined]
 
 
+def _too_many(request: HttpRequest, quota: Quota) -> HttpResponse:
+    answer = errors.answer(request, 429, _TOO_MANY)
+    answer["Retry-After"] = str(quota.seconds)
+    return answer
+
+
 class Start(views.RedirectURLMixin, View):
     """Sends the browser to the provider.
 
@@ -359,9 +373,7 @@ class Start(views.RedirectURLMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if not begun.allows(address_tried(request)):
-            answer = errors.answer(request, 429, _TOO_MANY)
-            answer["Retry-After"] = str(begun.seconds)
-            return answer
+            return _too_many(request, begun)
         nonce = get_random_string(32)
         if not request.user.is_authenticated:
             # What is remembered of a sign-in that nobody ends: strangers may begin as many as they like.
@@ -384,6 +396,8 @@ def _come_back(request: HttpRequest) -> HttpResponse:
         return errors.answer(request, 405, "Signing in ends with a GET.")
     # Before the library, which forgets the state: who finds no slot may load the page again.
     if request.GET.get("state") in statekit.get_states(request):
+        if not ended.allows(address_tried(request)):
+            return _too_many(request, ended)
         _take_slot(request)
     return OAuth2CallbackView.adapter_view(Conversation(request, settings.OIDC_ISSUER_URL))(request)
 

@@ -19,22 +19,25 @@ SECRETS = (
     # A credential in a query string or a form: the name stays, the value goes.
     (
         re.compile(
-            r"(?i)(?<![a-z0-9])((?:api)?(?:key|authorization|credential|passw(?:or)?d|secret|signature|token))"
-            r"""(["']?\s*[=:]\s*["']?)(?!\[masked\])(?:(?:bearer|basic)[\s+]+)?[^\s&"',;]+"""
+            r"(?i)(?<![a-z0-9])((?:api|access|auth|client|csrfmiddleware|id|private|refresh|secret|session)?"
+            r"(?:auth|authorization|credential|key|pass|passphrase|passw(?:or)?d|secret|sessionid|sig|signature|token))"
+            r"""((?:\[\])?["']?\s*[=:]\s*["']?)(?!\[masked\])(?:(?:bearer|basic)[\s+]+)?[^\s&"',;]+"""
         ),
         rf"\1\2{MASK}",
     ),
     (re.compile(r"(?i)\b(bearer|basic)[\s+]+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"(://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     # The one-time code that a provider of sign-ins sends a browser back with.
-    (re.compile(r"([?&]code=)[^\s&\"']+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)([?&;]code=)[^\s&\"']+"), rf"\1{MASK}"),
     # The path of an export holds its token, and that of a new password.
-    (re.compile(r"(/export/|/password/reset/[^\s/]{1,32}/)[^\s/?\"']+"), rf"\1{MASK}"),
+    (re.compile(r"(/export/{1,9}|/password/reset/{1,9}[^\s/]{1,32}/{1,9})[^\s/?\"']+"), rf"\1{MASK}"),
     # Our keys, and the keys of vendors by the beginnings that they have documented.
     (re.compile(r"(mdx_|mde_|AIza)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
     (
         re.compile(
-            r"(?<![A-Za-z0-9])(sk-|csk-|gsk_|hf_|xai-|pplx-|nvapi-|tgp_v1_|vck_|ghp_|github_pat_)[\w-]+", re.ASCII
+            r"(?<![A-Za-z0-9])(sk-|[sr]k_(?:live|test)_|csk-|gsk_|hf_|xai-|pplx-|nvapi-|tgp_v1_|vck_|gh[pousr]_|github_pat_"
+            r"|glpat-|xox[abprs]-)[\w-]+",
+            re.ASCII,
         ),
         rf"\1{MASK}",
     ),

@@ -101,6 +101,10 @@ class Compatible(Adapter):
         _abilities(sent, draft)
         _prices(sent.get("pricing"), draft)
         _by_million(sent, draft)
+        for kind, name in (("prompt", "input_token_price_per_m"), ("completion", "output_token_price_per_m")):
+            # Novita's unit is not known, but zero is zero in each.
+            if type(record.get(name)) in (int, Decimal) and not record[name]:
+                draft.price(kind, 0)
         _hosts(_serving(record), draft)
         if _is_paid_besides(record):
             draft.paid_otherwise()

@@ -41,6 +41,18 @@ def line():
         "GET /accounts/password/reset/MQ/hunter2",
         "GET /x/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hunter2",
         "presented gsk_hunter2",
+        "GET /x?accessToken=hunter2",
+        "GET /x?apikey[]=hunter2",
+        "GET /x?key%5B%5D=hunter2",
+        "GET /x?sessionid=hunter2",
+        "POST /x?csrfmiddlewaretoken=hunter2",
+        "GET /x?pass=hunter2&auth=hunter2&sig=hunter2",
+        "GET /x?passphrase=hunter2",
+        "GET /callback?state=1;Code=hunter2",
+        "GET //export//hunter2/api.json",
+        "presented ghs_hunter2",
+        "presented glpat-hunter2",
+        "presented sk_live_hunter2",
     ],
 )
 def test_a_credential_is_masked(line, message):
@@ -60,7 +72,7 @@ def test_an_encoded_address_without_a_credential_stays_as_it_was_sent(line):
 
 PIECES = (
     "a.", "a_", "a-", "a", " ", "\x00", "\u202e", "%61", "%25", "%61 ", "%25252561 ", "%", "key=", "key ", "key=bearer ",
-    "bearer+", "bearer ", "://", "://a:", "a:@", "mdx_", "sk-", "hf_ ", "eyJ", "eyJ.", "?code=", "/export/", '"key": "',
+    "bearer+", "bearer ", "://", "://a:", "a:@", "mdx_", "sk-", "hf_ ", "eyJ", "eyJ.", "?code=", "/export/", "/", "token", "session", "gh", "xox", '"key": "',
 )  # fmt: skip
 
 

@@ -115,7 +115,17 @@ MAIL = {
         (SSO, "OIDC_ONLY", "perhaps"),
         (MAIL, "DEFAULT_FROM_EMAIL", ""),
         *((MAIL, "EMAIL_URL", url) for url in ("mail.example.com", "http://mail", "smtp://", "smtp://mail:port")),
-        *((MAIL, "SITE_URL", url) for url in ("", "models.example.com", "http://models.example.com", "https://x/y")),
+        *(
+            (MAIL, "SITE_URL", url)
+            for url in (
+                "",
+                "models.example.com",
+                "http://models.example.com",
+                "https://x/y",
+                "https://a.example:99999",
+                "https://a..example",
+            )
+        ),
     ],
 )
 def test_half_of_what_belongs_together_is_refused_in_one_sentence(python, production, whole, name, value):

@@ -117,6 +117,8 @@ def test_what_a_model_makes_says_what_it_is_for(produces, word):
         ("amazon.nova-sonic-v1:0", "realtime"), ("nvidia/parakeet-tdt-0.6b-v2", "transcription"),
         ("fishaudio/fish-speech-1.5", "speech"), ("speech-02-hd", "speech"), ("hexgrad/Kokoro-82M", "speech"),
         ("canopylabs/orpheus-v1-english", "speech"), ("voyage-3", "embeddings"), ("openai/clip-vit-large", "embeddings"),
+        ("luma.ray-v2:0", "video_generation"), ("us.stability.stable-diffusion-xl-v1", "image_generation"),
+        ("luma/ray-flash-2", "video_generation"), ("gen4_turbo", "video_generation"), ("us.meta.llama3-2-11b-instruct-v1:0", "chat"),
         ("llava-next-video", "chat"), ("amazon.nova-pro-v1:0", "chat"), ("deepseek-ocr", "chat"), ("clipper-7b", "chat"),
     ],
 )  # fmt: skip

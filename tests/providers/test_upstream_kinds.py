@@ -413,8 +413,9 @@ NOVITA = {
             {},
         ),
         (NOVITA, {"name": "N", "context_length": 65536, "supports_tools": True, "task": "chat"}, {}),
+        (NOVITA | {"input_token_price_per_m": 0, "output_token_price_per_m": 0}, {}, {"prompt": "0", "completion": "0"}),
     ],
-    ids=["hugging face", "deepinfra", "github", "novita"],
+    ids=["hugging face", "deepinfra", "github", "novita", "novita, free"],
 )  # fmt: skip
 def test_facts_in_nested_objects_are_read(record: Any, facts: Any, pricing: Any) -> None:
     found = parsed("compatible", [record])[record["id"]]
