@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from functools import update_wrapper
 from typing import Any, ClassVar
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite, ModelAdmin, display
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.db.models import F, Model
 from django.http import HttpRequest
 from django.urls import path
+from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from django.utils.text import capfirst, slugify
 
 _SECRETS = frozenset({"password", "credential", "hint", "lease_token", "session_key", "session_data"})
@@ -43,6 +46,18 @@ class List(ChangeList):
 
 class OnThisSite:
     """What holds for each admin, whichever app brings it."""
+
+    list_per_page = 50
+
+    @display(description=mark_safe('<input type="checkbox" id="action-toggle" aria-label="Select all">'))
+    def action_checkbox(self, obj: Model) -> str:
+        """As Django's, which renders a template for each row."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="Select {} for an action">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            obj,
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return List

@@ -94,6 +94,8 @@ def with_built_upon(keys: Iterable[int], former_ids: Collection[str] = ()) -> fr
         wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted or target in former_ids}
     found = wanted
     for _ in range(rules.MAX_CHAIN - 1):
+        if not found:
+            break
         rows = AIModel.objects.custom().filter(_named(found, "base_model")).order_by()
         found = {pk for pk, base in rows.values_list("pk", "base_model") if base in found}
         wanted |= found

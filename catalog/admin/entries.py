@@ -40,7 +40,6 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     change_form_template = "admin/catalog/aimodel/change_form.html"
     change_list_template = "admin/catalog/aimodel/change_list.html"
     search_fields = ("model_id", "name", "family")
-    list_per_page = 100
     list_max_show_all = 500
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import utils
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -94,7 +95,6 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
     list_display = ("who", "principal_type", "permission", "model")
     list_filter = ("principal_type", "permission")
     list_select_related = ("model", "user", "group")
-    list_per_page = 100
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("user__username", "user__email", "group__name", "model__model_id")
@@ -154,3 +154,14 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             answer = bulk.run(self, request, AccessGrant.objects.filter(pk=grant.pk), bulk.GRANT_ACTIONS[0])
             return answer or HttpResponseRedirect(address(grant.model))
         return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+
+
+class _Deleted(utils.NestedObjects):
+    """What a page of a deletion names: of many grants each with its model, and no statement for each of them."""
+
+    def related_objects(self, related_model: Any, related_fields: Any, objs: Any) -> Any:
+        found = super().related_objects(related_model, related_fields, objs)
+        return found.select_related("model") if related_model is AccessGrant else found
+
+
+utils.NestedObjects = _Deleted  # type: ignore[misc]

@@ -34,13 +34,17 @@ def _chips(changelist: Any, spec: Any) -> Iterator[dict[str, str]]:
 
 
 @register.filter
-def labelled(cells: Iterable[SafeString], headers: list[dict[str, Any]]) -> list[SafeString]:
+def marks(headers: Iterable[dict[str, Any]]) -> list[SafeString]:
+    """For each column the attribute that names it in its cells."""
+    return [format_html(' data-label="{}"', capfirst(strip_tags(str(one["text"])).strip())) for one in headers]
+
+
+@register.filter
+def labelled(cells: Iterable[SafeString], marks: Iterable[SafeString]) -> SafeString:
     """The cells of a row as Django wrote them, each with the name of its column and whether it is empty."""
-    return [_labelled(str(cell), header) for cell, header in zip(cells, headers, strict=False)]
+    return mark_safe("".join(map(_labelled, cells, marks)))  # noqa: S308 - Django's own cells, and escaped attributes
 
 
-def _labelled(cell: str, header: dict[str, Any]) -> SafeString:
-    mark = format_html(' data-label="{}"', capfirst(strip_tags(str(header["text"])).strip()))
-    if cell.endswith((">-</td>", "></td>")):
-        mark += mark_safe(" data-empty")
-    return mark_safe(cell.replace("<td", f"<td{mark}", 1))  # noqa: S308 - Django's own cell, and an escaped attribute
+def _labelled(cell: SafeString, mark: SafeString) -> str:
+    empty = " data-empty" if cell.endswith((">-</td>", "></td>")) else ""
+    return cell.replace("<td", f"<td{mark}{empty}", 1)

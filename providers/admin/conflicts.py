@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from catalog.admin import previews
+from catalog.admin.audited import author_of
 from catalog.editing import entries
-from catalog.editing.history import Author
 from catalog.formatting import in_words
 from catalog.models import AIModel
 from catalog.pricing import worded
@@ -25,8 +25,7 @@ from providers.models import Provider
 from providers.reading.namespaces import ENRICHERS
 from providers.reports.conflicts import FLAGS, NUMBERS, PRICED, THRESHOLD, Conflict, conflicts
 
-# More than anybody reads; a greater threshold shows the worst of them.
-MOST = 500
+A_PAGE = 100
 
 
 def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
@@ -38,7 +37,9 @@ def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         return HttpResponseRedirect(request.get_full_path())
     beyond, error = _threshold(request.GET.get("beyond", ""))
     field, source = request.GET.get("field", ""), request.GET.get("source", "")
-    found = [] if error else list(islice(_matching(beyond, field, source), MOST + 1))
+    page = int(text) if (text := request.GET.get("p", "")).isdecimal() and text.isascii() and len(text) < 5 else 1
+    start = max(0, page - 1) * A_PAGE
+    found = [] if error else list(islice(_matching(beyond, field, source), start, start + A_PAGE + 1))
     sources = {provider.slug: provider for provider in Provider.objects.all()}
     keys = dict(AIModel.objects.filter(model_id__in={one.model_id for one in found}).values_list("model_id", "pk"))
     context: dict[str, Any] = {
@@ -50,12 +51,19 @@ def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "field": field,
         "sources": sorted(sources),
         "source": source,
-        "rows": [_row(conflict, sources, keys.get(conflict.model_id)) for conflict in found[:MOST]],
-        "more": len(found) > MOST,
+        "rows": [_row(conflict, sources, keys.get(conflict.model_id)) for conflict in found[:A_PAGE]],
+        "earlier": _page_address(request, page - 1) if start else "",
+        "later": _page_address(request, page + 1) if len(found) > A_PAGE else "",
         "may_pin": request.user.has_perm("catalog.change_aimodel"),
         "may_prefer": request.user.has_perm("providers.change_provider"),
     }
     return TemplateResponse(request, "admin/providers/conflicts.html", context)
+
+
+def _page_address(request: HttpRequest, page: int) -> str:
+    query = request.GET.copy()
+    query["p"] = str(page)
+    return f"?{query.urlencode()}"
 
 
 def _matching(beyond: Decimal, field: str, source: str) -> Iterator[Conflict]:
@@ -77,7 +85,7 @@ def _pin(request: HttpRequest) -> None:
         messages.warning(request, previews.CHANGED)
         return
     try:
-        entries.pin(model, {field: value}, Author.person(request.user))
+        entries.pin(model, {field: value}, author_of(request))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return

@@ -22,6 +22,9 @@ from providers.sync.merge import Merger
 from providers.sync.plan import Plan, plan_offers
 from providers.sync.write import write
 
+# What a line says of a model that is new.
+ADDED = "would be added"
+
 
 class NotHeld(Exception):
     """There is nothing to decide; the text gives the reason."""
@@ -60,9 +63,9 @@ def lines(run: SyncRun) -> list[Line]:
 
     Raises NotHeld where its provider is gone.
     """
-    comparison, _ = _compare(_provider_of(run), run, None, timezone.now())
+    comparison, _ = _compare(_provider_of(run), run, None, timezone.now(), to_show=True)
     words = {key: "would be retired" for key in comparison.retired}
-    words |= {key: "would be added" for key in comparison.added}
+    words |= {key: ADDED for key in comparison.added}
     words |= {key: "would be listed again" for key in comparison.returned}
     words |= {key: _differences(comparison.changed.get(key, [])) for key in comparison.updated}
     return sorted(Line(comparison.offers[key].listing, key, what) for key, what in words.items())
@@ -165,10 +168,11 @@ def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
 
 
 def _compare(
-    provider: Provider, run: SyncRun, chosen: Collection[str] | None, now: datetime
+    provider: Provider, run: SyncRun, chosen: Collection[str] | None, now: datetime, to_show: bool = False
 ) -> tuple[Comparison, dict[str, Any]]:
     """The provider's offers once what the run holds (or what is chosen of it) is applied, and what is left of it."""
-    offers = diff.offers_of(provider)
+    # To show removals takes nothing of what the offers say, which is most of the time of reading them.
+    offers = diff.offers_of(provider, bare=to_show and not run.held.get("listings"))
     accepted: list[Accepted] = []
     rest: dict[str, Any] = {}
     for listing, ids in run.held.get("removals", {}).items():
@@ -176,7 +180,7 @@ def _compare(
         # One that staff deleted, or that another run retired, is gone already.
         present = [key for key in taken if key in offers and offers[key].is_listed]
         accepted.append(Accepted(ParsedListing(listing), present))
-        if left := [key for key in ids if key not in set(taken)]:
+        if left := [] if chosen is None else [key for key in ids if key not in chosen]:
             rest.setdefault("removals", {})[listing] = left
     for listing, held in run.held.get("listings", {}).items():
         taken_of_it, left_of_it = _part(offers, listing, held, chosen)
