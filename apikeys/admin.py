@@ -27,10 +27,9 @@ from apikeys.policy_preview import match
 from catalog.access import rights
 from catalog.access.callers import caller_of
 from catalog.admin import previews, view_as
-from catalog.admin.audited import BoundedAdmin
+from catalog.admin.audited import BoundedAdmin, author_of
 from catalog.admin.decisions import NAMED, Decision, asked
 from catalog.admin.once import MadeOnce
-from catalog.editing.history import Author
 from catalog.models import AIModel
 from config.api.origin import origin
 
@@ -66,7 +65,7 @@ view_as.mends["key_policy"].append(_its_policy)
 def actor_of(request: HttpRequest) -> issuing.Actor:
     held = rights.of(request)
     sight = None if held.is_superuser else held.sight
-    return issuing.Actor(Author.person(request.user), sight, is_staff=True, rights=held)
+    return issuing.Actor(author_of(request), sight, is_staff=True, rights=held)
 
 
 def _chosen(request: HttpRequest, field: str) -> Any:

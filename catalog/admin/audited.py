@@ -25,7 +25,9 @@ _SECRET = {"password", "password1", "password2", "usable_password"}
 
 
 def author_of(request: HttpRequest) -> Author:
-    return Author.person(request.user)
+    """The person, with the reason that they gave at the foot of the form."""
+    reason = "".join(one for one in request.POST.get("_reason", "") if one.isprintable()).strip()[:500]
+    return Author.person(request.user, reason=reason)
 
 
 def _plain(value: Any) -> Any:

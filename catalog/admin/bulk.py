@@ -29,6 +29,7 @@ from catalog.editing import custom_models, grants
 from catalog.editing.history import Author
 from catalog.formatting import describe
 from catalog.models import AccessGrant, AIModel, FieldChange
+from catalog.models.history import REASON
 
 # How many models a preview names; it counts them all.
 SHOWN = 100
@@ -254,7 +255,12 @@ def attempt(
         before = audience.of(models) if bulk.narrows else None
         last = FieldChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         changed = bulk.apply(bulk.rows._default_manager.filter(pk__in=keys), values, author)
-        made = FieldChange.objects.filter(pk__gt=last).exclude(field="restricted", new=True).order_by("pk")
+        made = (
+            FieldChange.objects.filter(pk__gt=last)
+            .exclude(field="restricted", new=True)
+            .exclude(field=REASON)
+            .order_by("pk")
+        )
         examples = list(made[: SHOWN + 1])
         loss = audience.loss(before, audience.of(models)) if before is not None else None
         effect = [*made.values_list("subject", "field", "old", "new")]
@@ -325,6 +331,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
         "select_across": request.POST.get("select_across", "0"),
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "back": request.get_full_path(),
+        "reason": request.POST.get("_reason", ""),
         "media": model_admin.media,
     }
     return TemplateResponse(request, "admin/catalog/bulk.html", context)

@@ -15,6 +15,7 @@ from catalog.admin.filters import MenuFilter
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import short
 from catalog.models import AuditEntry, FieldChange
+from catalog.models.history import REASON
 
 
 class FieldFilter(MenuFilter):
@@ -22,7 +23,17 @@ class FieldFilter(MenuFilter):
     parameter_name = "field"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = (*SYNCED_FIELDS, *DECIDED_FIELDS, "is_available", "pricing", "tags", "grants", "created", "deleted")
+        names = (
+            *SYNCED_FIELDS,
+            *DECIDED_FIELDS,
+            "is_available",
+            "pricing",
+            "tags",
+            "grants",
+            "created",
+            "deleted",
+            REASON,
+        )
         return [(name, name) for name in sorted(names)]
 
     def condition(self, value: str) -> Q:

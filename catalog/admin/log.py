@@ -27,6 +27,7 @@ from catalog import extensions, pricing
 from catalog.access import rights
 from catalog.formatting import describe, in_words, short
 from catalog.models import AuditEntry, FieldChange
+from catalog.models.history import REASON
 from catalog.pages.words import share
 
 ACTS = 40
@@ -70,11 +71,13 @@ class LoggedAct:
     address: str = ""
     rows: list[Any] = field(default_factory=list)
     lines: list[LoggedLine] = field(default_factory=list)
+    reason: str = ""
     cut: bool = False
 
     @property
     def more(self) -> int:
-        return max(0, len(self.rows) - len(self.lines))
+        told = [row for row in self.rows if getattr(row, "field", "") != REASON]
+        return max(0, len(told) - len(self.lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,8 @@ def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[Logg
         if first.source == FieldChange.Source.SYNC and run:
             who, address = f"run {run} of {first.actor}", extensions.address_of_run(run)
         subjects = {row.subject for row in members}
-        fields = "1 field" if len(members) == 1 else f"{len(members):,} fields"
+        count = sum(row.field != REASON for row in members)
+        fields = "1 field" if count == 1 else f"{count:,} fields"
         told = f"changed {fields} of" + ("" if len(subjects) == 1 else f" {len(subjects):,} models")
         name = subjects.pop() if len(subjects) == 1 else ""
         cut = number == len(acts) and len(found) == ROWS
@@ -202,6 +206,7 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
             row.at, row.actor or "somebody", f"{PAST.get(row.action, row.action)} {noun}".strip(), row.subject
         )
         act.rows, text = [row], _told(row, names)
+        act.reason = str((row.changes.get(REASON) or [None, ""])[-1])
         act.lines = [LoggedLine(text)] if text else []
         yield act
 
@@ -226,6 +231,8 @@ def _told(row: AuditEntry, names: Mapping[tuple[str, int], str]) -> str:
     is_made = PAST.get(row.action) == "made"
     # PostgreSQL keeps no order of names.
     for name, pair in sorted(row.changes.items(), key=lambda item: (_FIRST.get(item[0], len(_FIRST)), item[0])):
+        if name == REASON:
+            continue
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
         if isinstance(new, int):
             new = names.get((name, new), new)
@@ -242,14 +249,23 @@ def _told(row: AuditEntry, names: Mapping[tuple[str, int], str]) -> str:
 
 def _describe(acts: Iterable[LoggedAct]) -> None:
     """Sets the lines of the acts on models."""
-    shown = {id(act): [row.pk for row in act.rows[:LINES] if isinstance(row, FieldChange)] for act in acts}
+    shown = {id(act): _shown(act) for act in acts}
     rows = FieldChange.objects.select_related("model").filter(pk__in=[pk for keys in shown.values() for pk in keys])
     whole = {row.pk: row for row in rows.defer(*(f"model__{name}" for name in ("search_text", "upstream", "extras")))}
     describe(whole.values())
     for act in acts:
         if keys := shown[id(act)]:
             told = [whole[pk] for pk in keys if pk in whole]
+            act.reason = next((str(row.new) for row in told if row.field == REASON), "")
+            told = [row for row in told if row.field != REASON]
             act.lines = [LoggedLine(_sentence(row), row.subject, _address_of_model(row)) for row in told]
+
+
+def _shown(act: LoggedAct) -> list[int]:
+    """The keys of the changes that the page tells, and of the reason, which is the same for all."""
+    rows = [row for row in act.rows if isinstance(row, FieldChange)]
+    why = [row.pk for row in rows if row.field == REASON]
+    return [*[row.pk for row in rows if row.field != REASON][:LINES], *why[:1]]
 
 
 def _address_of_model(row: FieldChange) -> str:

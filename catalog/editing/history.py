@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.db.models import Field, Model
 
 from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange
+from catalog.models.history import REASON
 
 # How many rows one statement names: SQLite takes so many parameters.
 BATCH = 500
@@ -19,18 +20,20 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who makes a change: a person (`user`), a sync run (`run_id`) or the curated list."""
+    """Who makes a change: a person (`user`), a sync run (`run_id`) or the curated list; `reason` is a person's why."""
 
     source: str
     user: Any = None
     run_id: int | None = None
     name: str = ""
+    reason: str = ""
 
     @classmethod
-    def person(cls, user: Any, name: str = "") -> Author:
+    def person(cls, user: Any, name: str = "", reason: str = "") -> Author:
         """`user` may be None, or a group with its key: then the name is all that there is."""
         known = user if user and user.pk is not None else None
-        return cls(FieldChange.Source.PERSON, user=known, name=name or (user.get_username() if user else ""))
+        name = name or (user.get_username() if user else "")
+        return cls(FieldChange.Source.PERSON, user=known, name=name, reason=reason)
 
     @classmethod
     def sync(cls, run_id: int, provider: str) -> Author:
@@ -70,7 +73,7 @@ def change_row(
     author: Author, subject: str, field: str, old: Any, new: Any, *, model: AIModel | None = None, offered_by: str = ""
 ) -> FieldChange:
     """A row of history, not yet written."""
-    return FieldChange(
+    row = FieldChange(
         model=model,
         subject=subject,
         offered_by=offered_by,
@@ -82,6 +85,8 @@ def change_row(
         actor=author.name,
         run_id=author.run_id,
     )
+    row.reason = author.reason
+    return row
 
 
 def audit(author: Author, subject: Any, action: str, changes: Mapping[str, Any] | None = None) -> None:
@@ -91,7 +96,10 @@ def audit(author: Author, subject: Any, action: str, changes: Mapping[str, Any] 
         subject_id=str(subject.pk),
         subject=str(subject)[:255],
         action=action,
-        changes={name: [to_json(part) for part in pair] for name, pair in (changes or {}).items()},
+        changes={
+            **{name: [to_json(part) for part in pair] for name, pair in (changes or {}).items()},
+            **({REASON: [None, author.reason]} if author.reason else {}),
+        },
         user=author.user,
         actor=author.name[:255],
     )

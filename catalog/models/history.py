@@ -16,6 +16,20 @@ from catalog.versions import CatalogVersion
 
 _MANY = 50
 
+# The field of a row that tells why its person made the changes beside it.
+REASON = "reason"
+
+
+def _reasons(rows: Iterable[FieldChange]) -> list[FieldChange]:
+    """For each model that was changed for a reason, the row that tells it."""
+    found: dict[str, FieldChange] = {}
+    copied = ("model_id", "subject", "changed_at", "source", "user_id", "actor", "run_id")
+    for row in rows:
+        if row.reason:
+            told = {name: getattr(row, name) for name in copied}
+            found.setdefault(row.subject, FieldChange(field=REASON, new=row.reason, **told))
+    return list(found.values())
+
 
 class FieldChangeManager(models.Manager["FieldChange"]):
     def bulk_create(self, objs: Iterable[FieldChange], *args: Any, **options: Any) -> list[FieldChange]:
@@ -23,7 +37,7 @@ class FieldChangeManager(models.Manager["FieldChange"]):
         with transaction.atomic(savepoint=False):
             # Its row stays locked until the transaction is over, so versions are committed in their order.
             CatalogVersion.objects.bump([])
-            rows = list(objs)
+            rows = [*(rows := list(objs)), *_reasons(rows)]
             # Read by the statement that writes the rows. Many are cheaper with a statement before them.
             version: Any = Subquery(CatalogVersion.objects.values("number")[:1])
             if len(rows) > _MANY:
@@ -37,8 +51,12 @@ class FieldChange(models.Model):
     """One change of one field of an AI model, or of one provider's offer of it.
 
     `field` is the field's name; `tags` and `grants` for what stands in other tables; `created` and `deleted` for the
-    row itself. History stays when its model is deleted: `subject` is the model's id at the time.
+    row itself; `reason` for why a person made the changes beside it. History stays when its model is deleted: `subject`
+    is the model's id at the time.
     """
+
+    # Not stored with each row: `bulk_create` writes it once for each model.
+    reason = ""
 
     class Source(models.TextChoices):
         PERSON = "person", "person"

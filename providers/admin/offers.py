@@ -17,9 +17,9 @@ from django.utils.html import format_html
 
 from catalog import pricing
 from catalog.admin import previews, view_as
+from catalog.admin.audited import author_of
 from catalog.admin.entry_form import RELEASE
 from catalog.editing.entries import NotAsShown
-from catalog.editing.history import Author
 from catalog.formatting import in_words
 from catalog.models import AIModel, FieldChange
 from catalog.validation import strict_json
@@ -155,7 +155,6 @@ class ProviderModelAdmin(admin.ModelAdmin):
     search_fields = ("upstream_id", "model__model_id", "model__name", "display_name")
     autocomplete_fields = ()
     actions = ("enable_selected", "disable_selected")
-    list_per_page = 100
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderModel]:
@@ -207,13 +206,13 @@ class ProviderModelAdmin(admin.ModelAdmin):
             self._release(request, obj, request.POST[RELEASE])
             return
         # On the stored row, not on what the form has made of `obj`: only what the person changed is written.
-        editing.edit(obj, form.wanted(), Author.person(request.user))
+        editing.edit(obj, form.wanted(), author_of(request))
 
     def _release(self, request: HttpRequest, offer: ProviderModel, field: str) -> None:
         """Releases one pinned field. The form itself has no change."""
         try:
             released = editing.release(
-                offer, [field], Author.person(request.user), lambda row: previews.holds(request, *_pins(row))
+                offer, [field], author_of(request), lambda row: previews.holds(request, *_pins(row))
             )
             self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
         except NotAsShown:

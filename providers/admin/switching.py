@@ -18,6 +18,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from catalog.admin import previews
+from catalog.admin.audited import author_of
 from catalog.editing.entries import NotAsShown
 from catalog.models import AIModel
 from catalog.validation.text import fold
@@ -125,7 +126,7 @@ def bulk_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             if "apply" in request.POST:
                 try:
                     agreed = _agreed(request, enable, *form.shown())
-                    counts = switch(enable, by=request.user, agreed=agreed, **wanted)
+                    counts = switch(enable, by=request.user, reason=author_of(request).reason, agreed=agreed, **wanted)
                 except NotAsShown:
                     model_admin.message_user(request, previews.CHANGED, messages.WARNING)
                 else:
@@ -145,7 +146,8 @@ def switch_selected(
     act = ("switch selected", enable, keys)
     if "apply" in request.POST:
         try:
-            counts = switch_these(keys, enable, by=request.user, agreed=_agreed(request, enable, *act))
+            agreed, reason = _agreed(request, enable, *act), author_of(request).reason
+            counts = switch_these(keys, enable, by=request.user, reason=reason, agreed=agreed)
         except NotAsShown:
             model_admin.message_user(request, previews.CHANGED, messages.WARNING)
         else:
@@ -195,6 +197,7 @@ def _previewed(request: HttpRequest, enable: bool, found: tuple[Counts, list[Off
         "verb": "enabled" if enable else "disabled",
         "effect": comes_to,
         "seal": previews.seal(request, *act, *_shown(counts, changing, comes_to)),
+        "reason": request.POST.get("_reason", ""),
     }
 
 

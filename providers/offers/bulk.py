@@ -109,6 +109,7 @@ def switch(
     ignore_unknown: bool = False,
     by: Any = None,
     by_name: str = "",
+    reason: str = "",
     agreed: Agreed | None = None,
 ) -> Counts:
     """Switches every provider model (of one provider) on or off but those excepted, in one transaction.
@@ -121,7 +122,7 @@ def switch(
         counts, changing = preview(enable, provider=provider, exclude=excluded, ignore_unknown=ignore_unknown)
         if agreed is not None and not agreed(counts, changing):
             raise NotAsShown
-        who = Author.person(by, by_name)
+        who = Author.person(by, by_name, reason)
         _set_active(changing, enable, who)
         audit(
             who,
@@ -142,7 +143,13 @@ def preview_these(keys: Iterable[int], enable: bool) -> tuple[Counts, list[Offer
 
 
 def switch_these(
-    keys: Iterable[int], enable: bool, *, by: Any = None, by_name: str = "", agreed: Agreed | None = None
+    keys: Iterable[int],
+    enable: bool,
+    *,
+    by: Any = None,
+    by_name: str = "",
+    reason: str = "",
+    agreed: Agreed | None = None,
 ) -> Counts:
     """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` is false."""
     with transaction.atomic():
@@ -150,7 +157,7 @@ def switch_these(
         counts, changing = preview_these(keys, enable)
         if agreed is not None and not agreed(counts, changing):
             raise NotAsShown
-        who = Author.person(by, by_name)
+        who = Author.person(by, by_name, reason)
         _set_active(changing, enable, who)
         if changing:
             audit(
