@@ -18,10 +18,12 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from catalog.access import rights
+from catalog.admin.audited import author_of
 from catalog.admin.once import MadeOnce
-from catalog.editing.history import Author, audit
+from catalog.editing.history import audit
 from config.api import base_urls
 from providers import adapters
+from providers.admin import brings
 from providers.client.addresses import check_url
 from providers.client.errors import UpstreamError
 from providers.client.http import Limits, UpstreamClient
@@ -203,7 +205,7 @@ class ProviderAdmin(MadeOnce):
         super().save_related(request, form, formsets, change)
         after = sorted(map(str, provider.new_models_groups.all()))
         if before != after:
-            audit(Author.person(request.user), provider, "change", {"new_models_groups": [before, after]})
+            audit(author_of(request), provider, "change", {"new_models_groups": [before, after]})
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
         before = Provider.objects.filter(pk=obj.pk).values(*AUDITED).first() or {}
@@ -218,7 +220,7 @@ class ProviderAdmin(MadeOnce):
             if secret or forget:
                 changes["credential"] = ["", "entered" if secret else "forgotten"]
             if changes:
-                audit(Author.person(request.user), obj, "change" if change else "add", changes)
+                audit(author_of(request), obj, "change" if change else "add", changes)
         if change and before and {"precedence", "is_active"} & set(changes):
             count = recompute(obj, by=request.user)
             self.message_user(request, f"{count} entries of the catalog follow.")
@@ -235,7 +237,7 @@ class ProviderAdmin(MadeOnce):
         if provider is None:
             raise Http404
         confirmed = request.POST.get("confirmed", "")
-        found = deletion.delete(provider, Author.person(request.user), confirmed)
+        found = deletion.delete(provider, author_of(request), confirmed)
         if confirmed == found.digest:
             self.message_user(
                 request,
@@ -308,6 +310,8 @@ class ProviderAdmin(MadeOnce):
             "outcome": outcome,
             "changes": outcome.changes[:DRY_RUN_CHANGES],
             "more": max(0, len(outcome.changes) - DRY_RUN_CHANGES),
+            "new": brings.of_offers(outcome.new_offers),
+            "faults": brings.faults(outcome.problems),
             "opts": self.opts,
         }
         return render(request, "admin/providers/provider/dry_run.html", context)

@@ -18,10 +18,11 @@ from django.urls import path, reverse
 
 from catalog.admin import previews
 from catalog.editing.entries import NotAsShown
+from providers.admin import brings
 from providers.models import ProviderModel, SyncRun
 from providers.offers.effects import loss_of, others
 from providers.sync.guards import limits
-from providers.sync.held_runs import Line, NotHeld, apply_held, effect, lines, newer_than, reject_held
+from providers.sync.held_runs import ADDED, Line, NotHeld, apply_held, effect, lines, newer_than, reject_held
 from providers.sync.plan import keys_of
 
 CHANGES_A_PAGE = 200
@@ -56,6 +57,11 @@ class SyncRunAdmin(admin.ModelAdmin):
         "decided_by",
         "decided_at",
     )
+
+    def get_fields(self, request: HttpRequest, obj: SyncRun | None = None) -> Any:
+        # Above what waits the message stands already.
+        waits = obj is not None and obj.state == SyncRun.State.HELD and not obj.decision and obj.provider is not None
+        return [name for name in self.fields if not (waits and name == "told")]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -110,7 +116,9 @@ class SyncRunAdmin(admin.ModelAdmin):
                 "newer": newer_than(run) if held else None,
                 **_tree(request, run, waiting),
                 "seal": previews.seal(request, *_shown(run, waiting)),
-                "changes": pages.get_page(request.GET.get("p")),
+                "changes": (shown := pages.get_page(request.GET.get("p"))),
+                "faults": brings.faults(run.problems),
+                "new": brings.of_changes(run, shown),
             }
         response = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
         if run is not None and run.state == SyncRun.State.RUNNING:
@@ -187,6 +195,7 @@ def _tree(request: HttpRequest, run: SyncRun, waiting: list[Line]) -> dict[str, 
     matching = [line for line in waiting if all(word in line.upstream_id.lower() for word in words)]
     matching.sort(key=lambda line: (line.author, line.listing, line.upstream_id))
     page = Paginator(matching, WAITING_A_PAGE).get_page(request.GET.get("w"))
+    added = [line.upstream_id for line in page if line.what == ADDED]
     offers = {
         upstream_id: (pk, model)
         for pk, upstream_id, model in ProviderModel.objects.filter(
@@ -217,6 +226,7 @@ def _tree(request: HttpRequest, run: SyncRun, waiting: list[Line]) -> dict[str, 
         "open": len(page) <= FEW_LINES,
         "wanted": query,
         "limits": limits(run.held),
+        "waiting_new": brings.of_held(run, added) if added else [],
     }
 
 

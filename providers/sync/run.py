@@ -16,7 +16,7 @@ from providers.client.http import UpstreamError
 from providers.connection import credentials
 from providers.connection.credentials import CredentialError
 from providers.lists import cache, lists
-from providers.models import Provider, SyncRun
+from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading.reader import Reader
 from providers.reading.records import ParsedListing, lost_aliases, twins
 from providers.sync.lease import Lease, Superseded, acquire
@@ -74,6 +74,8 @@ class Outcome:
     unread: list[str] = field(default_factory=list)
     run_id: int | None = None
     changes: Sequence[Change] = ()
+    # Of a dry run too: the new models, as upstream describes them.
+    new_offers: Sequence[ProviderModel] = ()
 
 
 def _silent(text: str) -> None:
@@ -142,6 +144,7 @@ def preview(
         held=planned.held,
         unread=read.unread,
         changes=planned.plan.history,
+        new_offers=planned.plan.new_offers,
     )
 
 

@@ -85,3 +85,29 @@ def test_accepting_all_names_who_loses_a_model(staff, run, alice):
     page = staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"accept_all": "1"})
     assert ("alice", 3) in page.context["loss"].users
     assert page.context["unavailable"] == ["acme/m2", "bare", "zeta/m1"]
+
+
+def test_no_sentence_stands_on_the_page_of_a_run_more_than_once(staff, run):
+    missing = [{"listing": "models", "index": n, "id": "", "reason": "id is missing"} for n in range(7)]
+    other = {"listing": "models", "index": None, "id": "acme/x", "reason": "a price is no number"}
+    SyncRun.objects.filter(pk=run.pk).update(problems=[other, *missing])
+    page = page_of(staff, run)
+    assert [(fault.count, fault.reason, fault.names) for fault in page.context["faults"]] == [
+        (7, "id is missing", [f"no. {n}" for n in range(5)]),
+        (1, "a price is no number", ["acme/x"]),
+    ]
+    for sentence in ("id is missing", "4 of 4 models are gone."):
+        assert page.content.decode().count(sentence) == 1
+
+
+def test_what_a_new_model_would_bring_and_has_brought_is_told_with_its_values(staff, run):
+    fact = {"context_length": 8192, "input_modalities": ["text", "image"]}
+    record = {"model_id": "acme/new", "upstream_id": "acme/new", "facts": fact, "pricing": {"prompt": "0.00000025"}}
+    held = {"listings": {"models": {"records": [record], "spared": list(NAMES), "unidentified": 0}}}
+    SyncRun.objects.filter(pk=run.pk).update(held=held)
+    told = {"id": "acme/new", "context": "8,192", "output": "", "prices": "$0.25 / ?", "takes": "text, image"}
+    assert page_of(staff, run).context["waiting_new"] == [told]
+    decide(staff, run, accept_chosen="1", id=["acme/new"])
+    page = page_of(staff, run)
+    assert page.context["new"] == [told]
+    assert "New models" in page.content.decode()
