@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from apikeys.models import ApiKey
 from catalog.models import AIModel
-from providers.models import ProviderModel
+from providers.models import Provider, ProviderModel
 from providers.sync.run import sync
 from tests.browser import NARROW, WIDE
 from tests.test_admin_in_a_browser import NAMES, listed, openrouter, ops, server, sign_in
@@ -33,8 +33,9 @@ class Hand:
         self.page.click(selector)
 
     def choose(self, selector: str, label: str) -> None:
+        """By the label or the value."""
         self.clicks += 1
-        self.page.select_option(selector, label=label)
+        self.page.select_option(selector, label)
 
     def pick(self, selector: str, text: str) -> None:
         """By keys, in a field that searches as one types."""
@@ -112,4 +113,56 @@ def test_why_bob_does_not_see_a_model_is_found_and_mended_in_3(hand, make_user):
     assert model.grants.filter(user=bob).exists()
     page.goto(f"{reverse('admin:catalog_aimodel_view_as')}?user={bob.pk}&model=acme/m0")
     expect(page.locator(".deciding")).to_contain_text("User bob sees it and may use it.")
+    assert hand.clicks <= 3
+
+
+def test_part_of_a_held_run_is_accepted_in_5(hand, openrouter, listed):
+    listed(NAMES[:2])
+    assert sync(openrouter).state == "held"
+    page = hand.page
+    page.reload()
+    hand.click("#decisions .card:has-text('held') a")
+    for name in NAMES[5:7]:
+        hand.click(f"[name=id][value='{name}']")
+    expect(page.locator("#held-chosen")).to_contain_text("2")
+    hand.click("[name=accept_chosen]")
+    expect(page.locator(".messagelist")).to_contain_text("Accepted: 2 retired")
+    gone = ProviderModel.objects.filter(is_listed=False)
+    assert set(gone.values_list("upstream_id", flat=True)) == set(NAMES[5:7])
+    assert hand.clicks <= 5
+
+
+def test_a_vllm_server_is_added_and_synced_in_6(hand, upstream):
+    upstream.serve(
+        "/v1/models", {"object": "list", "data": [{"id": "qwen/local", "object": "model", "owned_by": "vllm"}]}
+    )
+    page = hand.page
+    hand.click("#content .model-provider .addlink")
+    page.fill("#id_slug", "gpu")
+    page.fill("#id_name", "The server below the stairs")
+    hand.choose("#id_kind", "compatible")
+    page.fill("#id_base_url", f"{upstream.url}/v1")
+    hand.click("[name=_continue] >> nth=0")
+    hand.click("text=Sync now")
+    expect(page.locator(".field-outcome")).to_contain_text(re.compile("ok", re.IGNORECASE), timeout=15_000)
+    assert Provider.objects.get(slug="gpu").offers.get().upstream_id == "qwen/local"
+    assert hand.clicks <= 6
+
+
+def test_two_prices_are_seen_side_by_side_and_with_their_history_in_3(hand, openrouter, listed):
+    other = Provider.objects.create(slug="other", name="Other", kind="compatible")
+    model = AIModel.objects.get(model_id="acme/m0")
+    ProviderModel.objects.create(
+        provider=other, upstream_id="m0", listing="models", model=model, pricing={"prompt": "0.000004"}
+    )
+    listed(NAMES, prompt="0.00000105")
+    sync(openrouter)
+    page = hand.page
+    hand.click("#content a:has-text('AI models')")
+    page.fill("#searchbar", "acme/m0")
+    page.press("#searchbar", "Enter")
+    hand.click("#result_list a:has-text('acme/m0')")
+    expect(page.locator("#sources tr:has-text('prompt price')")).to_contain_text(re.compile(r"\$1\.05.*\$4\.00"))
+    hand.click(".object-tools .historylink")
+    expect(page.locator(".timeline")).to_contain_text(re.compile("0.000001.*0.00000105"))
     assert hand.clicks <= 3

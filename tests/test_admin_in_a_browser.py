@@ -42,6 +42,7 @@ def server(database_url: str, project_dir: Path, tmp_path: Path, upstream: Upstr
         DATABASE_URL=database_url,
         DATABASE_POOL_MAX_SIZE="4",
         OPENROUTER_BASE_URL=address,
+        PROVIDER_ALLOWED_HOSTS=upstream.address,
     ) as started:
         yield started
 

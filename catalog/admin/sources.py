@@ -9,6 +9,7 @@ from catalog import extensions
 from catalog.fields import SYNCED_FIELDS
 from catalog.formatting import short
 from catalog.models import AIModel
+from catalog.pricing import worded
 
 PRICES = ("prompt", "completion")
 
@@ -36,10 +37,19 @@ def beside(model: AIModel, user: Any) -> tuple[list[str], list[SourceRow]] | Non
         _row(field, getattr(model, field), [facts.get(field) for _, facts, _ in offers]) for field in SYNCED_FIELDS
     ]
     table += [
-        _row(f"{kind} price, USD per token", model.pricing.get(kind), [prices.get(kind) for _, _, prices in offers])
+        _row(
+            f"{kind} price, per million",
+            _dollars(kind, model.pricing.get(kind)),
+            [_dollars(kind, prices.get(kind)) for _, _, prices in offers],
+        )
         for kind in PRICES
     ]
     return [name for name, _, _ in offers], [row for row in table if any(row.said)]
+
+
+def _dollars(kind: str, price: Any) -> str | None:
+    """As people read it, with what is stored."""
+    return None if price is None else f"{worded(kind, price)} (stored: {price})"
 
 
 def _row(field: str, ours: Any, said: list[Any]) -> SourceRow:

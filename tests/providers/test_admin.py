@@ -409,5 +409,5 @@ def test_an_entry_shows_what_each_source_says_of_it_side_by_side(staff, offers):
     rows = {row.field: row for row in page.context["source_rows"]}
     assert (rows["context length"].said, rows["context length"].differ) == (("8192", "9999"), True)
     assert (rows["family"].said, rows["family"].differ) == (("", "m"), False)
-    assert rows["prompt price, USD per token"].said == ("0.000001", "0.000003")
+    assert rows["prompt price, per million"].said == ("$1.00 (stored: 0.000001)", "$3.00 (stored: 0.000003)")
     assert "tokenizer" not in rows
