@@ -2,9 +2,22 @@
 import os
 import signal
 import sys
+from pathlib import Path
+
+
+def after_make_run() -> None:
+    """In a checkout that `make run` made, whose secrets lie beside it, a command needs no variable in the environment.
+
+    Where SECRET_KEY is set, as in production it must be, nothing is taken from there.
+    """
+    named = ("MODELDEX_ENV", "DEBUG", "SECRET_KEY", "SECRET_KEY_FILE")
+    data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent / "data")
+    if not any(os.environ.get(name) for name in named) and (data / "secret_key").is_file():
+        os.environ["MODELDEX_ENV"] = "development"
 
 
 def main() -> None:
+    after_make_run()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # A command's standard output is its result, such as the one line of create_api_key.
     os.environ.setdefault("LOG_STREAM", "stderr")

@@ -330,7 +330,7 @@ REST_FRAMEWORK = {
 STRICT_JSON = "catalog.validation.strict_json.loads"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Modeldex",
-    "DESCRIPTION": "Which AI models exist, what each can do and costs, who may use which, and what changed.",
+    "DESCRIPTION": (BASE_DIR / "config" / "api" / "introduction.md").read_text(),
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

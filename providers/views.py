@@ -27,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
             .available()
             .aggregate(models=Count("pk"), authors=Count("author", distinct=True, filter=~Q(author="")))
         )
-        context["sources"] = sources()
+        context["sources"] = sources(None if viewer.is_staff else viewer.groups)
     response = render(request, "home.html", context)
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ("Cookie",))

@@ -12,6 +12,7 @@ from drf_spectacular.validation import validate_schema
 
 from config.api import protocols
 from config.api.errors import REFUSALS
+from config.api.pagination import MAX_PAGE_SIZE
 
 METHODS = {"get", "put", "post", "patch", "delete"}
 # Their answers are the same for everybody, and need no credential.
@@ -161,3 +162,12 @@ def resolved(answer: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]
     if "$ref" not in answer:
         return answer
     return document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+
+
+def test_its_introduction_tells_what_every_caller_needs(document):
+    told = document["info"]["description"]
+    for word in ("Base URL", "Authentication", "Pages", "Limits", "Errors", "Versions"):
+        assert f"**{word}.**" in told
+    assert str(MAX_PAGE_SIZE) in told
+    named = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id")
+    assert [name for name in named if name not in told] == []

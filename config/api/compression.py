@@ -7,8 +7,10 @@ import re
 import threading
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 from cachetools import LRUCache
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
@@ -20,6 +22,8 @@ LEVEL = 6
 # By address, query and tag.
 _compressed: LRUCache[bytes, bytes] = LRUCache(32_000_000, lambda body: len(body) + 500)
 _lock = threading.Lock()
+# Kinds of files that get smaller.
+_TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 # One coding of a list, with its weight (RFC 9110, 12.5.3).
 _CODING = re.compile(r"(gzip|x-gzip|\*)(?:\s*;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?", re.IGNORECASE)
 # What marks the tag of a compressed answer where it must differ from the plain one's: a strong tag names bytes.
@@ -40,7 +44,9 @@ class CompressionMiddleware:
         response = self.get_response(request)
         tag = response.headers.get("ETag")
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        if tag is None or response.streaming or not (is_json or response.status_code == 304):
+        if response.streaming:
+            return _file(request, response)
+        if tag is None or not (is_json or response.status_code == 304):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
         if response.status_code == 304:
@@ -57,6 +63,28 @@ class CompressionMiddleware:
         if compresses and not tag.startswith("W/"):
             response.headers["ETag"] = tag[:-1] + _MARK
         return response
+
+
+def _file(request: HttpRequest, response: Any) -> Any:
+    """A file of our own that nobody compressed beforehand, as those that `make run` serves from where they lie."""
+    is_text = response.headers.get("Content-Type", "").startswith(_TEXTS)
+    if not is_text or request.method != "GET" or not request.path.startswith(settings.STATIC_URL):
+        return response
+    length = int(response.headers.get("Content-Length", "0"))
+    if response.status_code != 200 or "Content-Encoding" in response.headers or length < LEAST:
+        return response
+    patch_vary_headers(response, ("Accept-Encoding",))
+    if not accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+        return response
+    tag = response.headers.get("ETag", "")
+    name = f"{request.path} {response.headers.get('Last-Modified')} {tag}"
+    found = HttpResponse(compressed(name, response.getvalue()), headers=dict(response.headers))
+    found["Content-Encoding"], found["Content-Length"] = "gzip", str(len(found.content))
+    if tag:
+        found["ETag"] = tag[:-1] + _MARK
+    # Closed with this answer: to close that one would tell Django that the request is over.
+    found._resource_closers += response._resource_closers  # type: ignore[attr-defined]
+    return found
 
 
 def accepts_gzip(header: str) -> bool:

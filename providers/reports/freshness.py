@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from providers.models import Provider, SyncRun
+
+STANDS = "; what was read before still stands"
 
 # state -> what it means to a reader, and its tone. A run's own reason may name hosts, so it stays in the admin.
 WORDS: dict[str | None, tuple[str, str]] = {
@@ -18,17 +22,17 @@ WORDS: dict[str | None, tuple[str, str]] = {
     SyncRun.State.OK: ("complete", "good"),
     SyncRun.State.PARTIAL: ("complete, but for some unreadable records", "warn"),
     SyncRun.State.HELD: ("unusual changes wait for a member of staff", "warn"),
-    SyncRun.State.FAILED: ("failed; what was read before still stands", "bad"),
-    SyncRun.State.INTERRUPTED: ("interrupted; what was read before still stands", "bad"),
+    SyncRun.State.FAILED: (f"failed{STANDS}", "bad"),
+    SyncRun.State.INTERRUPTED: (f"interrupted{STANDS}", "bad"),
     SyncRun.State.SUPERSEDED: ("overtaken by a newer run", ""),
 }
 # What the decision on a held run makes of it.
 DECIDED: dict[str | None, tuple[str, str]] = {
     SyncRun.Decision.ACCEPTED: ("complete; a member of staff accepted unusual changes", "good"),
-    SyncRun.Decision.REJECTED: ("a member of staff rejected unusual changes; what was read before still stands", ""),
+    SyncRun.Decision.REJECTED: (f"a member of staff rejected unusual changes{STANDS}", ""),
 }
 # A partial run for any other reason than bad records is one that could not read a listing.
-PARTLY_FAILED = ("partly failed; what was read before still stands", "bad")
+PARTLY_FAILED = (f"partly failed{STANDS}", "bad")
 
 STALE_AFTER = timedelta(days=1)
 
@@ -65,10 +69,17 @@ class Source:
         return f"{timesince(self.last_success_at, depth=1)} ago"
 
 
-def sources() -> list[Source]:
-    """Every active provider. One statement."""
+def sources(groups: Iterable[int] | None = None) -> list[Source]:
+    """Every active provider. One statement.
+
+    With the groups of a reader, none whose new models are for other groups alone: its name is not for everybody.
+    """
     last = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-id")
-    providers = Provider.objects.filter(is_active=True).annotate(
+    providers = Provider.objects.filter(is_active=True)
+    if groups is not None:
+        given = Provider.new_models_groups.through.objects.filter(provider=OuterRef("pk"))
+        providers = providers.filter(~Exists(given) | Exists(given.filter(group__in=list(groups))))
+    providers = providers.annotate(
         run_pk=Subquery(last.values("pk")[:1]),
         run_message=Subquery(last.values("message")[:1]),
         run_state=Subquery(last.values("state")[:1]),
@@ -84,7 +95,7 @@ def sources() -> list[Source]:
             provider.last_success_at,
             provider.run_ended or provider.run_started,
             provider.run_state,
-            *(DECIDED.get(provider.run_decision) or _words(provider.run_state, provider.run_reason)),
+            *_words(provider),
             provider.pk,
             provider.run_pk,
             provider.run_message or "",
@@ -94,5 +105,9 @@ def sources() -> list[Source]:
     ]
 
 
-def _words(state: str | None, reason: str | None) -> tuple[str, str]:
-    return PARTLY_FAILED if state == SyncRun.State.PARTIAL and reason != "bad_records" else WORDS[state]
+def _words(provider: Any) -> tuple[str, str]:
+    state = provider.run_state
+    partly = state == SyncRun.State.PARTIAL and provider.run_reason != "bad_records"
+    words, tone = DECIDED.get(provider.run_decision) or (PARTLY_FAILED if partly else WORDS[state])
+    # Where nothing was read before, nothing stands.
+    return (words if provider.last_success_at or partly else words.removesuffix(STANDS)), tone

@@ -106,3 +106,17 @@ def test_a_file_that_is_streamed_passes_as_it_is(rf):
         CompressionMiddleware(lambda request: streamed)(rf.get("/static/staticfiles.json", headers=ACCEPTED))
         is streamed
     )
+
+
+def test_a_text_of_the_pages_is_compressed_where_nobody_did_so_beforehand(rf):
+    def answer(status=200, **headers):
+        headers |= {"Content-Length": "2500", "ETag": '"file"'}
+        streamed = StreamingHttpResponse([b"a {} " * 500], content_type="text/css", status=status, headers=headers)
+        return CompressionMiddleware(lambda request: streamed)(rf.get("/static/x.css", headers=ACCEPTED))
+
+    found = answer()
+    assert gzip.decompress(found.content) == b"a {} " * 500
+    assert (found["Content-Encoding"], found["Content-Length"]) == ("gzip", str(len(found.content)))
+    assert found["ETag"] == '"file-gzip"'
+    assert answer(status=206).streaming
+    assert answer(**{"Content-Encoding": "br"}).streaming

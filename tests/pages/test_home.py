@@ -1,6 +1,8 @@
 """The first page, without a browser."""
 
 import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +61,21 @@ def test_it_is_for_reading_and_for_the_reader_alone(api):
 def test_it_says_how_long_ago_a_source_was_read(api, make_run, hours, words):
     make_run("Acme", "ok", hours=hours)
     assert api.get("/").context["sources"][0].age == words
+
+
+def test_a_source_is_named_to_those_whom_its_models_are_for(api, alice, bob, make_run):
+    provider = make_run("The server below the stairs", "ok").provider
+    group = Group.objects.create(name="research")
+    provider.new_models_groups.add(group)
+    alice.groups.add(group)
+    seen = [b"below the stairs" in who.get("/").content for who in (api, api.as_(bob), api.as_(alice))]
+    assert seen == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("read_before", "words"), [(True, "failed; what was read before still stands"), (False, "failed")]
+)
+def test_only_what_was_read_before_still_stands(api, make_run, read_before, words):
+    provider = make_run("Acme", "failed").provider
+    type(provider).objects.update(last_success_at=timezone.now() if read_before else None)
+    assert [source.words for source in api.get("/").context["sources"]] == [words]

@@ -1,6 +1,7 @@
 """providers/management/commands, and `edit_model`: what they print, and how they exit."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -206,11 +207,17 @@ def test_quickstart_makes_a_catalog_and_shows_its_secrets_once(db, capsys):
     password = next(line.split()[1] for line in out.splitlines() if line.startswith("Password:"))
     assert get_user_model().objects.get(username="admin").check_password(password)
     assert "API key:       mdx_" in out
+    token = re.search(r"mdx_\w+", out)[0]
+    # The last thing that is told, where it is not scrolled away.
+    curl = f"curl -s -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/v1/models"
+    assert out.splitlines()[-1] == f"To try it:     {curl}"
     assert AIModel.objects.filter(is_available=True).count() == 44
     assert set(Provider.objects.values_list("slug", flat=True)) >= {"openrouter", "openai", "ollama"}
     before = fingerprint()
     call_command("quickstart", "--no-sync")
-    assert "Password" not in capsys.readouterr().out
+    again = capsys.readouterr().out
+    assert "Password" not in again
+    assert "manage.py changepassword USER" in again
     assert fingerprint() == before
 
 
@@ -229,6 +236,7 @@ def test_quickstarts_sync_fails_politely(db, settings, capsys):
     call_command("quickstart")
     out = capsys.readouterr().out
     assert "openrouter  failed" in out
+    assert re.search(r"^provider +state +added +reason$", out, re.MULTILINE)
     assert "read by the next `manage.py sync_catalog`" in out
 
 

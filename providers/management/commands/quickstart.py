@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from io import StringIO
 from typing import Any
@@ -26,6 +27,12 @@ ADMIN = "admin"
 # The first sync is a courtesy: whoever has no network is not kept waiting.
 LIMITS = Limits(connect=3.0, read=10.0, total=20.0, attempts=1)
 FIRST = ("openrouter", "ollama")
+# How to get in where an admin was made by an earlier run.
+AGAIN = [
+    "To get in again: `.venv/bin/python manage.py changepassword USER` for a lost password (the first admin is "
+    f"{ADMIN}),",
+    "`.venv/bin/python manage.py create_api_key USER` for another key.",
+]
 
 
 class Command(BaseCommand):
@@ -47,11 +54,15 @@ class Command(BaseCommand):
         self.stdout.write("The database is migrated.")
         # Of two that run at once, the second finds what the first has made.
         with alone(connection):
-            self._set_up(settings.DEVELOPMENT or options["first_admin"])
+            last = self._set_up(settings.DEVELOPMENT or options["first_admin"])
         if not options["no_sync"]:
             self._sync()
+        # Last, where they are not scrolled away.
+        for line in last:
+            self.stdout.write(line)
 
-    def _set_up(self, may_make_admin: bool) -> None:
+    def _set_up(self, may_make_admin: bool) -> list[str]:
+        """Returns the lines on how to get in."""
         made = defaults.create_providers()
         if made:
             self.stdout.write(f"Providers made: {', '.join(provider.slug for provider in made)}.")
@@ -59,30 +70,29 @@ class Command(BaseCommand):
         self.stdout.write(f"Curated lists: {added} models added, {changed} changed.")
         if not get_user_model()._default_manager.filter(is_superuser=True).exists():
             if may_make_admin:
-                self._first_admin()
-            else:
-                self.stdout.write("There is no admin yet: make one with `manage.py createsuperuser`.")
+                return self._first_admin()
+            return ["There is no admin yet: make one with `manage.py createsuperuser`."]
+        return AGAIN if settings.DEVELOPMENT else []
 
-    def _first_admin(self) -> None:
+    def _first_admin(self) -> list[str]:
         """Makes an admin and a key; the password and the key are shown once."""
         users = get_user_model()._default_manager
         password = secrets.token_urlsafe(12)
         if users.filter(username=ADMIN).exists():
-            self.stdout.write(
-                f"There is a user {ADMIN} who is no superuser: make one with `manage.py createsuperuser`."
-            )
-            return
+            return [f"There is a user {ADMIN} who is no superuser: make one with `manage.py createsuperuser`."]
         users.create_superuser(ADMIN, email="", password=password)
-        self.stdout.write(f"First admin:   {ADMIN}")
-        self.stdout.write(f"Password:      {password}   (shown this once)")
+        lines = [f"First admin:   {ADMIN}", f"Password:      {password}   (shown this once)"]
         if "create_api_key" in get_commands():
             key = StringIO()
             try:
                 call_command("create_api_key", ADMIN, "--name", "quickstart", stdout=key)
             except CommandError as error:
-                self.stdout.write(f"No API key was made: {error}")
+                lines.append(f"No API key was made: {error}")
             else:
-                self.stdout.write(f"API key:       {key.getvalue().strip()}   (shown this once)")
+                token, base = key.getvalue().strip(), f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+                lines.append(f"API key:       {token}   (shown this once)")
+                lines.append(f"To try it:     curl -s -H 'Authorization: Bearer {token}' {base}/v1/models")
+        return lines
 
     def _sync(self) -> None:
         rows = []
@@ -103,6 +113,6 @@ class Command(BaseCommand):
             rows.append([provider.slug, str(outcome.state), added, outcome.message])
         if not rows:
             return
-        self.stdout.write(table(["provider", "state", "added", ""], rows))
+        self.stdout.write(table(["provider", "state", "added", "reason"], rows))
         if any(row[1] == SyncRun.State.FAILED for row in rows):
             self.stdout.write("A provider that cannot be reached now is read by the next `manage.py sync_catalog`.")
