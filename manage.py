@@ -24,13 +24,16 @@ def main() -> None:
     # A command is one caller. A pool would only hide why there is no connection.
     os.environ["DATABASE_POOL_MAX_SIZE"] = "0"
     try:
-        from django.core.management import execute_from_command_line
+        from django.core.management import BaseCommand, execute_from_command_line
 
         from config.databases.trouble import NotUsable, sentence
     except ModuleNotFoundError:
         raise SystemExit(
             "This Python lacks Modeldex's packages: run `make install`, then `.venv/bin/python manage.py ...`."
         ) from None
+
+    # Checks load every view, and find the same each time in one release: `manage.py check` makes them.
+    BaseCommand.requires_system_checks = ()
 
     try:
         try:

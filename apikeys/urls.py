@@ -2,10 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from apikeys.authentication import caller_of_key, credential_of, credential_of_export
 from apikeys.pages.exports import ExportsPage
 from apikeys.pages.keys import KeyPage, KeysPage
 from apikeys.pages.new import NewKeyPage
 from apikeys.views import ExportTokenViewSet, KeyViewSet
+from catalog import extensions
+
+extensions.caller_of_key = caller_of_key
+extensions.credential_of = credential_of
+extensions.credential_of_export = credential_of_export
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/keys", KeysPage.as_view(), name="my-keys"),

@@ -8,7 +8,5 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from catalog import signals  # noqa: F401  # connects its receivers
         from catalog.db import prepared
-        from catalog.dialects import registry
 
         prepared.watch()
-        registry.register_protocols()

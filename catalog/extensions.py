@@ -1,4 +1,5 @@
-"""What the apps above the catalog add to it. Each registers its part in its `AppConfig.ready()`.
+"""What the apps above the catalog add to it. Each registers its part in its `AppConfig.ready()`, and
+what only requests need, in its `urls.py`: commands do not load that, nor what it imports.
 
 The catalog names none of them. What one request needs of them is read in the catalog's own statement, so most parts
 are expressions. A part that nobody registered is an error at its first use, never an open door.

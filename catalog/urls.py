@@ -18,6 +18,8 @@ from catalog.pages.feed import ChangesExportViewSet, ChangesFeed
 from catalog.pages.model import ModelPage
 from catalog.pages.models import ModelsPage
 
+registry.register_protocols()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("models", ModelsPage.as_view(), name="models-page"),
     path("models/<path:model_id>", ModelPage.as_view(), name="model-page"),

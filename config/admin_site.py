@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import update_wrapper
 from typing import Any, ClassVar
 
-from django.contrib.admin import AdminSite, ModelAdmin, display
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import AdminSite, ModelAdmin, autodiscover, display
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
@@ -89,7 +89,13 @@ class Site(AdminSite):
     # Pages that belong to no list: (route, view, name). Apps add theirs.
     pages: ClassVar[list[tuple[str, Any, str]]] = []
 
+    def check(self, app_configs: Any) -> list[Any]:
+        autodiscover()
+        return super().check(app_configs)
+
     def get_urls(self) -> list[Any]:
+        # Not when Django starts: most commands have no use for the admin, and it takes longer to load than they do.
+        autodiscover()
         own = [path(route, self.admin_view(view), name=name) for route, view, name in self.pages]
         return [*own, *super().get_urls()]
 
@@ -137,5 +143,5 @@ class Site(AdminSite):
         super().register(models, guarded, **options)
 
 
-class SiteConfig(AdminConfig):
+class SiteConfig(SimpleAdminConfig):
     default_site = "config.admin_site.Site"

@@ -12,7 +12,6 @@ import tempfile
 from contextlib import suppress
 from importlib import import_module
 
-from django.urls import get_resolver
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -48,7 +47,6 @@ def main() -> None:
     share_memory_arenas()
     # Loaded once, before there are workers: what stops the start then stops the server, and the workers share memory.
     import_module(APPLICATION.partition(":")[0])
-    get_resolver().url_patterns  # noqa: B018 - loads the views
     server = Granian(
         APPLICATION,
         address=address,

@@ -7,8 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DatabaseError
 
-from providers.connection import credentials
-from providers.connection.credentials import CredentialError
+from providers.connection.sealing import CredentialError, decrypt
 from providers.models import Provider
 
 
@@ -17,7 +16,7 @@ def undecryptable() -> list[str]:
     problems = []
     for provider in Provider.objects.exclude(credential="").order_by("slug"):
         try:
-            credentials.decrypt(provider)
+            decrypt(provider)
         except CredentialError as error:
             problems.append(str(error))
     return problems

@@ -23,6 +23,7 @@ from apikeys.policy import KeyPolicy
 from catalog.access.callers import GroupPrincipal
 from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, Tag
+from config import urls  # noqa: F401  # loads the views and the admin's lists, which tests loop over
 
 pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
 

@@ -21,7 +21,7 @@ from apikeys import tokens
 from apikeys.models import ExportToken
 from catalog.dialects import registry
 from catalog.models import ModelImage
-from providers.lists import cache, lists, upstream
+from providers.lists import cache, items, upstream
 from providers.models import Provider
 from tests.export_tokens import export_token
 
@@ -217,9 +217,9 @@ def _store_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("openrouter", "acme/large", {}),
         ("ollama", "qwen2.5:1.5b", {"parameter_size": "1.5B", "family": "qwen2", "size": 986_061_892}),
     ):
-        listed = lists.LISTS[name]
+        listed = items.LISTS[name]
         provider, _ = Provider.objects.update_or_create(slug=listed.provider, defaults={"kind": listed.provider})
-        item = lists.item(model_id, model_id, facts=facts, pricing={"prompt": "0.00000015"}, **local)
+        item = items.item(model_id, model_id, facts=facts, pricing={"prompt": "0.00000015"}, **local)
         cache.store(provider, listed.listing, [item])
 
 

@@ -26,7 +26,7 @@ from apikeys.models import ApiKey
 from catalog.dialects.registry import DIALECTS
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference, Profile
-from providers.lists import cache, lists
+from providers.lists import cache, items
 from providers.models import Provider
 from tests.worlds import seeds
 
@@ -181,7 +181,7 @@ def list_upstream(world: World) -> None:
     """As if OpenRouter had listed every catalog entry of the world a moment ago, and one more."""
     provider = Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter")
     ids = [UNLISTED, *(model.model_id for model in world.models if model.kind == "catalog")]
-    cache.store(provider, "language", [lists.item(id_, id_, name=id_, facts={}, pricing={}) for id_ in ids])
+    cache.store(provider, "language", [items.item(id_, id_, name=id_, facts={}, pricing={}) for id_ in ids])
 
 
 def matched(pattern: str, model_id: str) -> bool:

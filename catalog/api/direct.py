@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.urls import ResolverMatch, resolve
+from django.urls import ResolverMatch, get_resolver, resolve
 
 from catalog import extensions
 
@@ -80,6 +80,8 @@ class DirectReadsMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        # Loads the views, and registers what they bring, before anything is asked: Django would at the first request.
+        get_resolver().url_patterns  # noqa: B018
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "GET":

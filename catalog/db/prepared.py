@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-import psycopg
 from django.db import DatabaseError, connections, router
 from django.db.backends.signals import connection_created
 from django.db.models import Model, QuerySet
@@ -23,23 +21,11 @@ logger = logging.getLogger("modeldex.database")
 
 M = TypeVar("M", bound=Model)
 
-_NEVER_BY_ITSELF = 2**31
 # Connections that lead to the server itself, as they come back from Django's pool.
 _direct: WeakSet[Any] = WeakSet()
-_PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
 
 # In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
 _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
-
-
-class _Planned(psycopg.Cursor[Any]):
-    """A cursor whose statement the server plans once a connection."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        done = super().execute(query, params, **(options | {"prepare": True}))
-        # Where Django looks for what it logs; psycopg leaves it empty for what is prepared.
-        self._query: Any = SimpleNamespace(query=query.encode())
-        return done
 
 
 def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
@@ -52,14 +38,11 @@ def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
     # Once more: connecting may have found the pooler.
     if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
         return _run(cursor, sql, parameters)
-    # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
-    driver.prepare_threshold = _NEVER_BY_ITSELF
-    cursor.cursor.close()
-    cursor.cursor = _Planned(driver)
+    connection.plan(cursor)
     try:
         return _run(cursor, sql, parameters)
     except DatabaseError as error:
-        if connection.in_atomic_block or not isinstance(error.__cause__, _PLAN_LOST):
+        if connection.in_atomic_block or not isinstance(error.__cause__, connection.PLAN_LOST):
             raise
         # The table has changed under the plan. A new connection knows of none.
         driver.close()

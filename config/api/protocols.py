@@ -1,6 +1,6 @@
 """Protocols of other people's clients: whose words a refusal has at an address, and which header may bring a key there.
 
-Each is registered by the app that speaks it, in its `AppConfig.ready()`. Our own protocol is what is left.
+Each is registered by the app that speaks it, in its `urls.py`. Our own protocol is what is left.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """What is wrong with the database, in one sentence for the person who typed a command."""
 
-import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
@@ -18,7 +17,9 @@ def sentence(error: Exception) -> str:
     place = database["NAME"]
     if host := database.get("HOST"):
         place = f"{place} at {host}{':' if database.get('PORT') else ''}{database.get('PORT') or ''}"
-    if any(words in said for words in _NOT_MIGRATED) and not isinstance(error.__cause__, psycopg.OperationalError):
+    # psycopg's is that the database itself does not exist.
+    is_gone = isinstance(error, OperationalError) and type(error.__cause__).__module__.partition(".")[0] == "psycopg"
+    if any(words in said for words in _NOT_MIGRATED) and not is_gone:
         return f"The database {place} is not what this version expects: run `manage.py migrate` ({said})."
     if isinstance(error, ProgrammingError):
         return ""

@@ -28,7 +28,7 @@ from providers.client.addresses import check_url
 from providers.client.errors import UpstreamError
 from providers.client.http import Limits, UpstreamClient
 from providers.connection import credentials, endpoints
-from providers.connection.credentials import CredentialError
+from providers.connection.sealing import CredentialError
 from providers.models import Provider, SyncRun
 from providers.offers import deletion
 from providers.offers.bulk import recompute

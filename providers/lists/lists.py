@@ -23,8 +23,8 @@ from catalog.db.functions import as_bool
 from catalog.db.unreadable import render_or_report
 from catalog.models import AIModel
 from catalog.pricing import Tariff
-from catalog.validation import model_ids
-from providers.lists import authors, cache
+from providers.lists import cache
+from providers.lists.items import ProviderList, item
 from providers.lists.serializers import (
     EmbeddingItemSerializer,
     LanguageItemSerializer,
@@ -34,22 +34,8 @@ from providers.lists.serializers import (
 from providers.models import Provider, ProviderCopy
 from providers.reading import curated
 from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
-from providers.reading.records import ParsedListing, Record
 
-
-@dataclass(frozen=True, slots=True)
-class ProviderList:
-    """One of the lists: which listing of which provider it shows, and how."""
-
-    provider: str
-    listing: str
-    # The word for `source` where the items are what the upstream lists.
-    source: str
-    item: RecordSerializer
-    # The one kind of models in it; "" where it may hold all, under ids without the provider's namespace.
-    kinds: str = ""
-    # Whether the curated list is answered in its place.
-    has_curated: bool = True
+_LANGUAGE, _EMBEDDING, _LOCAL = LanguageItemSerializer(), EmbeddingItemSerializer(), LocalItemSerializer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +52,6 @@ class State:
         """A short text that differs wherever the answers could, for one viewer."""
         fetched = self.copy.fetched_at.timestamp() if self.copy and self.copy.fetched_at else ""
         return f"{self.source}-{self.as_of}-{fetched}"
-
-
-# The items of a copy: what is stored of one upstream record, whatever the list.
-
-
-def item(
-    upstream_id: str,
-    model_id: str,
-    *,
-    name: str = "",
-    facts: Mapping[str, Any],
-    pricing: Mapping[str, str],
-    **local: Any,
-) -> dict[str, Any]:
-    """A record as copies store it. `local` holds Ollama's details; `name` may begin with "Author: "."""
-    author, plain = authors.split_name(name)
-    return {
-        "id": upstream_id,
-        "model_id": model_id,
-        "alias_of": facts.get("alias_of", ""),
-        "name": plain or upstream_id,
-        "provider": author or authors.display_name(model_ids.author_of(model_id)),
-        "context": facts.get("context_length"),
-        "dimensions": facts.get("embedding_dimensions"),
-        "pricing": Tariff(pricing).by_token,
-        **local,
-    }
-
-
-def items_of(parsed: ParsedListing) -> cache.Items:
-    """What a checked answer lists, in the form of a copy."""
-    return [
-        item(
-            record.upstream_id,
-            record.model_id,
-            name=record.facts.get("name", ""),
-            facts=record.facts,
-            pricing=record.pricing,
-            **_local_details(record),
-        )
-        for record in parsed.records
-    ]
-
-
-def _local_details(record: Record) -> dict[str, Any]:
-    facts = record.facts
-    extras = facts.get("extras", {})
-    found = {
-        "parameter_size": extras.get("parameter_size"),
-        "quantization": extras.get("quantization"),
-        "family": facts.get("family"),
-        "size": extras.get("size_bytes"),
-        "task": task_of_facts(record.model_id, facts),
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-LISTS = {
-    "openrouter": ProviderList("openrouter", LANGUAGE, "api", LanguageItemSerializer(), LANGUAGE),
-    "embeddings": ProviderList("openrouter", EMBEDDINGS, "api", EmbeddingItemSerializer(), EMBEDDINGS),
-    "ollama": ProviderList("ollama", "models", "ollama", LocalItemSerializer(), has_curated=False),
-    "openai": ProviderList("openai", "models", "api", LanguageItemSerializer()),
-}
 
 
 # Whose sight.
@@ -284,8 +207,14 @@ def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
+def _shape(listed: ProviderList) -> RecordSerializer:
+    if not listed.has_curated:
+        return _LOCAL
+    return _EMBEDDING if listed.kinds == EMBEDDINGS else _LANGUAGE
+
+
 def _rendered(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(listed.item.to_representation(record))
+    return orjson.dumps(_shape(listed).to_representation(record))
 
 
 # A list that is longer than any real one is parsed again rather than kept.

@@ -13,9 +13,9 @@ from django.db import connection
 from providers.client.errors import UpstreamError
 from providers.client.http import Limits, UpstreamClient
 from providers.connection import credentials, endpoints
-from providers.connection.credentials import CredentialError
+from providers.connection.sealing import CredentialError
 from providers.lists import cache
-from providers.lists.lists import items_of
+from providers.lists.items import items_of
 from providers.models import Provider
 from providers.reading.reader import Reader
 

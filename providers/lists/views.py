@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin
 from config.api.conditional import ConditionalMixin, etag
-from providers.lists import lists, upstream
+from providers.lists import items, lists, upstream
 from providers.lists.serializers import EmbeddingListSerializer, LanguageListSerializer, LocalListSerializer
 
 
@@ -101,7 +101,7 @@ class ProviderListViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         return self._answer(request, "openai")
 
     def _answer(self, request: Request, name: str) -> Response:
-        listed = lists.LISTS[name]
+        listed = items.LISTS[name]
         state = lists.state_of(listed, upstream.source)
         tag = etag(self.caller.fingerprint, name, state.stamp)
         return self.conditional(tag, lambda: lists.answer(listed, state, self.caller))

@@ -11,6 +11,7 @@ from providers.adapters import ADAPTERS
 from providers.client.http import UpstreamClient, UpstreamError, strict_loads
 from providers.client.masking import masked
 from providers.connection import credentials, endpoints
+from providers.connection.sealing import CredentialError
 from providers.models import Provider
 from providers.reading import claims
 from providers.reading.namespaces import Namespace, owns_namespace
@@ -91,7 +92,7 @@ class Reader:
         """The secret that upstream may have sent back into the file; "" where there is none or it cannot be read."""
         try:
             return credentials.of(self.provider) or ""
-        except (credentials.CredentialError, UpstreamError):
+        except (CredentialError, UpstreamError):
             return ""
 
     def parse(self, payload: Any, listing: str) -> ParsedListing:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from catalog.editing.history import Author, audit
 from providers.client.http import UpstreamError
 from providers.connection import credentials
-from providers.connection.credentials import CredentialError
-from providers.lists import cache, lists
+from providers.connection.sealing import CredentialError
+from providers.lists import cache, items
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading.reader import Reader
 from providers.reading.records import ParsedListing, lost_aliases, twins
@@ -264,10 +264,10 @@ def _end(
 
 def _store_copies(provider: Provider, parsed_listings: list[ParsedListing]) -> None:
     """The provider lists of the API answer from what a sync has just read."""
-    shown = {(entry.provider, entry.listing) for entry in lists.LISTS.values()}
+    shown = {(entry.provider, entry.listing) for entry in items.LISTS.values()}
     for parsed in parsed_listings:
         if parsed.records and (provider.slug, parsed.listing) in shown:
             try:
-                cache.store(provider, parsed.listing, lists.items_of(parsed))
+                cache.store(provider, parsed.listing, items.items_of(parsed))
             except DatabaseError:
                 log.warning("sync of %s: the copy for the provider lists was not stored", provider.slug)

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from catalog.access import audience
 from catalog.models import AIModel
-from providers.lists import cache, lists
+from providers.lists import cache, items
 from providers.models import Provider
 
 pytestmark = pytest.mark.django_db
@@ -54,8 +54,8 @@ def everywhere(alias, settings):
     settings.OPENROUTER_API_KEY = "a credential of ours"
     provider = Provider.objects.create(slug="openrouter", name="OpenRouter", kind="openrouter")
     facts = {ALIAS: {"alias_of": TARGET}}
-    items = [lists.item(id_, id_, name=id_, facts=facts.get(id_, {}), pricing={}) for id_ in (ALIAS, TARGET, OTHER)]
-    cache.store(provider, "language", items)
+    rows = [items.item(id_, id_, name=id_, facts=facts.get(id_, {}), pricing={}) for id_ in (ALIAS, TARGET, OTHER)]
+    cache.store(provider, "language", rows)
     return alias
 
 

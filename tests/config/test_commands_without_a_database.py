@@ -1,4 +1,4 @@
-"""manage.py and config/databases/trouble.py: what a person is told whose command meets no usable database."""
+"""manage.py and config/databases/trouble.py: what a command loads, and what is told where no database is usable."""
 
 import os
 import subprocess
@@ -27,10 +27,11 @@ DJANGO = ["migrate", "showmigrations", "changepassword", "createsuperuser", "cle
 
 @pytest.fixture
 def manage(project_dir, tmp_path):
-    def run(url: str, *arguments: str) -> subprocess.CompletedProcess:
+    def run(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess:
         environment = {
             **{"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "MODELDEX_ENV": "development"},
             **{"DATA_DIR": str(tmp_path), "DATABASE_URL": url, "DATABASE_POOL_MAX_SIZE": "4"},
+            **more,
         }
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(
@@ -65,3 +66,13 @@ def test_who_wants_the_stack_gets_it(manage):
     done = manage("postgresql://modeldex:hunter2@127.0.0.1:1/catalog", "rotate_encryption", "--traceback")
     assert "Traceback" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check_freshness", "sync_catalog", "migrate"])
+def test_a_command_loads_nothing_that_only_requests_need(manage, tmp_path, command):
+    done = manage(
+        f"sqlite:///{tmp_path}/new.sqlite3", command, *ARGUMENTS.get(command, []), PYTHONPROFILEIMPORTTIME="1"
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    unused = {"config.urls", "catalog.admin", "rest_framework.serializers", "drf_spectacular.openapi", "psycopg"}
+    assert ("catalog.models.tags" in loaded, loaded & unused) == (True, set())

@@ -1,4 +1,4 @@
-"""providers/connection/credentials.py: encrypted at rest, for one origin, under keys that rotate."""
+"""providers/connection/credentials.py and sealing.py: encrypted at rest, for one origin, under keys that rotate."""
 
 import json
 
@@ -9,8 +9,8 @@ from django.db import connection
 
 from catalog.models import AIModel
 from providers import checks
-from providers.connection import credentials
-from providers.connection.credentials import CredentialError
+from providers.connection import credentials, sealing
+from providers.connection.sealing import CredentialError
 from providers.models import Provider
 from providers.sync import run as sync
 from tests.upstreams import answer
@@ -37,7 +37,7 @@ def test_only_ciphertext_and_a_hint_are_stored(stored, make_provider):
     assert "SECRET" not in str(rows)
     assert len({cipher for cipher, _ in rows}) == 2
     assert {shown for _, shown in rows} == {"...3456"}
-    assert SECRET not in repr(credentials.decrypt(stored))
+    assert SECRET not in repr(sealing.decrypt(stored))
 
 
 def test_a_credential_goes_to_the_origin_that_it_was_entered_for(stored):

@@ -1,21 +1,21 @@
-"""providers/lists/lists.py: the shapes of the provider lists, and whose sight they follow."""
+"""providers/lists/lists.py and items.py: the shapes of the provider lists, and whose sight they follow."""
 
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from providers.lists import cache, lists, upstream
+from providers.lists import cache, items, upstream
 from providers.models import ProviderCopy
 
-GPT = lists.item(
+GPT = items.item(
     "openai/gpt-4o-mini",
     "openai/gpt-4o-mini",
     name="OpenAI: GPT-4o Mini",
     facts={"context_length": 128000},
     pricing={"prompt": "0.00000015", "completion": "0.0000006", "image": "0.1"},
 )
-QWEN = lists.item(
+QWEN = items.item(
     "qwen2.5:1.5b",
     "ollama/qwen2.5:1.5b",
     facts={"context_length": 32768},
@@ -45,9 +45,9 @@ def stored(make_provider, monkeypatch):
 
     monkeypatch.setattr(upstream, "source", unreadable)
 
-    def store(name, items):
-        listed = lists.LISTS[name]
-        cache.store(make_provider(listed.provider), listed.listing, items)
+    def store(name, rows):
+        listed = items.LISTS[name]
+        cache.store(make_provider(listed.provider), listed.listing, rows)
 
     return store
 
@@ -104,7 +104,7 @@ def test_a_local_model_has_the_shape_that_frontends_know(stored, data):
 def test_an_embedding_model_takes_its_dimensions_from_the_catalog(stored, data, make_model):
     make_model("openai/text-embedding-3-small", embedding_dimensions=1536)
     facts = {"context_length": 8192}
-    record = lists.item(*["openai/text-embedding-3-small"] * 2, facts=facts, pricing={"prompt": "0.00000002"})
+    record = items.item(*["openai/text-embedding-3-small"] * 2, facts=facts, pricing={"prompt": "0.00000002"})
     stored("embeddings", [{**record, "name": "Text Embedding 3 Small"}])
     assert data("embeddings")["models"] == [
         {
@@ -120,7 +120,7 @@ def test_an_embedding_model_takes_its_dimensions_from_the_catalog(stored, data, 
 
 def test_a_bare_id_of_openai_takes_the_rest_from_the_catalog(stored, data, make_model):
     make_model("openai/gpt-4o", name="GPT-4o", context_length=128000, pricing={"prompt": "0.0000025"})
-    stored("openai", [lists.item("gpt-4o", "openai/gpt-4o", facts={}, pricing={})])
+    stored("openai", [items.item("gpt-4o", "openai/gpt-4o", facts={}, pricing={})])
     assert data("openai")["models"] == [
         {"id": "gpt-4o", "name": "GPT-4o", "provider": "OpenAI", "context": 128000, "pricing": {"prompt": "0.0000025"}}
     ]
@@ -139,13 +139,13 @@ def test_a_bare_id_of_openai_takes_the_rest_from_the_catalog(stored, data, make_
     ],
 )
 def test_the_author_is_named_once(model_id, name, shown):
-    record = lists.item(model_id, model_id, name=name, facts={}, pricing={})
+    record = items.item(model_id, model_id, name=name, facts={}, pricing={})
     assert (record["provider"], record["name"]) == shown
 
 
 @pytest.mark.parametrize(("name", "count"), [("openrouter", 23), ("embeddings", 21), ("openai", 9)])
 def test_without_a_key_the_curated_list_is_answered(make_provider, monkeypatch, data, name, count):
-    make_provider(lists.LISTS[name].provider)
+    make_provider(items.LISTS[name].provider)
     monkeypatch.setattr(upstream, "source", lambda provider, listing: None)
     found = data(name)
     assert (found["source"], len(found["models"]), "total" in found, "error" in found) == (

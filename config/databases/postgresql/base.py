@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -24,6 +24,7 @@ CANCELLING = 0.5
 # Seconds for which a connection that nobody uses is taken to work where the server has not said otherwise. What lies
 # between, such as a firewall, may have forgotten it after longer.
 UNCHECKED = 15.0
+_NEVER_BY_ITSELF = 2**31
 # What a server says that ends a connection, which the driver takes to be open for a moment longer.
 _ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
@@ -78,6 +79,16 @@ def _probe(parameters: dict[str, Any]) -> None:
     psycopg.connect(**parameters).close()
 
 
+class Planned(psycopg.Cursor[Any]):
+    """A cursor whose statement the server plans once a connection."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        done = super().execute(query, params, **(options | {"prepare": True}))
+        # Where Django looks for what it logs; psycopg leaves it empty for what is prepared.
+        self._query: Any = SimpleNamespace(query=query.encode())
+        return done
+
+
 # Where Django's backend looks for connect(), and for the names of errors.
 _driver = ModuleType("psycopg")
 vars(_driver).update(vars(psycopg))
@@ -124,6 +135,8 @@ def _again(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
 
 class DatabaseWrapper(base.DatabaseWrapper):
     Database = _driver
+    # The causes of errors which say that the server does not have the plan, or that it no longer holds.
+    PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
     # Whether no statement was sent yet on the connection, which a request has for itself.
     is_untried = False
     # Whether to ask the server before the next connection of the pool is used.
@@ -164,6 +177,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             current.was_answered()
         self.is_untried, self.must_ask = True, False
         return connection
+
+    def plan(self, cursor: Any) -> None:
+        """Has the server keep the plan of what this cursor runs."""
+        # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
+        self.connection.prepare_threshold = _NEVER_BY_ITSELF
+        cursor.cursor.close()
+        cursor.cursor = Planned(self.connection)
 
     def _close(self) -> None:
         if self.connection is not None:

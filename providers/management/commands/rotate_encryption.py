@@ -4,14 +4,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from providers.connection import credentials
+from providers.connection import sealing
 
 
 class Command(BaseCommand):
     help = "Encrypts every stored credential anew under the first of CREDENTIAL_KEYS, so that the older keys can go."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done, failed = credentials.rotate()
+        done, failed = sealing.rotate()
         self.stdout.write(f"Encrypted anew: {', '.join(done) or 'none'}.")
         if failed:
             raise CommandError(

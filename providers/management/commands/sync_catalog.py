@@ -19,6 +19,7 @@ from django.db import DatabaseError, close_old_connections
 
 from config.api.durations import duration
 from providers.connection import credentials, endpoints
+from providers.connection.sealing import CredentialError
 from providers.management.tables import cell, table
 from providers.models import Provider, SyncRun
 from providers.sync import run
@@ -183,7 +184,7 @@ def _has_what_it_needs(provider: Provider) -> bool:
         return True
     try:
         return credentials.of(provider) is not None
-    except credentials.CredentialError:
+    except CredentialError:
         return True
 
 
