@@ -194,6 +194,8 @@ _options = _database.setdefault("OPTIONS", {})
 # Seconds that a request waits for the answer to one statement. Commands and syncs wait as long as it takes.
 DATABASE_REQUEST_TIMEOUT = env.number("DATABASE_REQUEST_TIMEOUT", 2, 1, 300)
 if _database["ENGINE"] == env.ENGINES["django.db.backends.sqlite3"]:
+    # Kept for as long as the thread lives.
+    _database["CONN_MAX_AGE"] = None
     if _database["NAME"] != ":memory:":
         Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     _options |= {

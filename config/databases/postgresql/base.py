@@ -145,13 +145,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers.append(_again)
-
-    @property
-    def pool(self) -> Any:
-        options = self.settings_dict["OPTIONS"].get("pool")
-        if isinstance(options, dict):
-            options.setdefault("connection_class", Connection)
-        return super().pool  # type: ignore[misc]  # A property that the stubs lack.
+        pool = self.settings_dict["OPTIONS"].get("pool")
+        if isinstance(pool, dict):
+            pool.setdefault("connection_class", Connection)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         current = patience.current()

@@ -1,5 +1,9 @@
-"""Django's SQLite, whose write lock holds no request for long: another process may keep it for half a minute."""
+"""Django's SQLite, whose write lock holds no request for long: another process may keep it for half a minute.
 
+A thread keeps its connection from one request to the next: opening one takes longer than most requests.
+"""
+
+import os
 import sqlite3
 import time
 from typing import Any
@@ -27,13 +31,31 @@ class Features(features.DatabaseFeatures):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = Features
+    # Which file is open, and whose patience the connection has: that of a request, or none of a command.
+    _file: tuple[int, int] | None = None
+    _patience: patience.Patience | None = None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        connection = super().get_new_connection(conn_params)
-        # Each request has a connection of its own.
-        if patience.current() is not None:
-            connection.execute(f"PRAGMA busy_timeout = {int(patience.lock_seconds() * 1000)}")
-        return connection
+        self._file, self._patience = self._file_now(), None
+        return super().get_new_connection(conn_params)
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """At each end of a request. A file that was put in the place of the one that is open is opened instead."""
+        super().close_if_unusable_or_obsolete()
+        if self.connection is not None and not self.in_atomic_block and self._file_now() != self._file:
+            self.close()
+
+    def _file_now(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.settings_dict["NAME"])
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def create_cursor(self, name: str | None = None) -> Any:
+        current = patience.current()
+        if current is not self._patience:
+            seconds = patience.lock_seconds() if current else self.settings_dict["OPTIONS"].get("timeout", 5)
+            self.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._patience = current
         return self.connection.cursor(factory=Cursor)
