@@ -88,7 +88,7 @@ def credential_of(request: HttpRequest) -> Credential | None:
         credential = _credential(_OPENED.instance(row, *values))
         with _lock:
             _read[token.key_id] = row, credential
-    return _counted(request, _usable(credential, token))
+    return _counted(request, _usable(credential, values))
 
 
 def token_in(header: str) -> tokens.Token | None:
@@ -136,10 +136,11 @@ def identified(token: tokens.Token) -> Credential:
     An unknown id and a wrong secret take the same path: the row is looked for by both, so neither finds one.
     Raises AuthenticationFailed.
     """
-    key = _OPENED.first(*_values(token))
+    values = _values(token)
+    key = _OPENED.first(*values)
     if key is None:
         raise refused()
-    return _usable(_credential(key), token)
+    return _usable(_credential(key), values)
 
 
 def _credential(key: Any, row: Any = None) -> Credential:
@@ -187,13 +188,14 @@ def credential_of_export(request: HttpRequest, text: str) -> Credential | None:
     return counted
 
 
-def _usable(credential: Credential, token: tokens.Token) -> Credential:
-    """The credential, if the key works at this moment with this secret. Raises AuthenticationFailed."""
+def _usable(credential: Credential, values: tuple[str, ...]) -> Credential:
+    """The credential, if the key works at this moment with the secret of `_values`. Raises AuthenticationFailed."""
     key = credential.key
-    is_previous = key.secret_hash not in token.digests().values()
-    if is_previous and (key.previous_until is None or key.previous_until <= timezone.now()):
+    if key.secret_hash in values[1:]:
+        return _alive(credential)
+    if key.previous_until is None or key.previous_until <= timezone.now():
         raise refused()
-    return replace(_alive(credential), is_previous=is_previous)
+    return replace(_alive(credential), is_previous=True)
 
 
 def _alive(credential: Credential) -> Credential:
@@ -219,7 +221,7 @@ def _counted(request: Any, credential: Credential) -> Credential:
         raise NotNow(str(error)) from error
     request.rate_windows = windows
     usage.note(key)
-    return replace(credential, windows=tuple(windows))
+    return replace(credential, windows=tuple(windows)) if windows else credential
 
 
 def caller_of_key(key_id: str) -> Caller | None:

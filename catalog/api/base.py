@@ -94,7 +94,11 @@ class CallerMixin:
         """The headers of every answer that depends on who asks."""
         if "Cache-Control" not in response:
             response["Cache-Control"] = "private, no-cache"
-        patch_vary_headers(response, ("Authorization", "Cookie"))
+        patch_vary_headers(response, self.vary())
+
+    def vary(self) -> tuple[str, ...]:
+        """The request's headers that every answer of the view depends on."""
+        return "Authorization", "Cookie"
 
 
 class IncludingMixin(CallerMixin):

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.urls import URLPattern, reverse
-from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
@@ -180,9 +179,8 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
 
     query_parameters: frozenset[str] | None = None
 
-    def finish(self, response: Any) -> None:
-        super().finish(response)
-        patch_vary_headers(response, protocols.headers_at(self.request.path_info))
+    def vary(self) -> tuple[str, ...]:
+        return *super().vary(), *protocols.headers_at(self.request.path_info)
 
     def one_of(self, name: str, rows: Rows, model_id: str, make: Callable[[bytes], bytes] = bytes) -> HttpResponse:
         """One model. Raises ModelNotFound, also where the caller has a tag."""

@@ -36,7 +36,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = current.set(of(request.headers.get(HEADER, ""), request.META.get("HTTP_TRACEPARENT", "")))
+        token = current.set(of(request.META.get("HTTP_X_REQUEST_ID", ""), request.META.get("HTTP_TRACEPARENT", "")))
         try:
             response = self.get_response(request)
             response[HEADER] = current.get()

@@ -135,6 +135,8 @@ def _again(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
 
 class DatabaseWrapper(base.DatabaseWrapper):
     Database = _driver
+    # Django's; the stubs lack it.
+    pool: Any
     # The causes of errors which say that the server does not have the plan, or that it no longer holds.
     PLAN_LOST = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
     # Whether no statement was sent yet on the connection, which a request has for itself.
@@ -173,6 +175,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             current.was_answered()
         self.is_untried, self.must_ask = True, False
         return connection
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        # Each request sets it, on a connection of the pool that has it: psycopg would wait as for a statement.
+        if self.connection.autocommit != autocommit:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # the stubs lack it
 
     def plan(self, cursor: Any) -> None:
         """Has the server keep the plan of what this cursor runs."""
