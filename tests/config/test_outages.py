@@ -159,6 +159,7 @@ def held(server: Server, keys: list[str], until: float) -> list[tuple[int, str |
         return [one for many in pool.map(keep_asking, keys) for one in many]
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file, and cannot hang")
 @pytest.mark.parametrize("pool", ["4", "0"])
 def test_a_database_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(

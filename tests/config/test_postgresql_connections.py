@@ -109,6 +109,7 @@ def test_a_statement_that_writes_is_not_run_again(pooled):
         read(pooled, "UPDATE catalog_catalogversion SET number = number + 1")
 
 
+@pytest.mark.alone
 def test_after_the_server_has_ended_every_connection_all_requests_are_answered_at_once(
     database_url: str, project_dir: Path, tmp_path: Path, make_user, make_model, make_key
 ):

@@ -373,6 +373,7 @@ def test_the_first_page_says_in_words_how_old_a_source_is(staff, held):
     assert ">3 hours ago</time>" in page
 
 
+@pytest.mark.alone
 def test_5000_provider_models_are_switched_in_two_seconds(db):
     provider = Provider.objects.create(slug="big", name="Big", kind="openrouter")
     models = AIModel.objects.bulk_create(AIModel(model_id=f"big/m{n}", name="m") for n in range(5000))

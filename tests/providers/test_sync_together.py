@@ -97,6 +97,7 @@ def timed(work):
     return outcome, time.process_time() - began
 
 
+@pytest.mark.alone
 def test_421_models_take_less_than_two_seconds(sync_feed):
     outcome, first = timed(lambda: sync_feed(day(DAYS[-1])))
     _, again = timed(lambda: sync_feed(day(DAYS[-1])))
@@ -105,6 +106,7 @@ def test_421_models_take_less_than_two_seconds(sync_feed):
     assert max(first, again) < 2
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_5276_models_take_less_than_ten_seconds_and_little_memory(sync_feed, tmp_path):
     """Seconds of a machine that parses the same answer 20 times in two of them: others are faster or slower."""
