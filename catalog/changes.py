@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -177,6 +177,14 @@ def kind_of(change: FieldChange) -> str:
 def provider_of(change: FieldChange) -> str | None:
     """The slug of the provider whose sync made the change, which the name of its author begins with."""
     return change.actor.partition(",")[0] if change.source == FieldChange.Source.SYNC else None
+
+
+def source_of(change: FieldChange, providers: Mapping[str, str]) -> str:
+    """Who made the change, in words for any reader: people are not named. `providers` are names by slug."""
+    slug = provider_of(change)
+    if slug is not None:
+        return f"as {providers.get(slug, slug)} lists it"
+    return "from the curated list" if change.source == FieldChange.Source.CURATED else "by your staff"
 
 
 def by_provider(slug: str) -> Q:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
 from catalog import changes, extensions
 from catalog.access.viewers import Viewer
@@ -89,18 +90,11 @@ def _acts(rows: Iterable[FieldChange]) -> list[Act]:
     providers = dict(extensions.provider_names())
     acts: dict[str, Act] = {}
     for row, line in changes.rendered(rows, line_of):
-        by = _by(row, providers)
+        by = capfirst(changes.source_of(row, providers))
         acts.setdefault(by, Act(by)).lines.append(line)
     for act in acts.values():
         act.lines.sort(key=lambda line: line.weight)
     return list(acts.values())
-
-
-def _by(row: FieldChange, providers: Mapping[str, str]) -> str:
-    slug = changes.provider_of(row)
-    if slug is not None:
-        return f"As {providers.get(slug, slug)} lists it"
-    return "From the curated list" if row.source == FieldChange.Source.CURATED else "By your staff"
 
 
 def line_of(row: FieldChange) -> Line:

@@ -130,7 +130,8 @@ def chart(found: list[PriceStep]) -> Chart | None:
 def sentences(model: AIModel, viewer: Viewer, providers: Mapping[str, str]) -> list[Sentence]:
     """The newest first; the first that is known of it at the end."""
     rows = changes.shown_to(viewer, FIELDS).filter(model=model).order_by("-id")[:MOST]
-    found = [Sentence(row.changed_at, text, _by(row, providers)) for row, text in changes.rendered(rows, sentence)]
+    told = changes.rendered(rows, sentence)
+    found = [Sentence(row.changed_at, text, changes.source_of(row, providers)) for row, text in told]
     return [*found, Sentence(model.created_at, "It came into the catalog.", "")]
 
 
@@ -154,9 +155,3 @@ def price_change(name: str, before: Decimal | None, after: Decimal | None) -> st
     old, new = ("unknown" if amount is None else dollars(amount) for amount in (before, after))
     by = words.share(before, after) if before and after is not None else ""
     return f"{name} per million: {new}, it was {old}" + (f" ({by})" if by else "")
-
-
-def _by(row: FieldChange, providers: Mapping[str, str]) -> str:
-    if row.source == FieldChange.Source.SYNC:
-        return f"as {providers.get(row.actor, row.actor)} lists it"
-    return "from the curated list" if row.source == FieldChange.Source.CURATED else "by your staff"

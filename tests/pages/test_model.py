@@ -107,6 +107,15 @@ def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, op
     assert b"ops" not in page.content
 
 
+def test_a_change_that_somebody_confirmed_names_the_provider_and_not_who_confirmed_it(visit, make_model):
+    model = make_model("acme/m")
+    author = Author.sync(7, "openrouter, confirmed by alice")
+    FieldChange.objects.bulk_create([change_row(author, "acme/m", "name", "a", "b", model=model)])
+    page = visit().get("/models/acme/m")
+    assert page.context["changes"][0].by == "as openrouter lists it"
+    assert b"alice" not in page.content
+
+
 def test_a_price_from_before_the_entry_was_shown_is_neither_drawn_nor_told(visit, sync_file, tmp_path):
     for price in ("0.000007", "0.000004", "0.000002"):
         sync_file(saved(tmp_path, feed([record("acme/m", prompt=price)])))
