@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import JSONField
 from django.utils import timezone
 
-from catalog import flags
+from catalog import extensions, flags
 from catalog.editing.history import Author, change_row, differs, from_json
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AIModel, CatalogVersion, FieldChange, Tag
@@ -138,11 +138,10 @@ def _refuse_wrong_kinds(values: Mapping[str, Any]) -> None:
 
 def _set_availability(row: AIModel, changed: Iterable[str]) -> list[str]:
     """Sets what follows from a change of `always_available`, and returns the names of the fields set."""
-    available = row.always_available or bool(row.offered_by)
-    if "always_available" not in changed or row.kind != AIModel.Kind.CATALOG or row.is_available == available:
+    if "always_available" not in changed or row.kind != AIModel.Kind.CATALOG:
         return []
-    row.is_available = available
-    return ["is_available"]
+    before, row.is_available = row.is_available, extensions.is_available(row)
+    return ["is_available"] if row.is_available != before else []
 
 
 def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = ()) -> AIModel:
@@ -160,7 +159,7 @@ def create(values: Mapping[str, Any], author: Author, *, tags: Iterable[str] = (
                 name for name in SYNCED_FIELDS if differs(getattr(blank, name), getattr(row, name))
             )
             row.manually_updated = True
-            row.is_available = row.always_available
+            row.is_available = extensions.is_available(row)
         row.full_clean(exclude={"tags"})
         row.save()
         row.tags.set(Tag.named(tags))

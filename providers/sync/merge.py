@@ -80,6 +80,11 @@ class Merger:
             values["updated_at"] = self.now
         return Merged(values, history)
 
+    def is_available(self, model: AIModel, offers: Iterable[ProviderModel]) -> bool:
+        """Whether a merge leaves the model available."""
+        found = self._availability(model, list(offers), curated.entry(model.model_id), bool(model.supports_embeddings))
+        return bool(found["is_available"])
+
     def _facts(self, model: AIModel, ranked: list[ProviderModel], entry: curated.CuratedEntry | None) -> Merged:
         sources: list[Source] = [(self.providers[o.provider_id].slug, o.facts) for o in ranked if o.is_listed]
         if entry is not None:

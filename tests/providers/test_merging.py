@@ -10,9 +10,12 @@ from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, CatalogVersion, FieldChange
 from providers import defaults
 from providers.models import Provider, ProviderModel
-from providers.offers import bulk
+from providers.offers import bulk, deletion
+from providers.reading import curated
 from providers.sync import run as sync
 from tests.feeds import Meddling, available, feed, fingerprint, record
+
+AUTHOR = Author.person(None, "ops")
 
 
 def model(model_id):
@@ -219,6 +222,26 @@ def test_curated_entries_count_until_a_listing_that_covers_them_was_read(sync_fe
     assert AIModel.objects.filter(supports_embeddings=True, is_available=True).count() == 21
     sync_feed(feed([record("acme/embed", produces="embeddings")]))
     assert AIModel.objects.filter(supports_embeddings=True, is_available=True).count() == 1
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_curated_entry_is_after_a_tick_and_its_removal_what_it_was_before(sync_feed, openrouter, is_listed):
+    defaults.load_curated()
+    entry = model(min(available()))
+    if is_listed:
+        sync_feed(feed([record(entry.model_id), record("acme/m")]))
+        sync_feed(feed([record("acme/m")]), allow_shrink=True)
+        deletion.delete(openrouter, AUTHOR, deletion.delete(openrouter, AUTHOR).digest)
+    for tick in (True, False):
+        entries.edit(entry, {"always_available": tick}, AUTHOR)
+        assert model(entry.model_id).is_available is (tick or not is_listed)
+
+
+def test_a_curated_entry_that_is_made_by_hand_is_available_as_one_that_was_read(db):
+    made = entries.create({"model_id": min(curated.entries()), "name": "Ours"}, AUTHOR)
+    assert made.is_available
+    defaults.load_curated()
+    assert model(made.model_id).is_available
 
 
 def test_a_vendors_list_decides_on_its_own_entries_only(sync_feed, openai):
