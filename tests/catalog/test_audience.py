@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Q
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 
 from catalog.access import audience, callers, rules
@@ -126,6 +127,20 @@ def test_what_is_too_much_to_ask_is_said_to_be_left_out(make_user, make_model, m
     seen = audience.of([make_model("acme/m").pk])
     assert not seen.is_whole
     assert len(seen.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("users", "anybody", "sentence"),
+    [
+        ([("alice", 1)], True, "1 user would lose sight; so would whoever is not signed in"),
+        ([("alice", 1)], False, "1 user would lose sight"),
+        ([], True, "Whoever is not signed in would lose sight; nobody who is signed in would"),
+        ([], False, "Nobody who is signed in would lose sight"),
+    ],
+)
+def test_the_page_says_in_one_true_sentence_who_would_lose_sight(users, anybody, sentence):
+    loss = audience.Loss(users, [("alice", "a key")], is_whole=True, anybody=anybody)
+    assert f"<h2>{sentence}</h2>" in render_to_string("admin/catalog/loss.html", {"loss": loss})
 
 
 # Keys.
