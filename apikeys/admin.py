@@ -25,7 +25,7 @@ from apikeys.models import ApiKey, ExportToken
 from apikeys.policy import MAX_PATTERNS, KeyPolicy
 from apikeys.policy_preview import match
 from catalog.access import rights
-from catalog.access.callers import caller_of
+from catalog.access.callers import Caller, caller_of
 from catalog.admin import previews, view_as
 from catalog.admin.audited import BoundedAdmin, author_of
 from catalog.admin.decisions import NAMED, Decision, asked
@@ -36,19 +36,16 @@ from config.api.origin import origin
 
 def _subject(key_id: str) -> view_as.Subject | None:
     """A key as one who looks."""
-    key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user", "group").first()
+    key = ApiKey.objects.filter(key_id=key_id[:64]).select_related("user", "group", "made_with").first()
     if key is None:
         return None
-    nobody = caller_of(None)
-    caller = caller_of_key(key.key_id)
-    refused = ""
-    if caller is None:
-        refused = "This key is revoked or switched off, or its owner is: it is refused everywhere."
-    elif key.has_expired(timezone.now()):
-        refused = "This key has expired: it is refused everywhere."
-    return view_as.Subject(
-        f"key {key} of {key.owner}", caller or nobody, lambda: caller_of_key(key.key_id) or nobody, refused, key.user
-    )
+
+    def caller() -> Caller:
+        return caller_of_key(key.key_id) or caller_of(None)
+
+    reason = key.why_not(timezone.now())
+    refused = f"This key is refused everywhere: {reason.label}." if reason else ""
+    return view_as.Subject(f"key {key} of {key.owner}", caller(), caller, refused, key.user)
 
 
 def _its_policy(request: HttpRequest, subject: view_as.Subject, model: AIModel) -> Iterable[view_as.Mend]:
@@ -137,7 +134,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
         "name", "owner", "hint", "state", "reach", "per_minute", "per_day", "expires_at", "last_used_at",
     )  # fmt: skip
     list_filter = ("is_active", RevokedFilter, ExpiryFilter, "mode", "switched_off_by_staff")
-    list_select_related = ("user", "group")
+    list_select_related = ("user", "group", "made_with")
     search_fields = ("name", "key_id", "user__username", "user__email", "group__name")
     autocomplete_fields = ("user", "group")
     date_hierarchy = "created_at"
@@ -181,11 +178,7 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     @admin.display(description="state", ordering="is_active")
     def state(self, key: ApiKey) -> str:
-        if key.revoked_at is not None:
-            return "revoked"
-        if key.has_expired(timezone.now()):
-            return "expired"
-        return "on" if key.is_active else f"off{' by staff' * key.switched_off_by_staff}"
+        return str(key.why_not(timezone.now()) or "on")
 
     @admin.display(description="models", ordering="mode")
     def reach(self, key: ApiKey) -> str:

@@ -19,7 +19,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, NotFou
 from rest_framework.request import Request
 
 from apikeys import limits, tokens, usage
-from apikeys.models import ApiKey, ExportToken, Scope
+from apikeys.models import ApiKey, ExportToken, Scope, WhyNot
 from apikeys.policy import policy_of
 from catalog.access import callers
 from catalog.access.callers import Caller
@@ -200,12 +200,11 @@ def _usable(credential: Credential, values: tuple[str, ...]) -> Credential:
 
 def _alive(credential: Credential) -> Credential:
     """The credential, if the key works at this moment. Raises AuthenticationFailed."""
-    key, now = credential.key, timezone.now()
-    chain = [key, key.made_with] if key.made_with else [key]
-    if not key.owner.is_active or any(not link.is_active or link.revoked_at for link in chain):
-        raise refused()
-    if any(link.has_expired(now) for link in chain):
+    reason = credential.key.why_not(timezone.now())
+    if reason in (WhyNot.EXPIRED, WhyNot.MAKER_EXPIRED):
         raise AuthenticationFailed("The API key has expired.", code="key_expired")
+    if reason is not None:
+        raise refused()
     return credential
 
 
@@ -225,10 +224,9 @@ def _counted(request: Any, credential: Credential) -> Credential:
 
 
 def caller_of_key(key_id: str) -> Caller | None:
-    """The caller that a request with this key is, for staff who ask; None where there is no such key in use."""
-    keys = ApiKey.objects.filter(key_id=key_id, is_active=True, revoked_at=None)
-    found = with_callers(keys.filter(Q(user__is_active=True) | Q(group__isnull=False)))
-    return found[0][1] if found else None
+    """The caller that a request with this key is, for staff who ask; None where no such key works."""
+    found = with_callers(ApiKey.objects.filter(key_id=key_id))
+    return next((caller for key, caller in found if key.why_not(timezone.now()) is None), None)
 
 
 def refused() -> AuthenticationFailed:

@@ -51,8 +51,8 @@ def create(key: ApiKey, name: str, actor: keys.Actor) -> IssuedExport:
 def check(key: ApiKey, actor: keys.Actor) -> None:
     """Raises what `create` would say of this key."""
     keys.refuse_previous(actor)
-    if not key.is_alive(timezone.now()):
-        raise keys.Conflict("The key has expired or is switched off; its exports would be empty.", "key_not_usable")
+    if reason := key.why_not(timezone.now()):
+        raise keys.Conflict(f"Its exports would be empty: the key does not work ({reason.label}).", "key_not_usable")
     if ExportToken.objects.unrevoked().filter(key=key).count() >= MOST_OF_A_KEY:
         raise keys.Conflict(
             f"The key has {MOST_OF_A_KEY} export tokens, and may have no more: revoke one first.", "too_many_exports"

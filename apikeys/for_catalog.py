@@ -29,7 +29,7 @@ def keys_losing(before: Audience, after: Audience) -> list[tuple[str, str]]:
     for key in keys.order_by("user__username", "group__name", "name", "pk"):
         sees = _seen(after, key)
         moved = {model for model in _seen(before, key) if model in renamed or model not in sees}
-        if not moved or not all(link.is_alive(now) for link in (key, key.made_with) if link):
+        if not moved or key.why_not(now) is not None:
             continue
         policy = policy_of(key)
         if any(

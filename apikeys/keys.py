@@ -172,8 +172,8 @@ def rotate(key: ApiKey, overlap_seconds: int, actor: Actor) -> Issued:
                 "The overlap of the last rotation still runs. Wait for its end, or send 0 to end both secrets now.",
                 "rotation_in_progress",
             )
-        if not row.is_alive(now):
-            raise Conflict("The key has expired or is switched off; a new secret would not work.", "key_not_usable")
+        if reason := row.why_not(now):
+            raise Conflict(f"A new secret would not work: the key does not ({reason.label}).", "key_not_usable")
         token = tokens.make(row.key_id)
         before = row.hint
         if overlap_seconds:

@@ -26,6 +26,18 @@ class Scope(models.TextChoices):
     KEYS_WRITE = "keys:write", "make keys within itself, change and rotate them and itself"
 
 
+class WhyNot(models.TextChoices):
+    """Why a key does not work: a word for lists, and words for whoever has the key."""
+
+    REVOKED = "revoked", "revoked"
+    OFF_BY_STAFF = "off by staff", "switched off by your staff"
+    OFF = "off", "switched off"
+    OWNER_OFF = "owner off", "its owner is inactive"
+    MAKER_OFF = "maker off", "the key that it was made with does not work"
+    EXPIRED = "expired", "expired"
+    MAKER_EXPIRED = "maker expired", "the key that it was made with has expired"
+
+
 # What only a person has: no key of a group writes it.
 PERSONAL_SCOPES = frozenset({Scope.PREFERENCES_WRITE, Scope.KEYS_WRITE})
 DEFAULT_SCOPES = (Scope.MODELS_READ, Scope.PREFERENCES_WRITE)
@@ -128,8 +140,25 @@ class ApiKey(models.Model):
         """The user, or the group as a GroupPrincipal."""
         return self.user if self.group is None else GroupPrincipal(self.group)
 
+    def why_not(self, now: datetime) -> WhyNot | None:
+        """Why the key, its owner and the key it was made with considered, does not work now; None where it does.
+
+        What has expired comes last: only of a key that nobody has ended a request is told so.
+        """
+        maker = self.made_with
+        reasons = {
+            WhyNot.REVOKED: self.revoked_at is not None,
+            WhyNot.OFF_BY_STAFF: not self.is_active and self.switched_off_by_staff,
+            WhyNot.OFF: not self.is_active,
+            WhyNot.OWNER_OFF: not self.owner.is_active,
+            WhyNot.MAKER_OFF: maker is not None and (not maker.is_active or maker.revoked_at is not None),
+            WhyNot.EXPIRED: self.has_expired(now),
+            WhyNot.MAKER_EXPIRED: maker is not None and maker.has_expired(now),
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
+
     def is_alive(self, now: datetime) -> bool:
-        """Whether the key itself holds at this moment; its owner and the key it was made with are asked apart."""
+        """Whether the row itself holds at this moment, whatever became of its owner and the key it was made with."""
         return self.is_active and self.revoked_at is None and not self.has_expired(now)
 
     def has_expired(self, now: datetime) -> bool:

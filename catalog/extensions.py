@@ -21,7 +21,7 @@ caller_columns: Callable[[str], dict[str, Any]]
 # `_group_default` (the rank by which it is the default of one of the viewer's groups, or None).
 default_marks: Callable[[Any], dict[str, Any]]
 
-# The public id of an API key -> the caller that a request with it is, or None where no such key is in use.
+# The public id of an API key -> the caller that a request with it is, or None where no such key works.
 caller_of_key: Callable[[str], Any]
 
 # A request -> the key that it brings as DRF's `request.auth`, for one read: `caller`, `scopes` and `user`, of which

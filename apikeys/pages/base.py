@@ -42,7 +42,7 @@ class KeysBase(Page):
 
     def own_key(self, key_id: str) -> ApiKey:
         """A key of the reader's. Raises Http404: another's is not there."""
-        found = ApiKey.objects.of_user(self.request.user).select_related("made_with").filter(key_id=key_id[:64])
+        found = ApiKey.objects.of_user(self.request.user).select_related("user", "made_with").filter(key_id=key_id[:64])
         key = found.first()
         if key is None:
             raise Http404
@@ -79,11 +79,5 @@ def shown(found: Sequence[tuple[ApiKey, Viewer]]) -> list[Shown]:
 
 def state_of(key: ApiKey) -> str:
     """Why the key does not work; "" where it does."""
-    now = timezone.now()
-    if not key.is_active:
-        return "switched off by your staff" if key.switched_off_by_staff else "switched off"
-    if key.has_expired(now):
-        return "expired"
-    if key.made_with is not None and not key.made_with.is_alive(now):
-        return "the key that it was made with does not work"
-    return ""
+    reason = key.why_not(timezone.now())
+    return str(reason.label) if reason else ""

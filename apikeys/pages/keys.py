@@ -25,7 +25,7 @@ OVERLAPS = {0: "at once", 3_600: "after an hour", 86_400: "after a day", keys.MA
 
 class KeysPage(KeysBase):
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = list(ApiKey.objects.of_user(request.user).select_related("made_with")[: MOST_SHOWN + 1])
+        found = list(ApiKey.objects.of_user(request.user).select_related("user", "made_with")[: MOST_SHOWN + 1])
         groups = self.caller.viewer.groups
         of_groups = with_callers(ApiKey.objects.of_groups(groups)[: MOST_SHOWN + 1]) if groups else []
         context = {

@@ -9,14 +9,17 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from apikeys import keys as issuing
 from apikeys import tokens
 from apikeys.models import ApiKey
+from catalog.editing.history import Author
 from catalog.models import AuditEntry
 from tests.admin_forms import fields_of
 
 pytestmark = pytest.mark.django_db
 
 LIST, ADD = "admin:apikeys_apikey_changelist", "admin:apikeys_apikey_add"
+AGO = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -74,6 +77,44 @@ def test_the_page_with_the_secret_shows_a_command_that_works(api, staff, alice):
     (token,) = re.findall(r'curl -H "Authorization: Bearer (mdx_\w+)" http://testserver/v1/models<', shown)
     assert api.with_key(token).get("/v1/models").status_code == 200
     assert 'data-copy="secret"' in shown
+
+
+@pytest.mark.parametrize(
+    ("whose", "values", "state"),
+    [
+        ("key", {"is_active": False}, "off"),
+        ("key", {"expires_at": AGO}, "expired"),
+        ("maker", {"is_active": False}, "maker off"),
+        ("maker", {"revoked_at": AGO}, "maker off"),
+        ("maker", {"expires_at": AGO}, "maker expired"),
+        ("owner", {"is_active": False}, "owner off"),
+    ],
+)
+def test_a_key_that_is_refused_is_on_nowhere(api, staff, alice, make_key, make_model, whose, values, state):
+    make_model("acme/m")
+    maker = make_key(alice)
+    issued = make_key(alice, made_with=maker.key)
+    row = {"key": issued.key, "maker": maker.key, "owner": alice}[whose]
+    type(row).objects.filter(pk=row.pk).update(**values)
+    assert api.with_key(issued.token).get("/v1/models").status_code == 401
+    shown = staff.get(reverse(LIST)).content.decode()
+    assert f'class="field-state nowrap">{state}<' in shown or f'class="field-state">{state}<' in shown
+    looked = staff.get(reverse("admin:catalog_aimodel_view_as"), {"key": issued.key.key_id})
+    assert "refused everywhere" in looked.content.decode()
+    explained = {"model_id": "acme/m", "key": issued.key.key_id}
+    assert staff.get("/api/models/access", explained).status_code == 400
+    with pytest.raises(issuing.Conflict):
+        issuing.rotate(issued.key, 0, issuing.Actor(Author.person(alice)))
+
+
+@pytest.mark.parametrize("number", [1, 10])
+def test_the_list_costs_the_same_for_many_keys_made_with_others(
+    staff, alice, make_key, number, django_assert_max_num_queries
+):
+    for _ in range(number):
+        make_key(alice, made_with=make_key(alice).key)
+    with django_assert_max_num_queries(12):
+        staff.get(reverse(LIST))
 
 
 def test_no_page_shows_a_secret_or_a_hash(staff, alice, make_key):

@@ -103,6 +103,6 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
     def _of_key(key_id: str) -> Viewer:
         caller = extensions.caller_of_key(key_id)
         if caller is None:
-            raise ValidationError({"key": ["There is no such key."]})
+            raise ValidationError({"key": ["No such key works."]})
         viewer: Viewer = caller.viewer
         return viewer

@@ -121,7 +121,7 @@ class Having:
             self.has[user.pk] = held | user.get_all_permissions() | own
             self.secrets[user.pk] = (user.username, user.email, user.password)
         for key in ApiKey.objects.select_related("user", "group") if model is ApiKey else ():
-            used = key.is_alive(timezone.now()) and key.owner.is_active
+            used = key.why_not(timezone.now()) is None
             # A key acts for its owner; a group's has none of the group's permissions.
             held = {"superuser"} if key.owner.is_superuser else key.user.get_all_permissions() if key.user else set()
             self.has[key.key_id] = held | seen(caller_of_key(key.key_id).viewer) if used else set()
