@@ -39,6 +39,9 @@ keys_losing: Callable[[Any, Any], list[tuple[str, str]]]
 # None where the user may not see offers.
 offers_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
 
+# The same of all that say something of the model, also where they do not offer it.
+sources_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
+
 # A catalog entry as it will be saved -> whether it is available: what the next merge of its sources will find.
 is_available: Callable[[Any], bool]
 

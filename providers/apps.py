@@ -10,6 +10,7 @@ class ProvidersConfig(AppConfig):
         from providers import checks, for_catalog, signals  # noqa: F401  # checks and signals register themselves
 
         extensions.offers_of = for_catalog.offers_of
+        extensions.sources_of = for_catalog.sources_of
         extensions.is_available = for_catalog.is_available
         extensions.price_history_of = for_catalog.price_history_of
         extensions.provider_names = for_catalog.provider_names

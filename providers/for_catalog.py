@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import AIModel, FieldChange
 from providers.models import Provider, ProviderModel
 from providers.offers.history import price_history
-from providers.reading.namespaces import ENRICHERS
+from providers.reading.namespaces import ENRICHERS, offering
 from providers.sync.merge import Merger
 
+# Name, facts by field, prices by kind.
+Source = tuple[str, dict[str, Any], dict[str, Any]]
 
-def offers_of(user: Any, model: AIModel) -> list[tuple[str, dict[str, Any], dict[str, Any]]] | None:
-    """The offers of the model that are listed now, the best precedence first; None for who may not see offers."""
+
+def offers_of(user: Any, model: AIModel) -> list[Source] | None:
+    """The offers that make the model available now, the best precedence first; None for who may not see offers."""
+    return _told(user, offering().filter(model=model))
+
+
+def sources_of(user: Any, model: AIModel) -> list[Source] | None:
+    """The same of all that the entry's facts may be from: whoever only describes the model or is switched off too."""
+    return _told(user, ProviderModel.objects.filter(model=model, is_listed=True))
+
+
+def _told(user: Any, offers: QuerySet[ProviderModel]) -> list[Source] | None:
     if not user.has_perm("providers.view_providermodel"):
         return None
-    offers = ProviderModel.objects.filter(model=model, is_listed=True).select_related("provider")
     return [
         (f"{offer.provider.slug} ({offer.upstream_id})", offer.facts, offer.pricing)
-        for offer in offers.order_by("provider__precedence", "provider__slug", "upstream_id")
+        for offer in offers.select_related("provider").order_by("provider__precedence", "provider__slug", "upstream_id")
     ]
 
 

@@ -53,6 +53,12 @@ class Provider(models.Model):
         return self.slug
 
 
+class ProviderModelQuerySet(models.QuerySet["ProviderModel"]):
+    def live(self) -> ProviderModelQuerySet:
+        """Those that count now, as `ProviderModel.is_live` says of one; what only describes models is among them."""
+        return self.filter(is_listed=True, active=True, provider__is_active=True)
+
+
 class ProviderModel(models.Model):
     """One model as one provider offers it."""
 
@@ -82,6 +88,8 @@ class ProviderModel(models.Model):
     unlisted_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = ProviderModelQuerySet.as_manager()
+
     class Meta:
         verbose_name = "provider model"
         ordering = ("provider", "order", "upstream_id")
@@ -90,6 +98,10 @@ class ProviderModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider_id and self.provider.slug}: {self.upstream_id}"
+
+    def is_live(self, provider: Provider) -> bool:
+        """Whether it counts now: listed, and neither it nor `provider`, its own, is switched off."""
+        return self.is_listed and self.active and provider.is_active
 
 
 class SyncRun(models.Model):

@@ -25,12 +25,12 @@ class SourceRow:
 
 
 def beside(model: AIModel, user: Any) -> tuple[list[str], list[SourceRow]] | None:
-    """The names of the model's offers, and a row for each field that any of them describes.
+    """The names of the model's sources, and a row for each field that any of them describes.
 
     One query. Two offers of one provider are two columns. "" where a source has no value. None where the user may not
     see offers.
     """
-    offers = extensions.offers_of(user, model)
+    offers = extensions.sources_of(user, model)
     if offers is None:
         return None
     table = [

@@ -11,9 +11,8 @@ from django.utils import timezone
 from catalog.access import audience
 from catalog.db.bulk import batches
 from catalog.models import AIModel
-from providers.models import ProviderModel
 from providers.offers.bulk import Offer
-from providers.reading.namespaces import ENRICHERS
+from providers.reading.namespaces import offering
 from providers.sync.merge import Merger
 from providers.sync.plan import merge_entries
 
@@ -59,8 +58,7 @@ def effect(changing: Iterable[Offer], enable: bool) -> SwitchEffect:
 def others(keys: Iterable[int], without: Container[int]) -> dict[int, list[str]]:
     """The providers that offer these entries now by other offers than `without`."""
     found: dict[int, list[str]] = {}
-    rows = ProviderModel.objects.filter(active=True, is_listed=True, provider__is_active=True)
-    rows = rows.exclude(provider__kind__in=ENRICHERS).order_by("provider__precedence", "provider__slug")
+    rows = offering().order_by("provider__precedence", "provider__slug")
     for chunk in batches(sorted(keys)):
         for pk, model, slug in rows.filter(model__in=chunk).values_list("pk", "model_id", "provider__slug"):
             if pk not in without and model is not None and slug not in found.setdefault(model, []):

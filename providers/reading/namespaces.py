@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
+
 from catalog.validation.model_ids import author_of
 from providers.adapters import ADAPTERS
-from providers.models import Provider
+from providers.models import Provider, ProviderModel
 
 AGGREGATORS = frozenset({"openrouter", "vercel"})
 VENDORS = frozenset({"openai", "anthropic", "google", "mistral"})
@@ -20,6 +22,11 @@ VENDORS = frozenset({"openai", "anthropic", "google", "mistral"})
 ENRICHERS = frozenset(kind for kind, adapter in ADAPTERS.items() if adapter.enricher)
 # Listings of one kind of models only; any other may have both.
 LANGUAGE, EMBEDDINGS = "language", "embeddings"
+
+
+def offering() -> QuerySet[ProviderModel]:
+    """The offers that make models available now."""
+    return ProviderModel.objects.live().exclude(provider__kind__in=ENRICHERS)
 
 
 def owns_namespace(kind: str, slug: str) -> bool:

@@ -53,8 +53,7 @@ class Conflict:
 
 def conflicts(model_ids: Iterable[str] | None = None, threshold: Decimal = THRESHOLD) -> Iterator[Conflict]:
     """The fields that sources differ about by more than `threshold`, by model id. One query."""
-    offers = ProviderModel.objects.filter(active=True, is_listed=True, provider__is_active=True)
-    offers = offers.filter(model__kind=AIModel.Kind.CATALOG)
+    offers = ProviderModel.objects.live().filter(model__kind=AIModel.Kind.CATALOG)
     if model_ids is not None:
         offers = offers.filter(model__model_id__in=list(model_ids))
     # What one source alone describes is most of a catalog, and nobody disagrees with it.

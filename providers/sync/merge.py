@@ -163,7 +163,7 @@ class Merger:
             return {}
         sources: list[Source] = [(self.providers[o.provider_id].slug, o.pricing) for o in offered]
         if not any(o.facts.get("extras", {}).get("variable_price") for o in offered):
-            fillers = [o for o in ranked if self._enriches(o) and o.is_listed and o.active]
+            fillers = [o for o in self._live(ranked) if self._describes(o)]
             # Where an enricher writes nothing but zeros, it may as well not know.
             sources += [(self.providers[o.provider_id].slug, o.pricing) for o in fillers if not is_free(o.pricing)]
             if entry is not None:
@@ -182,22 +182,17 @@ class Merger:
 
     def _has_offers(self, ranked: list[ProviderModel]) -> bool:
         """Whether a provider has ever offered the model; an enricher only describes it."""
-        return any(self.providers[o.provider_id].kind not in ENRICHERS for o in ranked)
+        return not all(map(self._describes, ranked))
 
     def _offered(self, ranked: list[ProviderModel]) -> list[ProviderModel]:
-        """The offers that make the model available now."""
-        return [
-            o
-            for o in ranked
-            if o.is_listed
-            and o.active
-            and self.providers[o.provider_id].is_active
-            and self.providers[o.provider_id].kind not in ENRICHERS
-        ]
+        """The offers that make the model available now, as `offering` finds them in the database."""
+        return [o for o in self._live(ranked) if not self._describes(o)]
 
-    def _enriches(self, offer: ProviderModel) -> bool:
-        provider = self.providers[offer.provider_id]
-        return provider.kind in ENRICHERS and provider.is_active
+    def _live(self, ranked: list[ProviderModel]) -> list[ProviderModel]:
+        return [o for o in ranked if o.is_live(self.providers[o.provider_id])]
+
+    def _describes(self, offer: ProviderModel) -> bool:
+        return self.providers[offer.provider_id].kind in ENRICHERS
 
     def _rank(self, offer: ProviderModel) -> tuple[Any, ...]:
         provider = self.providers[offer.provider_id]

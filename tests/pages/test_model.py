@@ -10,6 +10,7 @@ from django.utils import timezone
 from catalog.editing.history import Author, change_row
 from catalog.models import AIModel, FieldChange
 from catalog.pages.calling import examples
+from providers.models import Provider, ProviderModel
 from tests.feeds import day, feed, record, saved
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +134,19 @@ def test_offers_are_for_those_who_may_see_them(visit, alice, ops, sync_file):
     assert visit(alice).get("/models/openai/gpt-4o").context["offered_by"] == ["OpenRouter"]
     ((name, *_),) = visit(ops).get("/models/openai/gpt-4o").context["offers"]
     assert name == "openrouter (openai/gpt-4o)"
+
+
+def test_only_what_makes_the_model_available_is_an_offer(visit, ops, make_model):
+    model = make_model("acme/m")
+    for slug, kind, is_on, active in (
+        ("on", "openai", True, True),
+        ("switched-off", "openai", False, True),
+        ("inactive", "openai", True, False),
+        ("describing", "modelsdev", True, True),
+    ):
+        provider = Provider.objects.create(slug=slug, name=slug, kind=kind, is_active=is_on)
+        ProviderModel.objects.create(provider=provider, upstream_id="m", listing="l", model=model, active=active)
+    assert [name for name, *_ in visit(ops).get("/models/acme/m").context["offers"]] == ["on (m)"]
 
 
 def test_readers_of_a_shared_model_see_no_parameters_and_no_base_out_of_their_sight(visit, alice, bob, make_model):
