@@ -36,12 +36,12 @@ FIELDS = frozenset(
 )
 # With these an entry may have come into the sight of somebody: its field, and the value after. Of flags, of targets,
 # and of grants where they decide, any change counts: whom each lets in is not worked out.
-_OPENING = {"hidden": False, "active": True, "experimental": False, "restricted": False}
+_INTO_SIGHT = {"hidden": False, "active": True, "experimental": False, "restricted": False}
 _ANY = ("grants", "requires_feature_flag", "alias_of")
 # Named apart, for the index of history by subject.
-_OPENED = Q(offered_by="", field__in=(*_OPENING, *_ANY)) & reduce(
+_OPENED = Q(offered_by="", field__in=(*_INTO_SIGHT, *_ANY)) & reduce(
     or_,
-    (Q(field=field, new=value) for field, value in _OPENING.items()),
+    (Q(field=field, new=value) for field, value in _INTO_SIGHT.items()),
     Q(field__in=_ANY) & (~Q(field="grants") | Q(model__restricted=True)),
 )
 

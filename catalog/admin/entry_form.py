@@ -87,7 +87,7 @@ HELP = {
 
 
 # A change of one of these may show a model to more people, which only people who see it may do.
-_OPENING = ("restricted", "experimental", "requires_feature_flag", "owner", "alias_of", "base_model")
+_WIDENING = ("restricted", "experimental", "requires_feature_flag", "owner", "alias_of", "base_model")
 
 
 class OpenedForm(forms.ModelForm):
@@ -173,7 +173,7 @@ class OpenedForm(forms.ModelForm):
 
     def _refuse_opening(self, data: dict[str, Any]) -> None:
         """Refuses to show a model, or by delegation its base model, to others where the person does not see it."""
-        opening = [] if self.is_new else [name for name in _OPENING if name in self.changes]
+        opening = [] if self.is_new else [name for name in _WIDENING if name in self.changes]
         if opening and not self.rights.sees(self.instance):
             for name in opening:
                 self.add_error(name, "You do not see this model yourself, so you do not decide who does.")

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from catalog.editing import custom_models, entries
@@ -27,6 +28,19 @@ def to(principal="everyone", permission="read"):
         return {"principal_type": "everyone", "permission": permission}
     kind = "group" if isinstance(principal, Group) else "user"
     return {"principal_type": kind, "principal_id": str(principal.pk), "permission": permission}
+
+
+def routes(resolver, prefix=""):
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        yield from routes(pattern, path) if hasattr(pattern, "url_patterns") else [path]
+
+
+def test_no_id_is_a_word_of_the_apis_own_addresses():
+    behind = [path.removeprefix("api/models/") for path in routes(get_resolver()) if path.startswith("api/models/")]
+    words = {path.partition("/")[0] for path in behind if not path.startswith("<")}
+    assert words >= {"list", "custom", "openrouter"}
+    assert {word for word in words if custom_models.problem_of_id(word) is None} == set()
 
 
 @pytest.fixture
