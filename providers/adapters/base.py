@@ -116,7 +116,7 @@ class Adapter:
         """Typed listings; raises `UpstreamError` (empty, wrong_shape, not_recognised), never for a single record."""
         records = self.records(payload)
         if not records:
-            raise UpstreamError("empty", "The answer lists no models.")
+            raise UpstreamError.of_answer("empty", "lists no models.")
         _refuse_too_many(records)
         self.check_kind(records, listing)
         listings: list[Listing] = []
@@ -147,21 +147,21 @@ class Adapter:
     def records(self, payload: Any) -> list[Any]:
         """The list of records in the envelope; raises `UpstreamError`."""
         if not isinstance(payload, dict):
-            raise UpstreamError(
-                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            raise UpstreamError.of_answer(
+                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
             )
         if "error" in payload and not isinstance(payload.get(self.envelope), list):
-            raise UpstreamError("wrong_shape", "The answer reports an error instead of models.")
+            raise UpstreamError.of_answer("wrong_shape", "reports an error instead of models.")
         if payload and self.envelope not in payload:
-            raise UpstreamError(
-                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            raise UpstreamError.of_answer(
+                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
             )
         records = payload.get(self.envelope)
         if records is None:
-            raise UpstreamError("empty", "The answer lists no models.")
+            raise UpstreamError.of_answer("empty", "lists no models.")
         if not isinstance(records, list):
-            raise UpstreamError(
-                "wrong_shape", f"The answer is not an object with a list of models under {self.envelope}."
+            raise UpstreamError.of_answer(
+                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
             )
         return records
 
@@ -194,8 +194,8 @@ class Adapter:
     def check_kind(self, records: list[Any], listing: str) -> None:
         known = [record for record in records if isinstance(record, dict) and record]
         if known and sum(map(self.looks_like_ours, known)) * 2 < len(known):
-            raise UpstreamError(
-                "not_recognised", f"The answer is none of {self.kind}: is that the kind of the provider?"
+            raise UpstreamError.of_answer(
+                "not_recognised", f"is none of {self.kind}: is that the kind of the provider?"
             )
 
     def recognise(self, payload: Any) -> str | None:
@@ -242,7 +242,7 @@ def _followed(url: str, following: str) -> str:
 
 def _refuse_too_many(records: list[Any]) -> None:
     if len(records) > MAX_RECORDS:
-        raise UpstreamError("too_large", f"The answer lists more than {MAX_RECORDS} models.")
+        raise UpstreamError.of_answer("too_large", f"lists more than {MAX_RECORDS} models.")
 
 
 def count(number: int) -> str:

@@ -76,8 +76,8 @@ class Compatible(Adapter):
         if isinstance(models, list):
             # LM Studio's own API; llama.cpp sends such a list too, full of empty texts, beside the real one.
             if models and not any("key" in mapping(item) for item in models):
-                raise UpstreamError(
-                    "not_recognised", "The answer is not in OpenAI's dialect: its models stand under data."
+                raise UpstreamError.of_answer(
+                    "not_recognised", "is not in OpenAI's dialect: its models stand under data."
                 )
             return models
         return _with_parents(super().records(payload))

@@ -50,10 +50,10 @@ class LiteLLM(Enricher):
 
     def records(self, payload: Any) -> list[Any]:
         if not isinstance(payload, dict) or "error" in payload:
-            raise UpstreamError("wrong_shape", "The answer is not an object of models.")
+            raise UpstreamError.of_answer("wrong_shape", "is not an object of models.")
         if payload and not any("litellm_provider" in mapping(row) for row in payload.values()):
-            raise UpstreamError(
-                "not_recognised", "The answer is none of litellm: models by name, each with its litellm_provider."
+            raise UpstreamError.of_answer(
+                "not_recognised", "is none of litellm: models by name, each with its litellm_provider."
             )
         found: dict[str, Any] = {}
         for model_id, row in _rows(payload):

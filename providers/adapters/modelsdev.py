@@ -35,10 +35,10 @@ class ModelsDev(Enricher):
     def records(self, payload: Any) -> list[Any]:
         """One record per catalog id; OpenRouter's part comes last and only fills ids that no first party has."""
         if not isinstance(payload, dict) or "error" in payload:
-            raise UpstreamError("wrong_shape", "The answer is not an object of providers.")
+            raise UpstreamError.of_answer("wrong_shape", "is not an object of providers.")
         if payload and not any("models" in mapping(part) for part in payload.values()):
-            raise UpstreamError(
-                "not_recognised", "The answer is none of modelsdev: providers by name, each with its models."
+            raise UpstreamError.of_answer(
+                "not_recognised", "is none of modelsdev: providers by name, each with its models."
             )
         found: dict[str, Any] = {}
         for provider in (*FIRST_PARTY, "openrouter"):

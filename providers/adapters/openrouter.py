@@ -41,7 +41,7 @@ class OpenRouter(Adapter):
     def check_kind(self, records: list[Any], listing: str) -> None:
         super().check_kind(records, listing)
         if listing and _listing_of(records) not in (None, listing):
-            raise UpstreamError("not_recognised", f"The answer is not OpenRouter's list of {listing} models.")
+            raise UpstreamError.of_answer("not_recognised", f"is not OpenRouter's list of {listing} models.")
 
     def recognise(self, payload: Any) -> str | None:
         found = super().recognise(payload)

@@ -31,9 +31,9 @@ def strict_loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
 
     def refusal(code: str, what: str) -> UpstreamError:
         if code == "too_many":
-            return UpstreamError("too_large", f"The answer holds more than {max_values} values.")
+            return UpstreamError.of_answer("too_large", f"holds more than {max_values} values.")
         is_page = data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<")
         fault = _FAULTS.get(code, "is a web page, not JSON" if is_page else "is not JSON")
-        return UpstreamError("malformed", f"The answer {fault.format(what)}.")
+        return UpstreamError.of_answer("malformed", f"{fault.format(what)}.")
 
     return strict_json.loads(data, refusal, max_marks=max_values, max_depth=MAX_DEPTH, exact=True, cut=True)

@@ -13,7 +13,8 @@ class UpstreamError(Exception):
     http_status, malformed, too_large, empty, wrong_shape, not_recognised); `message` is a sentence without
     credentials, query strings or parts of the answer, so that it may be logged, stored and shown. `brief` is the same
     without the path that was asked, which callers of the API need not know. `retry_after` is in seconds, where the
-    upstream named a wait.
+    upstream named a wait. `fault` is what is wrong with an answer that was read, to follow the words "The answer",
+    until somebody who knows has said where that is from.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class UpstreamError(Exception):
         brief: str = "",
         retry_after: float | None = None,
         status: int | None = None,
+        fault: str = "",
     ):
         super().__init__(message)
         self.brief = brief or message
@@ -31,10 +33,21 @@ class UpstreamError(Exception):
         self.message = message
         self.retry_after = retry_after
         self.status = status
+        self.fault = fault
+
+    @classmethod
+    def of_answer(cls, reason: str, fault: str) -> UpstreamError:
+        return cls(reason, f"The answer {fault}", fault=fault)
+
+    def located(self, place: str) -> UpstreamError:
+        """The same error, with the host and the path that sent the answer that is at fault."""
+        return self.worded(f"The answer of {place} {self.fault}") if self.fault else self
 
     def masked(self, mask: Callable[[str], str]) -> UpstreamError:
         """The same error with its sentences masked."""
-        return _rebuild(self.reason, mask(self.message), mask(self.brief), self.retry_after, self.status)
+        return _rebuild(
+            self.reason, mask(self.message), mask(self.brief), self.retry_after, self.status, mask(self.fault)
+        )
 
     def worded(self, message: str) -> UpstreamError:
         """The same error in another sentence."""
@@ -42,8 +55,10 @@ class UpstreamError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with the message alone and lose the reason between processes.
-        return _rebuild, (self.reason, self.message, self.brief, self.retry_after, self.status)
+        return _rebuild, (self.reason, self.message, self.brief, self.retry_after, self.status, self.fault)
 
 
-def _rebuild(reason: str, message: str, brief: str, retry_after: float | None, status: int | None) -> UpstreamError:
-    return UpstreamError(reason, message, brief=brief, retry_after=retry_after, status=status)
+def _rebuild(
+    reason: str, message: str, brief: str, retry_after: float | None, status: int | None, fault: str = ""
+) -> UpstreamError:
+    return UpstreamError(reason, message, brief=brief, retry_after=retry_after, status=status, fault=fault)

@@ -151,9 +151,7 @@ class UpstreamClient:
         try:
             answer = strict_loads(data, max_values=self.limits.max_values)
         except UpstreamError as error:
-            where = f"The answer of {target.host} to {target.path}"
-            message = error.message.replace("The answer", where, 1)
-            raise UpstreamError(error.reason, message, brief=error.message) from None
+            raise error.located(f"{target.host} to {target.path}") from None
         return masked(answer, secret) if secret and may_hold(data, secret) else answer
 
     def _with_retries(self, target: Target, call: "_Call") -> bytes:

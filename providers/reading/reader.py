@@ -66,10 +66,7 @@ class Reader:
 
     def _located(self, error: UpstreamError, listing: str) -> UpstreamError:
         """The error of an answer that was read, with the host and the path that sent it."""
-        message = error.message
-        if message.startswith(("The answer is", "The answer lists", "The answer reports")):
-            message = message.replace("The answer", f"The answer of {self.adapter.place(listing)}", 1)
-        return error.worded(message)
+        return error.located(self.adapter.place(listing))
 
     def _credential(self) -> str | None:
         if not self.adapter.base_url:
@@ -111,5 +108,5 @@ class Reader:
         answer = self.adapter.parse(payload, listing)
         parsed = checked(listing, answer.listings, answer.bad, self.namespace)
         if not parsed.total:
-            raise UpstreamError("empty", "The answer lists no model at all.")
+            raise UpstreamError.of_answer("empty", "lists no model at all.")
         return parsed
