@@ -38,8 +38,6 @@ FEW = 500
 # Signed in as nobody: who reads a public catalog without an account.
 ANYBODY = 0
 
-# The model, the one it is built on, and the one below that.
-_LINKS = ("", "base_model__", "base_model__base_model__")
 _READ = ("pk", "model_id", *SIGHT_FIELDS)
 
 
@@ -216,8 +214,8 @@ def _ask(ways: Mapping[Any, Viewer], alike: _Alike) -> dict[Any, frozenset[int]]
     examples: list[AIModel] = []
     wanted = sorted(alike.groups)
     for start in range(0, len(wanted), FEW):
-        rows = AIModel.objects.filter(pk__in=wanted[start : start + FEW]).select_related("base_model__base_model")
-        examples += rows.order_by().prefetch_related(*(f"{link}grants" for link in _LINKS))
+        rows = AIModel.objects.filter(pk__in=wanted[start : start + FEW]).select_related(rules.LAST_BASE)
+        examples += rows.order_by().prefetch_related(*(f"{link}grants" for link in rules.CHAIN))
     # Most ways see the same, so they share one set.
     shared: dict[tuple[int, ...], frozenset[int]] = {}
     seen: dict[Any, frozenset[int]] = {}

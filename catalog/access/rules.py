@@ -23,6 +23,9 @@ EXPERIMENTAL_FLAG = "experimental_models"
 
 # A custom model, the one it is built on, and the catalog entry below. AIModel refuses a longer chain.
 MAX_CHAIN = 3
+# From a model to each link of its chain, itself first, as the beginning of a lookup; and to the last, for joins.
+CHAIN = tuple("base_model__" * link for link in range(MAX_CHAIN))
+LAST_BASE = CHAIN[-1].removesuffix("__")
 # What an alias stands for may be an alias itself; one that leads further than this, or in a circle, shows nothing.
 MAX_ALIASES = 3
 

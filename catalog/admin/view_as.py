@@ -178,10 +178,8 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     )
     for word in fold(query).split():
         chosen = chosen.filter(search_text__contains=word)
-    chosen = chosen.select_related("base_model__base_model").prefetch_related(
-        "grants",
-        "base_model__grants",
-        "base_model__base_model__grants",
+    chosen = chosen.select_related(rules.LAST_BASE).prefetch_related(
+        *(f"{link}grants" for link in rules.CHAIN),
         *(f"{'stands_for__' * link}grants" for link in range(1, rules.MAX_ALIASES + 1)),
     )
     page = Paginator(chosen.order_by("-priority", "model_id"), PER_PAGE).get_page(request.GET.get("p"))

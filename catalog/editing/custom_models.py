@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from catalog.access import rules
 from catalog.access.viewers import Viewer
 from catalog.editing import bulk, entries, grants
 from catalog.editing.history import Author, change_row
@@ -229,7 +230,7 @@ def edit(viewer: Viewer, author: Author, model_id: str, sent: Mapping[str, Any],
 
 def delegated_upon(model: AIModel) -> QuerySet[AIModel]:
     """The delegated custom models that are built upon this one, on any level."""
-    upon = Q(base_model=model.pk) | Q(base_model__base_model=model.pk)
+    upon = Q(*((f"{link}pk", model.pk) for link in rules.CHAIN[1:]), _connector=Q.OR)
     return AIModel.objects.filter(upon, delegated=True).order_by("model_id")
 
 

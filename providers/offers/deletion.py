@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog.access import rules
 from catalog.db.bulk import batches
 from catalog.editing.history import Author, audit
 from catalog.models import AIModel
@@ -86,7 +87,7 @@ def _keep_runs(row: Provider, author: Author) -> None:
 def _deletion(provider: Provider, offers: list[str], unavailable: list[str], available: list[str]) -> Deletion:
     presets: list[tuple[str, str]] = []
     for chunk in batches(unavailable):
-        built = Q(base_model__model_id__in=chunk) | Q(base_model__base_model__model_id__in=chunk)
+        built = Q(*((f"{link}model_id__in", chunk) for link in rules.CHAIN[1:]), _connector=Q.OR)
         rows = AIModel.objects.custom().filter(built).order_by("model_id")
         presets += rows.values_list("model_id", "owner__username")
     shown = (provider.pk, provider.slug, offers, unavailable, available, sorted(presets))
