@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from catalog import changes, extensions
 from catalog.access import rules
-from catalog.api.serializers import list_items
+from catalog.api.serializers import item_bytes
 from catalog.capabilities import CHAT
 from catalog.models import AIModel
 from catalog.pages import past, words
@@ -48,7 +48,7 @@ class ModelPage(Page):
     def get(self, request: HttpRequest, model_id: str) -> HttpResponse:
         viewer = self.caller.viewer
         model = AIModel.objects.find(viewer, model_id)
-        shown = None if model is None else list_items.shown_or_none(model, viewer)
+        shown = None if model is None else item_bytes.shown_or_none(model, viewer)
         if model is None or shown is None:
             raise Http404
         item: dict[str, Any] = orjson.loads(shown.body)

@@ -11,7 +11,7 @@ from django.db import connection, models
 from django.urls import reverse
 
 from catalog.access.viewers import Viewer
-from catalog.api.serializers import list_items
+from catalog.api.serializers import item_bytes
 from catalog.api.snapshot import snapshot
 from catalog.db.fields import StoredJSON
 from catalog.editing import custom_models
@@ -256,7 +256,7 @@ def test_what_cannot_be_answered_is_not_written(api, alice, make_model, monkeypa
         "put": ("/mine/access", {"access_grants": [{"principal_type": "everyone", "permission": "read"}]}),
     }[method]
     before = list(AIModel.objects.values("model_id", "name", "restricted"))
-    monkeypatch.setattr(list_items._ITEM, "to_representation", lambda _: {"x": 2**70})
+    monkeypatch.setattr(item_bytes._ITEM, "to_representation", lambda _: {"x": 2**70})
     answer = getattr(api.as_(alice), method)(f"/api/models/custom{path}", body)
     assert answer.status_code == 500
     assert list(AIModel.objects.values("model_id", "name", "restricted")) == before

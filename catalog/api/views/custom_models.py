@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from catalog.api.base import CallerMixin
 from catalog.api.examples import ITEM, SENT, answered, sent
-from catalog.api.serializers import list_items
+from catalog.api.serializers import item_bytes
 from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer
 from catalog.api.serializers.items import ItemSerializer, shown_unstored
 from catalog.api.views.detail import NoSuchModel
@@ -71,7 +71,7 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     )
     def retrieve(self, request: Request, model_id: str) -> Response:
         model = custom_models.writable(self.viewer, model_id)
-        shown = list_items.shown_or_none(model, self.viewer)
+        shown = item_bytes.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
         return self.conditional(shown.tag, lambda: shown.body)
@@ -150,5 +150,5 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
             if model is None:
                 # A caller who has just given it away, or built it upon something out of sight, learns that by silence.
                 return Response(status=204)
-            shown = list_items.shown(model, self.viewer)
+            shown = item_bytes.shown(model, self.viewer)
         return Response(shown.body, status=status, headers={"ETag": shown.tag})

@@ -15,7 +15,7 @@ from catalog.api.base import CallerMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
 from catalog.api.permissions import HasScope, SignedInOrPublic
-from catalog.api.serializers import list_items
+from catalog.api.serializers import item_bytes
 from catalog.api.serializers.items import ItemSerializer
 from catalog.api.snapshot import snapshot
 from catalog.models import AIModel
@@ -60,7 +60,7 @@ class ModelViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet)
     def _item(self, model_id: str) -> bytes:
         """The ETag, the headers on the model's end, and the body, a line each. Raises NoSuchModel."""
         model = AIModel.objects.find(self.viewer, model_id)
-        shown = None if model is None else list_items.shown_or_none(model, self.viewer)
+        shown = None if model is None else item_bytes.shown_or_none(model, self.viewer)
         if shown is None:
             raise NoSuchModel
         successor = reverse("model", args=[model.successor]) if model.sees_successor else ""

@@ -22,7 +22,7 @@ from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter
 from catalog.api.pagination import DeferredPages
 from catalog.api.permissions import HasScope, SignedInOrPublic
-from catalog.api.serializers import list_items
+from catalog.api.serializers import item_bytes
 from catalog.api.serializers.custom_models import TagCountSerializer
 from catalog.api.serializers.items import ItemSerializer
 from catalog.api.snapshot import snapshot
@@ -71,7 +71,7 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
         """The Link header, a line break, and the body."""
         pages: Any = self.paginator
         rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
-        body = orjson.dumps({"items": list_items.items(rows or (), self.viewer), "total": pages.total})
+        body = orjson.dumps({"items": item_bytes.items(rows or (), self.viewer), "total": pages.total})
         page = pages.links().encode() + b"\n" + body
         snapshot.store_body(name, self.caller.fingerprint, page)
         return page
