@@ -16,7 +16,7 @@ from catalog import pricing
 from catalog.validation import model_ids, moments
 from catalog.validation.text import has_piled_marks
 from catalog.validation.values import fits_64_bits
-from providers.client.masking import MASK
+from providers.client.echoed_credentials import MASK
 
 MAX_ID = model_ids.MAX_LENGTH
 MAX_SHOWN_ID = 200

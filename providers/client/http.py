@@ -40,9 +40,9 @@ from providers.client.addresses import (
     resolve,
 )
 from providers.client.answers import MAX_VALUES, strict_loads
+from providers.client.echoed_credentials import masked, may_hold
 from providers.client.errors import UpstreamError
 from providers.client.failures import refusal, too_large, too_slow, translated
-from providers.client.masking import masked, may_hold
 
 __all__ = ["Limits", "UpstreamClient", "UpstreamError", "check_url", "origin_of", "strict_loads"]
 

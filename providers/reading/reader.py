@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 
 from providers.adapters import ADAPTERS
+from providers.client.echoed_credentials import masked
 from providers.client.http import UpstreamClient, UpstreamError, strict_loads
-from providers.client.masking import masked
 from providers.connection import credentials, endpoints
 from providers.connection.sealing import CredentialError
 from providers.models import Provider

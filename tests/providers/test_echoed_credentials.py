@@ -1,11 +1,11 @@
-"""providers/client/masking.py: a credential that an upstream sends back is taken out wherever it is."""
+"""providers/client/echoed_credentials.py: a credential that an upstream sends back is taken out wherever it is."""
 
 import json
 
 import pytest
 
+from providers.client.echoed_credentials import MASK, masked, may_hold
 from providers.client.http import strict_loads
-from providers.client.masking import MASK, masked, may_hold
 
 SECRET = "sk-or-v1-0123456789"
 
