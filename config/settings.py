@@ -141,7 +141,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "apikeys.middleware.RateLimitHeadersMiddleware",
+    "apikeys.rate_limit_headers.RateLimitHeadersMiddleware",
     "config.api.compression.CompressionMiddleware",
     # Reads with a key are answered here, and pass nothing of what follows.
     "catalog.api.direct.DirectReadsMiddleware",

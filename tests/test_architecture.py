@@ -163,7 +163,7 @@ def test_below_the_views_nobody_knows_http(name):
         "views",
         "serializers",
         "authentication",
-        "middleware",
+        "rate_limit_headers",
         "admin",
         "pages",
         "templatetags",
