@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.adapters import ADAPTERS, Adapter, Listing
+from providers.adapters import ADAPTERS, Adapter, ListedModel
 from providers.client.http import UpstreamError, strict_loads
 
 DATA = Path(__file__).parent / "data"
@@ -45,7 +45,7 @@ def adapter(kind: str, base: str = "http://127.0.0.1/v1") -> Adapter:
     return ADAPTERS[kind](base)
 
 
-def parsed(kind: str, payload: Any, listing: str | None = None) -> dict[str, Listing]:
+def parsed(kind: str, payload: Any, listing: str | None = None) -> dict[str, ListedModel]:
     # Through JSON, so that numbers arrive as they do from the door.
     payload = strict_loads(json.dumps(payload, default=str).encode())
     ours = adapter(kind)
@@ -63,7 +63,7 @@ def openrouter(**changes: Any) -> dict[str, Any]:
     return {**record, **changes}
 
 
-def one(**changes: Any) -> Listing:
+def one(**changes: Any) -> ListedModel:
     return next(iter(parsed("openrouter", {"data": [openrouter(**changes)]}).values()))
 
 

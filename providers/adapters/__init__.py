@@ -2,7 +2,7 @@
 
 from providers.adapters.anthropic import Anthropic
 from providers.adapters.base import Adapter, Answer, BadRecord, short_name
-from providers.adapters.builder import Listing
+from providers.adapters.builder import ListedModel
 from providers.adapters.compatible import Compatible
 from providers.adapters.google import Google
 from providers.adapters.litellm import LiteLLM
@@ -26,4 +26,4 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "litellm": LiteLLM,
 }
 
-__all__ = ["ADAPTERS", "Adapter", "Answer", "BadRecord", "Listing", "short_name"]
+__all__ = ["ADAPTERS", "Adapter", "Answer", "BadRecord", "ListedModel", "short_name"]

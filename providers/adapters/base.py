@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from providers.adapters import values
-from providers.adapters.builder import Listing, ListingBuilder, Rejected
+from providers.adapters.builder import ListedModel, ListingBuilder, Rejected
 from providers.adapters.values import Unusable
 from providers.client.http import UpstreamClient, UpstreamError, origin_of
 
@@ -34,7 +34,7 @@ class BadRecord:
 class Answer:
     """A parsed answer: `total` is the number of its records, good and bad."""
 
-    listings: list[Listing]
+    listings: list[ListedModel]
     bad: list[BadRecord]
     total: int
 
@@ -119,7 +119,7 @@ class Adapter:
             raise UpstreamError.of_answer("empty", "lists no models.")
         _refuse_too_many(records)
         self.check_kind(records, listing)
-        listings: list[Listing] = []
+        listings: list[ListedModel] = []
         bad: list[BadRecord] = []
         taken: set[str] = set()
         for index, record in enumerate(records):
@@ -213,7 +213,7 @@ class Adapter:
         found = self.parse(self.fetch(client, listing, credential), listing)
         return f"Connected: {count(len(found.listings))} listed."
 
-    def facts_by_id(self, payload: Any) -> dict[str, Listing]:
+    def facts_by_id(self, payload: Any) -> dict[str, ListedModel]:
         """The listings under our ids, for a source that adds facts to what others list."""
         return {listing.model_id: listing for listing in self.parse(payload, next(iter(self.listings))).listings}
 

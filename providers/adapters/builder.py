@@ -20,7 +20,7 @@ EFFORTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListedModel:
     """One model as one provider offers it.
 
     `facts` maps synced fields of an AI model to values and lacks what upstream does not state. `pricing` has plain
@@ -161,12 +161,12 @@ class ListingBuilder:
             if self.pricing.get(key) == "0":
                 del self.pricing[key]
 
-    def done(self) -> Listing:
+    def done(self) -> ListedModel:
         if self.task in capabilities.NOT_PAID_BY_TOKEN:
             self.paid_otherwise()
         if self.extras:
             self.facts["extras"] = self.extras
-        return Listing(self.upstream_id, self.model_id, self.facts, self.pricing, tuple(self.problems))
+        return ListedModel(self.upstream_id, self.model_id, self.facts, self.pricing, tuple(self.problems))
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import AIModel, AuditEntry, CatalogVersion, FieldChange
-from providers.adapters import BadRecord, Listing
+from providers.adapters import BadRecord, ListedModel
 from providers.models import ProviderModel, SyncRun
 from providers.reading import claims
 from providers.reading.namespaces import Namespace
@@ -149,7 +149,7 @@ class Given:
 
     def fetch(self, listing):
         namespace = Namespace(self.provider, claims.private())
-        return checked(listing, [Listing(name, name, {}, {}) for name in self.good], self.bad, namespace)
+        return checked(listing, [ListedModel(name, name, {}, {}) for name in self.good], self.bad, namespace)
 
 
 @pytest.fixture
