@@ -1,4 +1,4 @@
-"""/compare: two to four models side by side."""
+"""/compare: two to four models side by side, the columns in the order of the ids in the address."""
 
 from __future__ import annotations
 
