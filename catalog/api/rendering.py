@@ -13,7 +13,7 @@ from catalog.api.base import CallerMixin
 from catalog.api.snapshot import (
     AVAILABLE,
     ENABLED,
-    REFUSED,
+    SWITCHED_OFF,
     USABLE,
     CatalogBusy,
     RenderedModel,
@@ -101,7 +101,7 @@ def cli_rows(view: VisibleCatalog, default: int | None) -> bytes:
     """`/api/models?format=cli`: chat models, visible and available and not switched off by the user."""
     rows = [
         rendered_model.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
-        for pk, rendered_model in view.having(AVAILABLE | REFUSED, AVAILABLE)
+        for pk, rendered_model in view.having(AVAILABLE | SWITCHED_OFF, AVAILABLE)
         if rendered_model.cli is not None
     ]
     return b"[" + b",".join(rows) + b"]"

@@ -35,7 +35,7 @@ from catalog.dialects.cli import CliRowSerializer
 from catalog.dialects.openai import OpenAIModelSerializer
 from catalog.models import AIModel, CatalogChange, CatalogVersion
 
-AVAILABLE, ENABLED, REFUSED = 1, 2, 4
+AVAILABLE, ENABLED, SWITCHED_OFF = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
 
 # How often a catalog that goes on changing is read for one request.
@@ -354,14 +354,14 @@ def _marked(rows: QuerySet[AIModel], viewer: Viewer) -> QuerySet[AIModel]:
         "_version": Subquery(CatalogVersion.objects.values("number")[:1]),
         "_available": rules.available() & Q(active=True, hidden=False),
         "_enabled": rules.enabled(viewer),
-        "_refused": rules.switched_off(viewer),
+        "_switched_off": rules.switched_off(viewer),
         **extensions.default_marks(viewer),
     }
     return rows.annotate(**marks).order_by(F("priority").desc(), "model_id")
 
 
 _MARKS = (
-    "pk", "_version", "_available", "_enabled", "_refused", "_own_default", "_group_default", "_site_default",
+    "pk", "_version", "_available", "_enabled", "_switched_off", "_own_default", "_group_default", "_site_default",
 )  # fmt: skip
 
 
@@ -393,17 +393,17 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     return RenderedCatalog(version, rendered, frozenset(left_out)), _visibility(seen, version)
 
 
-def _mark(available: bool, enabled: bool, refused: bool) -> int:
-    return (available and AVAILABLE) | (enabled and ENABLED) | (refused and REFUSED)
+def _mark(available: bool, enabled: bool, switched_off: bool) -> int:
+    return (available and AVAILABLE) | (enabled and ENABLED) | (switched_off and SWITCHED_OFF)
 
 
 def _visibility(rows: Iterable[tuple[Any, ...]], version: int) -> Visibility:
     pks, marks = array("q"), bytearray()
     own = site = None
     groups: list[tuple[int, int]] = []
-    for pk, _, available, enabled, refused, is_own, group_rank, is_site in rows:
+    for pk, _, available, enabled, switched_off, is_own, group_rank, is_site in rows:
         pks.append(pk)
-        marks.append(_mark(available, enabled, refused))
+        marks.append(_mark(available, enabled, switched_off))
         if is_own:
             own = pk
         if is_site:

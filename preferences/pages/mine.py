@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from catalog.api.snapshot import AVAILABLE, REFUSED
+from catalog.api.snapshot import AVAILABLE, SWITCHED_OFF
 from catalog.models import AIModel
 from catalog.pages.base import Page
 from preferences import defaults, writing
@@ -42,7 +42,7 @@ class MyModelsPage(Page):
                 "mine": mine,
                 "broken": self._own().count() - len(mine),
                 "shared": list(custom.exclude(owner=viewer.user_id).order_by("name_key", "model_id")),
-                "off": [self._item(pk) for pk, _ in view.having(REFUSED)],
+                "off": [self._item(pk) for pk, _ in view.having(SWITCHED_OFF)],
                 "default": None if default.pk is None else self._item(default.pk),
                 "why": WHY.get(default.source or "", ""),
                 "reason": default.reason,
