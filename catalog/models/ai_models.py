@@ -236,7 +236,9 @@ class AIModel(models.Model):
     knowledge_cutoff = models.DateField(null=True, blank=True)
     alias_of = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
     # An id and no foreign key: a source may name a model before anybody lists it.
-    successor = ExactCharField(max_length=model_ids.MAX_LENGTH, blank=True, validators=[model_ids.validate])
+    successor = ExactCharField(
+        max_length=model_ids.MAX_LENGTH, blank=True, default="", db_default="", validators=[model_ids.validate]
+    )
     stands_for: Any = AliasTarget(
         "self",
         on_delete=models.DO_NOTHING,
