@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -89,6 +89,10 @@ bench-lists: $(DEV)
 # The server that is shipped, its delays and hostile clients; BENCH_ARGS="--servers shipped,wsgi" for others beside it.
 bench-servers: $(DEV)
 	$(BIN)/python -m tests.bench.servers $(BENCH_ARGS)
+
+# The API's document against the server on both databases, all of schemathesis: FUZZ_ARGS="--requests 100000" for more.
+fuzz: $(DEV)
+	$(BIN)/python -m tests.drills.fuzz $(FUZZ_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.access.callers import Caller
-from catalog.api.base import IncludingMixin
+from catalog.api.base import INCLUDE, IncludingMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
@@ -88,7 +88,7 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSe
         "picker of a terminal client: the chat models that are visible, available and not switched off by the caller.",
         parameters=[
             OpenApiParameter("format", str, enum=["cli"], description="For the picker of a terminal client."),
-            OpenApiParameter("include", str, description="Staff: hidden, inactive, or hidden,inactive, in `catalog`."),
+            INCLUDE,
         ],
         examples=[
             OpenApiExample(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
@@ -13,8 +14,10 @@ from catalog.access.callers import Caller, caller_of
 from catalog.access.viewers import Viewer
 from catalog.api.permissions import HasScope, SignedIn
 from config.api import errors
+from config.api.openapi import some_of
 
 INCLUDABLE = ("hidden", "inactive")
+INCLUDE = OpenApiParameter("include", some_of(INCLUDABLE), description="Staff: hidden, inactive, or hidden,inactive.")
 
 
 class CallerMixin:
@@ -34,7 +37,9 @@ class CallerMixin:
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
-        self.refuse_unknown(request)
+        # Another method is 405, whatever is asked besides.
+        if hasattr(self, str(request.method).lower()):
+            self.refuse_unknown(request)
 
     def refuse_unknown(self, request: Request) -> None:
         """Raises ValidationError naming each query parameter that the view does not know, or knows once only."""

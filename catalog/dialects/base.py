@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.urls import URLPattern, reverse
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 
@@ -27,9 +27,15 @@ from catalog.dialects.openai import OpenAIModelSerializer
 from catalog.pricing import Tariff
 from config.api import protocols
 from config.api.conditional import etag
+from config.api.openapi import some_of
 from config.api.protocols import Protocol
 
 REQUIRABLE = ("pricing", "context_length")
+REQUIRE = OpenApiParameter(
+    "require",
+    some_of(REQUIRABLE),
+    description="Leaves out models of which `pricing`, `context_length` or either (a comma between) is unknown.",
+)
 _ABSENT = [name for name, field in OpenAIModelSerializer().fields.items() if not field.required]
 
 

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
 from catalog.capabilities import TASKS
-from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, required_of
+from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, Facts, Rows, answered, required_of
 
 # LiteLLM's words for tasks, where they are not ours.
 _MODES = {"embeddings": "embedding", "speech": "audio_speech", "transcription": "audio_transcription"}
@@ -126,11 +126,7 @@ class ModelInfoViewSet(DialectViewSet):
     @extend_schema(
         operation_id="litellm_model_info",
         summary="The models that the caller may use, as LiteLLM's proxy describes them",
-        parameters=[
-            OpenApiParameter(
-                "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
-            )
-        ],
+        parameters=[REQUIRE],
         examples=answered({"data": [_EXAMPLE]}),
         responses={200: LiteLLMModelListSerializer},
     )

@@ -16,6 +16,7 @@ from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
 from catalog.pricing import CONDITIONS
+from config.api.openapi import whole
 from config.api.pagination import whole_number
 from config.api.protocols import Protocol, RefusalDetails
 
@@ -154,8 +155,8 @@ _EXAMPLE: dict[str, Any] = {
 }
 _PAGE = answered({"data": [_EXAMPLE], "links": {"next": None}, "total_count": 1})
 _PARAMETERS = [
-    OpenApiParameter("offset", int, description="Models to leave out at the beginning."),
-    OpenApiParameter("limit", int, description="Models to answer at most; all where it is not sent."),
+    OpenApiParameter("offset", whole(0, MOST), description="Models to leave out at the beginning."),
+    OpenApiParameter("limit", whole(1, MOST), description="Models to answer at most; all where it is not sent."),
 ]
 
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects import anthropic, codex
-from catalog.dialects.base import Dialect, DialectViewSet, ModelNotFound, required_of, usable
+from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, ModelNotFound, required_of, usable
 from catalog.dialects.openai import PROTOCOL, OpenAIModelListSerializer, OpenAIModelSerializer
 from config.api import protocols
 
@@ -76,11 +76,7 @@ class OpenAIModelViewSet(DialectViewSet):
         "`anthropic-version`, of any value, it is Anthropic's list, an `AnthropicPage`: the newest first, by `limit` "
         "(1 to 1000, by default 20), `after_id`, `before_id` and `lifecycle` (`active`, `deprecated`, `retired`), with "
         "Anthropic's errors. With the parameter `client_version` it is a `CodexCatalog`.",
-        parameters=[
-            OpenApiParameter(
-                "require", str, description="Leaves out models of which these are unknown: `pricing`, `context_length`."
-            )
-        ],
+        parameters=[REQUIRE],
         examples=[OpenApiExample("One model", {"object": "list", "data": [_ITEM]}, status_codes=["200"])],
         responses={
             200: OpenAIModelListSerializer,

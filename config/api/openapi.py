@@ -4,6 +4,7 @@ drf-spectacular calls `complete` last. The refusals are those of the table in co
 those that its address does not show, each by its status alone.
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,19 @@ _EXAMPLE_ID = "0d4f6a1e8b5c4f0fa1c2e3d4b5a69788"
 
 _TEXT = {"type": "string"}
 _WHOLE = {"type": "integer", "minimum": 0}
+
+
+def whole(least: int, most: int) -> dict[str, Any]:
+    """The schema of a parameter that `pagination.whole_number` reads."""
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def some_of(words: Iterable[str]) -> dict[str, Any]:
+    """The schema of a parameter that holds one or more of these words, with a comma between."""
+    one = f"({'|'.join(words)})"
+    return {"type": "string", "pattern": f"^{one}(,{one})*$"}
+
+
 HEADERS: dict[str, Any] = {
     "XRequestId": {
         "description": "The caller's X-Request-Id where it is plain text of at most 64 characters, else a new one.",

@@ -160,6 +160,14 @@ def test_a_bad_value_is_refused_by_name_and_nothing_is_stored(make, field, value
     assert not AIModel.objects.custom().exists()
 
 
+@pytest.mark.parametrize("missing", ["principal_type", "permission"])
+def test_a_grant_is_whole_in_a_change_too(make, mine, missing):
+    make()
+    part = {name: value for name, value in to().items() if name != missing}
+    refused = mine.patch(f"{ROOT}/helper", {"access_grants": [part]})
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, [f"access_grants.0.{missing}"])
+
+
 @pytest.mark.parametrize("odd", ["\ufffe", "\uffff", "\ufdd0", "\ufdef", "\U0001fffe", "\U0010ffff"])
 def test_what_unicode_says_is_no_character_is_refused_in_every_text(make, odd):
     assert "name" in errors(make(name=f"a{odd}b"))

@@ -298,6 +298,10 @@ def test_a_session_needs_its_csrf_token_to_write_and_a_key_does_not(alice, make_
     assert APIClient(enforce_csrf_checks=True).patch("/api/models", body, headers=bearer).status_code == 200
 
 
+def test_another_method_is_405_whatever_it_asks_besides(api, alice):
+    assert api.as_(alice).generic("TRACE", "/api/models?format=cli&odd=1").status_code == 405
+
+
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_other_methods_are_405(api, alice, method):
     answer = getattr(api.as_(alice), method)("/api/models")

@@ -72,6 +72,9 @@ class GrantSerializer(StrictSerializer):
     permission = serializers.ChoiceField(choices=AccessGrant.Permission.choices, help_text="write includes read.")
 
     def validate(self, attrs: dict[str, Any]) -> Any:
+        # DRF takes the fields of a nested object, too, for optional in a PATCH.
+        if missing := {"principal_type", "permission"} - attrs.keys():
+            raise serializers.ValidationError({name: ["This field is required."] for name in missing}, code="required")
         kind, principal = attrs["principal_type"], attrs.get("principal_id") or ""
         if kind == AccessGrant.Principal.EVERYONE:
             if principal:

@@ -26,6 +26,7 @@ from catalog.changes import Cursor
 from catalog.models import FieldChange
 from catalog.validation import moments
 from config.api.conditional import ConditionalMixin, etag
+from config.api.openapi import whole
 from config.api.pagination import whole_number
 
 MOST, USUAL = 500, 100
@@ -49,7 +50,7 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
         tags=["models"],
         parameters=[
             OpenApiParameter("since", str, description="A cursor: `next` of an answer before."),
-            OpenApiParameter("limit", int, description=f"Up to {MOST}; {USUAL} where it is left out."),
+            OpenApiParameter("limit", whole(1, MOST), description=f"Up to {MOST}; {USUAL} where it is left out."),
             OpenApiParameter("model_id", str),
             OpenApiParameter("kind", str, enum=changes.KINDS),
             OpenApiParameter("field", str, description="The name of a field, such as pricing."),

@@ -16,7 +16,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import CallerMixin, IncludingMixin
+from catalog.api.base import INCLUDE, CallerMixin, IncludingMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
 from catalog.api.filters import ModelListFilter
@@ -49,7 +49,7 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
         description="What the caller sees, and the inactive custom models that they may change. In a total order.",
         tags=["models"],
         parameters=[
-            OpenApiParameter("include", OpenApiTypes.STR, description="Staff: hidden, inactive, or hidden,inactive."),
+            INCLUDE,
             OpenApiParameter("tag", OpenApiTypes.STR, many=True, description="Repeatable: all of them must match."),
         ],
         examples=[answered("A custom model", ITEM)],
