@@ -150,3 +150,12 @@ def manage(project_dir: Path, *words: str, **environment: str) -> subprocess.Pop
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def managed(project_dir: Path, *words: str, **environment: str) -> str:
+    """What such a command prints. Raises SystemExit with it where the command fails."""
+    command = manage(project_dir, *words, **environment)
+    output = command.communicate()[0]
+    if command.returncode:
+        raise SystemExit(f"{words[0]} failed:\n{output}")
+    return output

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import tests.environment  # noqa: F401 - the settings of the tests
 from tests.databases import postgresql
-from tests.servers import Server, running
+from tests.servers import Server, managed, running
 
 ROOT = Path(__file__).parents[2]
 STATUS = re.compile(r'" ([1-5]\d\d) ')
@@ -63,19 +63,6 @@ def database(name: str, folder: Path) -> Iterator[str]:
             yield url
 
 
-def manage(url: str, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url},
-        text=True,
-        capture_output=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{words[0]} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def round_of(server: Server, world: str, seed: int, examples: int, report: Path) -> int:
     """One run of schemathesis, its words in the report; its exit code."""
     command = [
@@ -103,8 +90,8 @@ def fuzzed(name: str, requests: int, examples: int, seed: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="modeldex-fuzz-") as home, database(name, Path(home)) as url:
         folder, failed = Path(home), []
         report = folder / "report"
-        manage(url, "migrate", "-v0")
-        world = manage(url, "shell", "-v0", "-c", FILL).splitlines()[-1]
+        managed(ROOT, "migrate", "-v0", DATABASE_URL=url)
+        world = managed(ROOT, "shell", "-v0", "-c", FILL, DATABASE_URL=url).splitlines()[-1]
         with running(folder / "log", ROOT, DATABASE_URL=url, ACCESS_LOG="1", DATABASE_POOL_MAX_SIZE="4") as server:
             while (statuses := answered(server)).total() < requests:
                 if round_of(server, world, seed, examples, report):
