@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -93,6 +93,10 @@ bench-servers: $(DEV)
 # The API's document against the server on both databases, all of schemathesis: FUZZ_ARGS="--requests 100000" for more.
 fuzz: $(DEV)
 	$(BIN)/python -m tests.drills.fuzz $(FUZZ_ARGS)
+
+# Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: ten minutes.
+drill-ha: $(DEV)
+	$(BIN)/python -m tests.drills.ha
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

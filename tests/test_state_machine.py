@@ -165,15 +165,15 @@ class Days(RuleBasedStateMachine):
             self.keys.append({"owner": name, "id": answer.json()["id"], "token": answer.json()["key"], **policy})
 
     def may_be_named(self, name: str, policy: dict[str, Any]) -> bool:
-        sent = policy.get("allowed_models", policy.get("denied_models", []))
-        return all("*" in one or self.visible(one, name) for one in sent)
+        """What is denied may be anything: that is told of no model, and narrows."""
+        return all("*" in one or self.visible(one, name) for one in policy.get("allowed_models", []))
 
     @rule(policy=policies)
     @precondition(lambda self: len(self.keys) < 4)
     def a_key_of_the_group_is_made(self, policy: dict[str, Any]) -> None:
         sent = tuple(policy.get("allowed_models", policy.get("denied_models", ())))
         actor = keys.Actor(self.author, is_staff=True)
-        if all("*" in one or one in self.rows for one in sent):
+        if all("*" in one or one in self.rows for one in policy.get("allowed_models", [])):
             of = KeyPolicy(policy.get("mode", "all"), sent)
             issued = keys.create(GroupPrincipal(self.group), {"name": "k"}, of, actor)
             self.keys.append({"owner": "research", "id": issued.key.key_id, "token": issued.token, **policy})
@@ -245,8 +245,11 @@ class Days(RuleBasedStateMachine):
         elif what == "edit":
             self.edit(model_id, name="never stored", active=False)
         elif what == "grant":
-            model = AIModel.objects.get(model_id=model_id)
-            grants.give(AccessGrant(model=model, principal_type="everyone", permission="write"), self.author)
+            if self.rows[model_id]["granted"]:
+                grants.take(AccessGrant.objects.filter(model__model_id=model_id), self.author)
+            else:
+                model = AIModel.objects.get(model_id=model_id)
+                grants.give(AccessGrant(model=model, principal_type="everyone", permission="write"), self.author)
         elif what == "switch":
             body = {"updates": [{"model_id": one, "is_enabled": False} for one in self.rows if self.visible(one, name)]}
             self.browsers[name].patch("/api/models", body, format="json")

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def member_lost(cluster: Cluster) -> Iterator[None]:
     cluster.etcd[0].start()
 
 
-def once(act: Callable[[Cluster], None]) -> Callable[[Cluster], object]:
+def once(act: Callable[[Cluster], None]) -> Callable[[Cluster], AbstractContextManager[None]]:
     """A failure that nobody needs to mend."""
 
     @contextmanager
@@ -139,7 +139,7 @@ def once(act: Callable[[Cluster], None]) -> Callable[[Cluster], object]:
     return happens
 
 
-FAILURES: tuple[tuple[str, Callable[[Cluster], object], float], ...] = (
+FAILURES: tuple[tuple[str, Callable[[Cluster], AbstractContextManager[None]], float], ...] = (
     ("PostgreSQL of the primary crashes", once(lambda cluster: cluster.primary().crash()), AFTER_A_CRASH),
     ("the primary's node dies", dead, IN_TIME),
     ("the primary is cut off from etcd", cut_off, IN_TIME),
@@ -154,7 +154,7 @@ def drilled(cluster: Cluster, load: Load) -> list[str]:
     for name, happens, bound in FAILURES:
         until("a whole cluster", cluster.whole, 90)
         since, leader = time.monotonic(), cluster.primary().name
-        with happens(cluster):  # type: ignore[attr-defined]
+        with happens(cluster):
             # Long enough for a lock to run out, so that a failover is seen that comes late.
             time.sleep(3)
             until("writes", lambda: load.good["write"] and load.good["write"][-1] > time.monotonic() - 0.5, 60)
