@@ -196,7 +196,7 @@ class Days(RuleBasedStateMachine):
         elif policy:
             named = {name: key[name] for name in ("allowed_models", "denied_models") if name in key}
             answer = caller.patch(path, policy, format="json")
-            present = set(next(iter(named.values()), ()))
+            present = set(named.get("allowed_models", ()))
             fresh = {
                 name: [one for one in sent if one not in present] if isinstance(sent, list) else sent
                 for name, sent in policy.items()
