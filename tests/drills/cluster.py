@@ -203,7 +203,7 @@ class Cluster:
         clients = [int(process.command[-1].rpartition(":")[2]) for process in self.etcd]
         for n in range(3):
             self.nodes.append(Node(self.folder(f"node{n}"), f"node{n}", clients))
-        until("a primary with two replicas", lambda: len(self.streaming()) == 2, 120)
+        until("a primary with two replicas", lambda: len(self.streaming()) == 2, 240)
         balanced, pooled = free_port(), free_port()
         servers = [f"    server {node.name} 127.0.0.1:{node.port} check port {node.rest}\n" for node in self.nodes]
         home = self.folder("haproxy")

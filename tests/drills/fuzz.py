@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ from catalog.models import AIModel
 from providers import defaults
 defaults.create_providers(), defaults.load_curated()
 olga = get_user_model().objects.create_user("olga")
-ids = ["acme/large", "acme/small", "a/../b", "a%2Fb", "x?y#z", "é/ü", "list"]
+ids = ["acme/large", "acme/small", "a/../b", "a%2Fb", "x?y#z", "é/ü"]
 AIModel.objects.bulk_create(AIModel(model_id=i, name=i, is_available=True) for i in ids if not AIModel.objects.filter(model_id=i))
 AIModel.objects.create(model_id="mine", name="mine", kind="custom", owner=olga, base_model=AIModel.objects.get(model_id="acme/large"))
 Group.objects.bulk_create(Group(name=str(n)) for n in range(3))
@@ -115,6 +116,8 @@ def fuzzed(name: str, requests: int, examples: int, seed: int) -> bool:
 
 
 def main() -> None:
+    # A terminated run leaves through the context managers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--databases", default="sqlite,postgresql")

@@ -192,11 +192,12 @@ def main() -> None:
         cluster = Cluster(home)
         ending.callback(cluster.stop)
         cluster.start()
-        until("HAProxy", lambda: reached(f"{cluster.direct}/postgres"), 30)
-        with psycopg.connect(f"{cluster.direct}/postgres", autocommit=True) as connection:
+        # To itself: before its first check HAProxy takes every node for the primary.
+        primary = f"postgresql://postgres:drill@127.0.0.1:{cluster.primary().port}"
+        with psycopg.connect(f"{primary}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE modeldex")
-        managed(ROOT, "migrate", "-v0", DATABASE_URL=f"{cluster.direct}/modeldex")
-        token = managed(ROOT, "shell", "-v0", "-c", FILL, DATABASE_URL=f"{cluster.direct}/modeldex").splitlines()[-1]
+        managed(ROOT, "migrate", "-v0", DATABASE_URL=f"{primary}/modeldex")
+        token = managed(ROOT, "shell", "-v0", "-c", FILL, DATABASE_URL=f"{primary}/modeldex").splitlines()[-1]
         servers = [
             ending.enter_context(
                 running(home / f"server{n}", ROOT, DATABASE_URL=cluster.url, DATABASE_POOL_MAX_SIZE="4")
@@ -218,15 +219,6 @@ def main() -> None:
     for sentence in broken:
         print(f"Broken: {sentence}")
     sys.exit(bool(broken))
-
-
-def reached(url: str) -> bool:
-    try:
-        with psycopg.connect(url, connect_timeout=2) as connection:
-            # Before its first check HAProxy takes every node for the primary.
-            return connection.execute("SELECT NOT pg_is_in_recovery()").fetchone() == (True,)
-    except psycopg.OperationalError:
-        return False
 
 
 if __name__ == "__main__":
