@@ -107,10 +107,11 @@ class Days(RuleBasedStateMachine):
     def edit(self, model_id: str, **values: Any) -> None:
         entries.edit(AIModel.objects.get(model_id=model_id), values, self.author)
 
-    @rule(number=numbers, field=st.sampled_from(["active", "hidden", "flag", "name"]), on=st.booleans())
-    def staff_edit(self, number: int, field: str, on: bool) -> None:
+    @rule(number=numbers, field=st.sampled_from(["hidden", "active", "flag", "name"]))
+    def staff_edit(self, number: int, field: str) -> None:
         model_id = sorted(self.rows)[number % len(self.rows)]
-        value = {"flag": "beta" if on else "", "name": f"By hand {number}"}.get(field, on)
+        present = self.rows[model_id][field]
+        value = {"flag": "" if present else "beta", "name": f"By hand {number}"}.get(field, not present)
         self.edit(model_id, **{{"flag": "requires_feature_flag"}.get(field, field): value})
         self.rows[model_id][field] = value
 
