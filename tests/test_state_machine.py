@@ -336,7 +336,7 @@ def empty() -> None:
 
 # Committed, so that what servers keep between requests is in use.
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("number", seeds(1, 40))
+@pytest.mark.parametrize("number", seeds(2, 40))
 def test_in_whatever_order_things_are_done_the_promises_hold(tmp_path: Path, number: int):
     Days.folder = tmp_path
     examples, steps = (4, 20) if IS_LONG else (3, 10)
