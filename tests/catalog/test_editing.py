@@ -51,6 +51,8 @@ def test_released_fields_take_what_upstream_says_and_the_others_stay_pinned(make
         release(model, ["context_length"], Author.person(ops))
 
 
+# Who waits for SQLite's write lock waits a second at most, which a slow machine is over.
+@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("by", ["api", "admin"])
 def test_of_two_models_that_are_built_on_each_other_at_once_one_is_refused(api, make_model, alice, monkeypatch, by):
