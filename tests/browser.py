@@ -9,14 +9,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.servers import Server
+from tests.worlds import IS_LONG
 
 SMALL, NARROW, WIDE = (320, 640), (390, 844), (1280, 900)
+LOOKS = [(size, dark) for size in (WIDE, NARROW, SMALL) for dark in (False, True)]
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +73,71 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]
 def overflows(page: Page) -> bool:
     """Whether the page is wider than the window, so that a reader must scroll sideways."""
     return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+
+
+def look(page: Page, name: str) -> None:
+    """In each size and scheme the page fits the window, and axe-core finds no violation; SCREENSHOTS=folder keeps it.
+
+    That looks in `make test` at a wide light page and a narrow dark one, in `make test-long` at all six.
+    """
+    begun, was_dark = page.viewport_size, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    for size, dark in LOOKS:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        scheme: Any = "dark" if dark else "light"
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert not overflows(page), f"{name} is wider than a window of {size[0]} pixels"
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"{name}-{size[0]}-{scheme}.png", full_page=True)
+        if not IS_LONG and (size, dark) not in ((WIDE, False), (NARROW, True)):
+            continue
+        found = Axe().run(page).response["violations"]
+        assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found] == [], (name, size, scheme)
+    page.emulate_media(color_scheme="dark" if was_dark else "light")
+    page.set_viewport_size(begun)  # type: ignore[arg-type]
+
+
+# Whether one of these has the focus; and what covers it there, as a bar that stays at the window's edge may do.
+FOCUSED = """found => {
+    const focused = document.activeElement;
+    if (!found.includes(focused)) return null;
+    const box = focused.getClientRects()[0];
+    const above = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return focused.contains(above) ? "" : above?.outerHTML.slice(0, 200) ?? "out of the window";
+}"""
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Presses the tab key until the element has the focus, as a person without a mouse does; it must be in view then."""
+    wanted = page.locator(selector)
+    expect(wanted.first).to_be_visible()
+    for _ in range(250):
+        page.keyboard.press("Tab")
+        covered = wanted.evaluate_all(FOCUSED)
+        if covered is not None:
+            assert covered == "", f"{selector} has the focus, and is covered by {covered}"
+            return
+    raise AssertionError(f"The tab key does not reach {selector}.")
+
+
+def press(page: Page, selector: str, key: str = "Enter") -> None:
+    tab_to(page, selector)
+    page.keyboard.press(key)
+
+
+def type_in(page: Page, selector: str, text: str) -> None:
+    """Over what stands there."""
+    tab_to(page, selector)
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+
+
+def choose(page: Page, selector: str, value: str) -> None:
+    """An option of a menu, by the arrow keys; whatever the page does at each step, the focus stays."""
+    tab_to(page, selector)
+    for _ in range(20):
+        if page.input_value(selector) == value:
+            return
+        page.keyboard.press("ArrowDown")
+        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        expect(page.locator(selector)).to_be_focused()
+    raise AssertionError(f"{selector} has no option {value}.")

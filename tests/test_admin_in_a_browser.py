@@ -19,7 +19,7 @@ from apikeys.models import ApiKey
 from catalog.models import AIModel
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.sync.run import sync
-from tests.browser import NARROW, WIDE, overflows
+from tests.browser import NARROW, WIDE, overflows, tab_to
 from tests.feeds import feed, record
 from tests.servers import Server, running
 from tests.upstreams import Upstream, upstream
@@ -112,15 +112,6 @@ def look(page: Page, name: str) -> None:
                     path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled"
                 )
     page.set_viewport_size(begun)
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Presses the tab key until the element has the focus, as a person without a mouse does."""
-    for _ in range(250):
-        page.keyboard.press("Tab")
-        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
-            return
-    raise AssertionError(f"The tab key does not reach {selector}.")
 
 
 def sync_now(page: Page, provider: Provider) -> None:

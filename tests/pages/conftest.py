@@ -6,11 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
+from playwright.sync_api import Page
 
+from catalog.models import AIModel
 from providers.models import Provider, SyncRun
 from providers.sync.run import Outcome, sync
+from tests.browser import WIDE
+from tests.servers import Server
+
+LONG = "evil/" + "x" * 250
+HOSTILE = '<script>alert("name")</script>' + "W" * 200
 
 
 @pytest.fixture
@@ -51,3 +60,36 @@ def sync_file(db: None) -> Callable[[Path], Outcome]:
         return sync(provider, path=path, allow_shrink=True)
 
     return run
+
+
+@pytest.fixture
+def sign_in(open_page: Callable[..., Page], server: Server) -> Callable[..., Page]:
+    """`sign_in(alice, "/models", NARROW)`: that page, for a person who has signed in before."""
+
+    def open_(user: Any, path: str, size: tuple[int, int] = WIDE, dark: bool = False, **options: Any) -> Page:
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.create()
+        page = open_page("/healthz", size, dark, **options)
+        page.set_default_timeout(15_000)
+        cookie = {"name": "sessionid", "value": str(session.session_key), "url": server.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]
+        page.goto(path)
+        return page
+
+    return open_
+
+
+@pytest.fixture
+def world(alice: Any, bob: Any, make_model: Callable[..., AIModel], make_key: Any) -> None:
+    """Something of each kind, hostile text and an id of 255 characters among it."""
+    prices = {"pricing": {"prompt": "0.0000025", "completion": "0.00001"}, "prompt_price": 2.5}
+    large = make_model("acme/large", name="Large", context_length=200_000, supports_tools=True, **prices)
+    make_model("acme/small", name="Small", context_length=8_000, recommended=True, tags=["fast"])
+    make_model("acme/small:free", name="Small, free")
+    make_model(LONG, name=HOSTILE, description="<img src=x onerror=alert(1)>" * 20, context_length=2**31 - 1)
+    make_model("mine", owner=alice, base_model=large, params={"temperature": 0.2})
+    make_model("bobs", owner=bob, base_model=large, granted_to=alice)
+    make_key(alice, name="notebook", allow=["acme/*"], per_minute=20)
