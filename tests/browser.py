@@ -40,11 +40,18 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """`open_page("/", size=NARROW, dark=True)`: a page of a fresh browser profile, at that address of the server."""
+    """`open_page("/", size=NARROW, dark=True)`: a page of a fresh browser profile, at that address of the server.
+
+    `refused=404`: the one status of a refusal that is no complaint, as the test is about it.
+    """
     complaints: list[str] = []
     opened = ExitStack()
 
-    def open_(path: str, size: tuple[int, int] = WIDE, dark: bool = False, **options: Any) -> Page:
+    def open_(path: str, size: tuple[int, int] = WIDE, dark: bool = False, refused: int = 0, **options: Any) -> Page:
+        def hear(kind: str, text: str) -> None:
+            if kind in ("error", "warning") and f"responded with a status of {refused} " not in text:
+                complaints.append(text)
+
         width, height = size
         context = chromium.new_context(
             base_url=server.url,
@@ -55,7 +62,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]
         opened.callback(context.close)
         page = context.new_page()
         # The browser reports a violated Content-Security-Policy as an error on the console.
-        page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+        page.on("console", lambda message: hear(message.type, message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on(
@@ -134,10 +141,10 @@ def type_in(page: Page, selector: str, text: str) -> None:
 def choose(page: Page, selector: str, value: str) -> None:
     """An option of a menu, by the arrow keys; whatever the page does at each step, the focus stays."""
     tab_to(page, selector)
-    for _ in range(20):
-        if page.input_value(selector) == value:
-            return
-        page.keyboard.press("ArrowDown")
+    for key in ("Home", *["ArrowDown"] * 20):
+        page.keyboard.press(key)
         expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
         expect(page.locator(selector)).to_be_focused()
+        if page.input_value(selector) == value:
+            return
     raise AssertionError(f"{selector} has no option {value}.")

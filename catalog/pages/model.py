@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 
 from catalog import changes, extensions
@@ -19,6 +19,7 @@ from catalog.pages import past, words
 from catalog.pages.base import Page
 from catalog.pages.calling import examples, tools
 from catalog.validation.variants import variant_of
+from config.api import errors
 
 ASK_STAFF = "Ask your staff."
 # The check of the rule that fails first -> whether it stands in the way, and what it means to the reader.
@@ -50,7 +51,7 @@ class ModelPage(Page):
         model = AIModel.objects.find(viewer, model_id)
         shown = None if model is None else item_bytes.shown_or_none(model, viewer)
         if model is None or shown is None:
-            raise Http404
+            return errors.answer(request, 404, f"There is no model with this id, or you may not see it. {ASK_STAFF}")
         item: dict[str, Any] = orjson.loads(shown.body)
         providers = dict(extensions.provider_names())
         steps = self._steps(model)

@@ -149,10 +149,16 @@ def _ways_out(found: Found, providers: dict[str, str]) -> list[Chip]:
     if found.total:
         return []
     drop, query = bool(found.without), found.query
+
+    def worded(name: str) -> str:
+        if drop and name == "retired":
+            return "Show also what nobody offers now"
+        return f"{'Drop' if drop else 'Keep only'} {_label_of(query, name, providers)}"
+
     ways = sorted((found.without or found.alone).items(), key=lambda pair: -pair[1])
     return [
         Chip(
-            f"{'Drop' if drop else 'Keep only'} {_label_of(query, name, providers)}",
+            worded(name),
             (query.without(name) if drop else query.keeping(name)).address,
             number,
         )

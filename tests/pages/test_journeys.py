@@ -20,6 +20,7 @@ from catalog.editing.history import Author, change_row
 from catalog.models import AIModel, FieldChange
 from preferences.models import ModelPreference, Profile
 from tests.browser import LOOKS, choose, look, press, tab_to, type_in
+from tests.pages.conftest import LONG
 from tests.servers import Server
 from tests.worlds import IS_LONG
 
@@ -64,10 +65,15 @@ def entries(feed: bytes) -> int:
     return len(ElementTree.fromstring(feed).findall(ENTRY))  # noqa: S314 -- Our own server wrote it.
 
 
+def go(page: Page, selector: str) -> None:
+    """Presses what leads to another page, and waits for that."""
+    with page.expect_navigation():
+        press(page, selector)
+
+
 def follow(page: Page, text: str) -> None:
     """A link of the header."""
-    press(page, f"nav[aria-label=Site] a >> text={text}")
-    page.wait_for_url(lambda url: not url.endswith("/healthz"))
+    go(page, f"nav[aria-label=Site] a >> text={text}")
 
 
 def unfold(page: Page, selector: str) -> None:
@@ -90,7 +96,7 @@ def test_a_model_is_found_by_three_filters_and_its_id_is_copied(walk, alice, wor
     choose(page, "#by-author", "acme")
     expect(rows).to_have_count(1)
     expect(page).to_have_url(re.compile(r"/models\?q=larg&author=acme$"))
-    press(page, "text=Clear all")
+    go(page, "text=Clear all")
     expect(rows).to_have_count(5)
     expect(page.locator("#search")).to_have_value("")
     unfold(page, "#filters")
@@ -121,12 +127,12 @@ def test_a_model_is_switched_off_and_on_and_a_switch_is_undone(walk, alice, worl
     page.keyboard.press("Space")
     expect(switch).to_have_attribute("aria-checked", "true")
     assert is_on()
-    press(page, ".models tbody th > a[href$='acme/large']")
-    press(page, "text=Switch it off for me")
+    go(page, ".models tbody th > a[href$='acme/large']")
+    go(page, "text=Switch it off for me")
     expect(page.locator(".verdict")).to_contain_text("You may use it once you switch it on")
     assert not is_on()
     follow(page, "My models")
-    press(page, "[aria-label='Switch Large on']")
+    go(page, "[aria-label='Switch Large on']")
     expect(page.locator("[aria-labelledby=off]")).to_contain_text("Nothing.")
     assert is_on()
 
@@ -134,7 +140,7 @@ def test_a_model_is_switched_off_and_on_and_a_switch_is_undone(walk, alice, worl
 @journey
 def test_a_model_is_made_the_default(walk, alice, world, size, dark):
     page = walk(alice, "/models/acme/large", size, dark)
-    press(page, "text=Make it my default")
+    go(page, "text=Make it my default")
     expect(page.locator(".verdict")).to_contain_text("You may use it, and it is your default model.")
     follow(page, "My models")
     expect(page.locator("[aria-labelledby=default]")).to_contain_text("Large acme/large, because you chose it")
@@ -157,7 +163,7 @@ def test_three_are_compared_and_the_cost_of_a_thousand_calls_is_read(walk, alice
     page.keyboard.type("small")
     expect(page.locator("[aria-label='Compare Small']")).to_be_visible()
     press(page, "[aria-label='Compare Small']", "Space")
-    press(page, "text=Compare them")
+    go(page, "text=Compare them")
     expect(page.locator(".compared thead a:not(.remove)")).to_have_text(["Large", "Medium", "Small"])
     expect(page.locator("[name=calls]")).to_have_value("1000")
     expect(page.locator(".compared .cost td")).to_have_text(["$7.50 dearest", "$2.00 cheapest", "–unknown"])
@@ -174,7 +180,7 @@ def test_a_key_is_made_used_rotated_and_revoked(walk, server: Server, alice, wor
 
     page = walk(alice, "/models", size, dark)
     follow(page, "Keys")
-    press(page, "text=New key")
+    go(page, "text=New key")
     type_in(page, "#name", "editor")
     tab_to(page, "[name=mode]")
     while page.input_value("[name=mode]:checked") != "allow_list":
@@ -185,7 +191,7 @@ def test_a_key_is_made_used_rotated_and_revoked(walk, server: Server, alice, wor
     )
     page.keyboard.press("Control+a")
     page.keyboard.type("acme/s*")
-    press(page, "text=Make the key")
+    go(page, "text=Make the key")
     token = page.inner_text("code.secret")
     assert token.startswith("mdx_")
     assert call(token) == (200, ["acme/small", "acme/small:free"])
@@ -194,25 +200,25 @@ def test_a_key_is_made_used_rotated_and_revoked(walk, server: Server, alice, wor
     expect(page.locator(".messages")).to_contain_text("Nothing was made again")
     assert token not in page.content()
     assert ApiKey.objects.filter(name="editor").count() == 1
-    press(page, "[aria-label='Rotate or revoke editor']")
+    go(page, "[aria-label='Rotate or revoke editor']")
     look(page, "key")
     choose(page, "#overlap", "0")
-    press(page, "button[name=rotate]")
+    go(page, "button[name=rotate]")
     expect(page.locator("code.secret")).not_to_have_text(token)
     renewed = page.inner_text("code.secret")
     assert (call(token)[0], call(renewed)[0]) == (401, 200)
-    press(page, "text=I have copied it")
-    press(page, "[aria-label='Rotate or revoke editor']")
+    go(page, "text=I have copied it")
+    go(page, "[aria-label='Rotate or revoke editor']")
     press(page, "[name=sure]", "Space")
-    press(page, "text=Revoke for ever")
+    go(page, "text=Revoke for ever")
     expect(page.locator(".messages")).to_have_text("Revoked: editor.")
     assert call(renewed)[0] == 401
 
 
 @journey
 def test_a_custom_model_is_built_shared_and_changed_by_two_at_once(walk, alice, bob, world, size, dark):
-    page = walk(alice, "/me/models", size, dark)
-    press(page, "text=New custom model")
+    page = walk(alice, "/me/models", size, dark, refused=409)
+    go(page, "text=New custom model")
     for selector, text in {
         "#id": "writer",
         "#name": "Writer",
@@ -220,10 +226,10 @@ def test_a_custom_model_is_built_shared_and_changed_by_two_at_once(walk, alice, 
         "#people": "bob",
     }.items():
         type_in(page, selector, text)
-    press(page, "text=Who will see it?")
+    go(page, "text=Who will see it?")
     expect(page.locator("[role=status]")).to_contain_text("1 other will see it.")
     look(page, "editor-preview")
-    press(page, ".asked > button")
+    go(page, ".asked > button")
     expect(page.locator(".messages")).to_have_text("Saved: Writer.")
     look(page, "mine-saved")
     writer = AIModel.objects.get(model_id="writer")
@@ -231,25 +237,25 @@ def test_a_custom_model_is_built_shared_and_changed_by_two_at_once(walk, alice, 
     # The form lets people read; an API call of the owner's lets them write.
     writer.grants.update(permission="write")
     other = walk(bob, "/me/models", size, dark)
-    press(page, "[aria-label='Change Writer']")
-    press(other, "[aria-label='Change Writer']")
+    go(page, "[aria-label='Change Writer']")
+    go(other, "[aria-label='Change Writer']")
     type_in(other, "#name", "Writer of Bob")
-    press(other, ".asked > button")
+    go(other, ".asked > button")
     expect(other.locator(".messages")).to_have_text("Saved: Writer of Bob.")
     type_in(page, "#name", "Writer of Alice")
-    press(page, ".asked > button")
+    go(page, ".asked > button")
     expect(page.locator("[role=alert]")).to_contain_text("Somebody changed it while you were editing.")
-    expect(page.locator("[role=alert] tbody tr")).to_have_text("Name Writer of Bob Writer of Alice")
+    expect(page.locator("[role=alert] :is(tbody th, td)")).to_have_text(["Name", "Writer of Bob", "Writer of Alice"])
     expect(page.locator("#name")).to_have_value("Writer of Alice")
     look(page, "editor-lost")
-    press(page, ".asked > button")
+    go(page, ".asked > button")
     expect(page.locator(".messages")).to_have_text("Saved: Writer of Alice.")
 
 
 @journey
 def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server, alice, world, size, dark):
-    large, small = AIModel.objects.get(model_id="acme/large"), AIModel.objects.get(model_id="acme/small")
-    for model in (large, small):
+    large, other = AIModel.objects.get(model_id="acme/large"), AIModel.objects.get(model_id=LONG)
+    for model in (large, other):
         before = {"prompt": "0.000002", "completion": "0.00001"}
         row = change_row(Author.sync(7, "openrouter"), model.model_id, "pricing", before, large.pricing, model=model)
         FieldChange.objects.bulk_create([row])
@@ -257,19 +263,19 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
     page = walk(alice, "/models", size, dark)
     follow(page, "What changed")
     expect(page.locator(".changes li")).to_have_count(2)
-    press(page, "text=Only what I use")
-    expect(page.locator(".changes li")).to_have_text("acme/large Input per million: $2.50, it was $2.00 (+25 %).")
+    go(page, "text=Only what I use")
+    expect(page.locator(".changes li")).to_have_text(["acme/large Input per million: $2.50, it was $2.00 (+25 %)."])
     look(page, "changes-mine")
     tab_to(page, "main a >> text=Feed")
     feed = page.request.get(page.evaluate("document.activeElement.href"))
     assert entries(feed.body()) == 1
     # A reader of feeds has no session: it gets an address of its own.
     follow(page, "Keys")
-    press(page, "[aria-label='Rotate or revoke notebook']")
-    press(page, "text=Exports for tools that send no key")
+    go(page, "[aria-label='Rotate or revoke notebook']")
+    go(page, "text=Exports for tools that send no key")
     look(page, "exports-none")
     type_in(page, "#name", "news")
-    press(page, "text=Make it")
+    go(page, "text=Make it")
     address = page.inner_text("code.secret")
     press(page, "summary >> text=LiteLLM")
     expect(page.locator("details[open] code")).to_contain_text(f"LITELLM_MODEL_COST_MAP_URL={address}/")
@@ -278,10 +284,10 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
     followed = page.inner_text("details[open] code")
     look(page, "export-once")
     feed = server.request("GET", followed.removeprefix(server.url))
-    assert entries(feed.body) == 2
-    press(page, "text=I have copied it")
+    assert entries(feed.body) == 1
+    go(page, "text=I have copied it")
     look(page, "exports")
-    press(page, "[aria-label='Revoke news']")
+    go(page, "[aria-label='Revoke news']")
     expect(page.locator(".messages")).to_contain_text("Revoked: news.")
     assert not ExportToken.objects.unrevoked().exists()
     feed = server.request("GET", followed.removeprefix(server.url))
@@ -292,14 +298,14 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
 def test_it_is_told_why_a_model_is_not_there(walk, alice, bob, world, make_model, size, dark):
     make_model("acme/retired", name="Retired", is_available=False)
     make_model("acme/secret", granted_to=bob)
-    page = walk(alice, "/models", size, dark)
+    page = walk(alice, "/models", size, dark, refused=404)
     page.keyboard.press("/")
     page.keyboard.type("retired")
     expect(page.locator(".empty")).to_contain_text("No model fits all of this.")
     look(page, "nothing-fits")
-    press(page, ".empty a")
+    go(page, ".empty a >> text=Show also what nobody offers now")
     expect(page.locator(".models tbody th")).to_contain_text("not offered now")
-    press(page, ".models tbody th > a")
+    go(page, ".models tbody th > a")
     expect(page.locator(".verdict")).to_contain_text("no provider offers it now")
     expect(page.locator(".verdict")).to_contain_text("ask your staff")
     look(page, "not-offered")
@@ -307,3 +313,9 @@ def test_it_is_told_why_a_model_is_not_there(walk, alice, bob, world, make_model
     type_in(page, ".asked label:first-of-type [name=id]", "acme/secret")
     page.keyboard.press("Enter")
     expect(page.locator("[role=alert]")).to_have_text("There is no such model, or you may not see it: acme/secret")
+    for name in ("secret", "unknown"):
+        page.goto(f"/models/acme/{name}")
+        expect(page.locator(".lead")).to_have_text(
+            "There is no model with this id, or you may not see it. Ask your staff."
+        )
+    look(page, "not-there")

@@ -56,6 +56,7 @@ def test_a_model_out_of_sight_is_the_same_page_as_one_that_nobody_has(visit, ali
     secret, unknown = (browser.get(f"/models/acme/{name}") for name in ("secret", "unknown"))
     assert secret.status_code == unknown.status_code == 404
     assert without_varying(secret.content) == without_varying(unknown.content)
+    assert b"There is no model with this id, or you may not see it. Ask your staff." in secret.content
     assert (b"alice" in secret.content) is signed_in
 
 

@@ -50,18 +50,9 @@ const picked = new Map();
 function showPicks() {
   const box = document.querySelector("[data-compare]");
   if (!box) return;
-  for (const old of box.querySelectorAll("li, input[type=hidden]")) old.remove();
-  const boxes = [...document.querySelectorAll("input[form=compare]")];
-  for (const tick of boxes) {
+  for (const tick of document.querySelectorAll("input[form=compare]")) {
     tick.checked = picked.has(tick.value);
     tick.disabled = picked.size >= 4 && !tick.checked;
-  }
-  const here = new Set(boxes.map((tick) => tick.value));
-  for (const id of picked.keys()) {
-    if (here.has(id)) continue;
-    const hidden = document.createElement("input");
-    Object.assign(hidden, { type: "hidden", name: "id", value: id });
-    box.append(hidden);
   }
   box.querySelector("span").textContent = picked.size ? [...picked.values()].join(", ") : "Tick two to four models.";
   box.querySelector("button").disabled = picked.size < 2;
@@ -77,12 +68,22 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// Filters are folded on a narrow screen, and stay as they are while the list is fetched anew.
+// In the order in which they were picked, those that another search has taken out of the list among them.
+document.addEventListener("formdata", (event) => {
+  // Its `id` is the boxes of that name.
+  if (!event.target.matches("#compare")) return;
+  event.formData.delete("id");
+  for (const id of picked.keys()) event.formData.append("id", id);
+});
+
+// Filters are folded on a narrow screen, and stay as they are while the list is fetched anew. They come open; until
+// they are folded, as long as the class "folded" is not there, the style sheet hides what is in them, or all below jumps.
 const narrow = matchMedia("(max-width: 60rem)");
 let areOpen = !narrow.matches;
 function foldFilters() {
   const filters = document.getElementById("filters");
   if (filters) filters.open = areOpen;
+  document.documentElement.classList.add("folded");
 }
 narrow.addEventListener("change", () => {
   areOpen = !narrow.matches;
@@ -92,6 +93,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
   const filters = document.getElementById("filters");
   if (filters) areOpen = filters.open;
+  document.documentElement.classList.toggle("folded", areOpen);
   // Such as the page to sign in, where a session has ended: the whole of it, not nothing in place of the list.
   if (xhr.status < 400 && !xhr.responseText.includes(`id="${target.id}"`)) {
     event.preventDefault();
