@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,13 @@ def overflows(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
 
-def look(page: Page, name: str) -> None:
+def look(page: Page, name: str, looks: Iterable[Any] = LOOKS) -> None:
     """In each size and scheme the page fits the window, and axe-core finds no violation; SCREENSHOTS=folder keeps it.
 
     That looks in `make test` at a wide light page and a narrow dark one, in `make test-long` at all six.
     """
     begun, was_dark = page.viewport_size, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    for size, dark in LOOKS:
+    for size, dark in looks:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         scheme: Any = "dark" if dark else "light"
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

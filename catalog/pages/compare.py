@@ -60,6 +60,7 @@ class ComparePage(Page):
                 "models": [{**item, "without": _without(items, item["id"])} for item in shown],
                 "differing": [row for row in rows if not row.is_equal],
                 "equal": [row for row in rows if row.is_equal],
+                "cost_of": f"of {use['calls']:,} calls" if use["calls"] != 1 else "of one call",
                 "cost": _cost(shown, use) if len(shown) >= LEAST else None,
                 "use": [(name, USE[name][0], use[name], mistakes.get(name, "")) for name in USE],
                 # Not in the reader's sight is as unknown as what nobody has.

@@ -74,7 +74,9 @@ def fact(name: str, value: Any) -> str:
     if name == "released_at":
         return f"{datetime.fromtimestamp(value, UTC):%-d %b %Y}"
     if isinstance(value, list):
-        return ", ".join(MEANINGS.get(word, str(word).replace("_", " ")) for word in value)
+        # What a model can do is said in a verb; what it takes and makes keeps its noun.
+        meanings = MEANINGS if name == "capabilities" else {}
+        return ", ".join(meanings.get(word, str(word).replace("_", " ")) for word in value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -74,3 +74,15 @@ def test_with_fewer_than_two_it_asks_for_more(visit, two, query):
     page = visit().get(f"/compare?{query}")
     assert page.context["cost"] is None
     assert "Choose two to four models" in page.content.decode()
+
+
+def test_what_a_model_takes_keeps_its_noun(visit, two, make_model):
+    make_model("acme/hears", input_modalities=["text", "audio"], supports_audio=True)
+    page = visit().get("/compare?id=acme/cheap&id=acme/hears")
+    assert rows(page)["Takes"][1] == ("text, audio", "")
+    assert rows(page)["Can do"][1][0] == "converses, hears audio"
+
+
+@pytest.mark.parametrize(("calls", "words"), [("", "of 1,000 calls"), ("&calls=1", "of one call")])
+def test_the_cost_says_of_how_many_calls(visit, two, calls, words):
+    assert words in visit().get(f"/compare?id=acme/cheap&id=acme/dear{calls}").content.decode()

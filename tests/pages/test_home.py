@@ -79,3 +79,9 @@ def test_only_what_was_read_before_still_stands(api, make_run, read_before, word
     provider = make_run("Acme", "failed").provider
     type(provider).objects.update(last_success_at=timezone.now() if read_before else None)
     assert [source.words for source in api.get("/").context["sources"]] == [words]
+
+
+@pytest.mark.parametrize(("user", "shown"), [(None, True), ("alice", False), ("ops", True)])
+def test_the_way_to_the_admin_is_shown_to_those_who_may_be_staff(visit, request, user, shown):
+    page = visit(user and request.getfixturevalue(user)).get("/").content
+    assert (b"<strong>Admin</strong>" in page) is shown

@@ -61,6 +61,11 @@ def walk(sign_in: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
     assert sum(value for value, _ in jumps) < 0.02, jumps
 
 
+def seen(size: tuple[int, int], dark: bool) -> list[Any]:
+    """The looks of a page on the way: where each journey is walked in all of them, its own."""
+    return [(size, dark)] if IS_LONG else LOOKS
+
+
 def entries(feed: bytes) -> int:
     return len(ElementTree.fromstring(feed).findall(ENTRY))  # noqa: S314 -- Our own server wrote it.
 
@@ -195,13 +200,13 @@ def test_a_key_is_made_used_rotated_and_revoked(walk, server: Server, alice, wor
     token = page.inner_text("code.secret")
     assert token.startswith("mdx_")
     assert call(token) == (200, ["acme/small", "acme/small:free"])
-    look(page, "key-once")
+    look(page, "key-once", seen(size, dark))
     page.reload()
     expect(page.locator(".messages")).to_contain_text("Nothing was made again")
     assert token not in page.content()
     assert ApiKey.objects.filter(name="editor").count() == 1
     go(page, "[aria-label='Rotate or revoke editor']")
-    look(page, "key")
+    look(page, "key", seen(size, dark))
     choose(page, "#overlap", "0")
     go(page, "button[name=rotate]")
     expect(page.locator("code.secret")).not_to_have_text(token)
@@ -228,10 +233,10 @@ def test_a_custom_model_is_built_shared_and_changed_by_two_at_once(walk, alice, 
         type_in(page, selector, text)
     go(page, "text=Who will see it?")
     expect(page.locator("[role=status]")).to_contain_text("1 other will see it.")
-    look(page, "editor-preview")
+    look(page, "editor-preview", seen(size, dark))
     go(page, ".asked > button")
     expect(page.locator(".messages")).to_have_text("Saved: Writer.")
-    look(page, "mine-saved")
+    look(page, "mine-saved", seen(size, dark))
     writer = AIModel.objects.get(model_id="writer")
     assert writer.grants.get().user == bob
     # The form lets people read; an API call of the owner's lets them write.
@@ -247,7 +252,7 @@ def test_a_custom_model_is_built_shared_and_changed_by_two_at_once(walk, alice, 
     expect(page.locator("[role=alert]")).to_contain_text("Somebody changed it while you were editing.")
     expect(page.locator("[role=alert] :is(tbody th, td)")).to_have_text(["Name", "Writer of Bob", "Writer of Alice"])
     expect(page.locator("#name")).to_have_value("Writer of Alice")
-    look(page, "editor-lost")
+    look(page, "editor-lost", seen(size, dark))
     go(page, ".asked > button")
     expect(page.locator(".messages")).to_have_text("Saved: Writer of Alice.")
 
@@ -265,15 +270,15 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
     expect(page.locator(".changes li")).to_have_count(2)
     go(page, "text=Only what I use")
     expect(page.locator(".changes li")).to_have_text(["acme/large Input per million: $2.50, it was $2.00 (+25 %)."])
-    look(page, "changes-mine")
+    look(page, "changes-mine", seen(size, dark))
     tab_to(page, "main a >> text=Feed")
     feed = page.request.get(page.evaluate("document.activeElement.href"))
     assert entries(feed.body()) == 1
     # A reader of feeds has no session: it gets an address of its own.
-    follow(page, "Keys")
+    go(page, "main a >> text=one of your keys")
     go(page, "[aria-label='Rotate or revoke notebook']")
     go(page, "text=Exports for tools that send no key")
-    look(page, "exports-none")
+    look(page, "exports-none", seen(size, dark))
     type_in(page, "#name", "news")
     go(page, "text=Make it")
     address = page.inner_text("code.secret")
@@ -282,11 +287,11 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
     press(page, "summary >> text=LiteLLM")
     press(page, "summary >> text=Feed readers")
     followed = page.inner_text("details[open] code")
-    look(page, "export-once")
+    look(page, "export-once", seen(size, dark))
     feed = server.request("GET", followed.removeprefix(server.url))
     assert entries(feed.body) == 1
     go(page, "text=I have copied it")
-    look(page, "exports")
+    look(page, "exports", seen(size, dark))
     go(page, "[aria-label='Revoke news']")
     expect(page.locator(".messages")).to_contain_text("Revoked: news.")
     assert not ExportToken.objects.unrevoked().exists()
@@ -302,13 +307,13 @@ def test_it_is_told_why_a_model_is_not_there(walk, alice, bob, world, make_model
     page.keyboard.press("/")
     page.keyboard.type("retired")
     expect(page.locator(".empty")).to_contain_text("No model fits all of this.")
-    look(page, "nothing-fits")
+    look(page, "nothing-fits", seen(size, dark))
     go(page, ".empty a >> text=Show also what nobody offers now")
     expect(page.locator(".models tbody th")).to_contain_text("not offered now")
     go(page, ".models tbody th > a")
     expect(page.locator(".verdict")).to_contain_text("no provider offers it now")
     expect(page.locator(".verdict")).to_contain_text("ask your staff")
-    look(page, "not-offered")
+    look(page, "not-offered", seen(size, dark))
     follow(page, "Compare")
     type_in(page, ".asked label:first-of-type [name=id]", "acme/secret")
     page.keyboard.press("Enter")
@@ -318,4 +323,4 @@ def test_it_is_told_why_a_model_is_not_there(walk, alice, bob, world, make_model
         expect(page.locator(".lead")).to_have_text(
             "There is no model with this id, or you may not see it. Ask your staff."
         )
-    look(page, "not-there")
+    look(page, "not-there", seen(size, dark))

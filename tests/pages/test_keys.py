@@ -48,7 +48,9 @@ def test_each_key_says_what_it_reaches_and_what_is_left_of_its_limits(visit, api
     limited = make_key(alice, name="limited", per_minute=20, per_day=100)
     for _ in range(2):
         api.with_key(limited.token).get("/v1/models")
-    rows = {row.key.name: row for row in visit(alice).get("/me/keys").context["rows"]}
+    page = visit(alice).get("/me/keys")
+    assert "<small>only these: acme/1, acme/secret</small>" in page.content.decode()
+    rows = {row.key.name: row for row in page.context["rows"]}
     assert (rows["narrow"].reaches, rows["limited"].reaches) == (1, 3)
     assert [(window.period, window.remaining) for window in rows["limited"].windows] == [("minute", 18), ("day", 98)]
 

@@ -91,6 +91,13 @@ def test_a_variant_stands_under_its_base_and_by_itself_without_it(visit, make_mo
     assert ids(visit().get("/models?free=1")) == ["acme/m:free"]
 
 
+def test_what_nobody_offers_now_is_one_step_away(visit, alice, make_model):
+    make_model("acme/gone", is_available=False)
+    (way,) = visit(alice).get("/models?q=gone").context["ways_out"]
+    assert (way.label, way.count) == ("Show also what nobody offers now", 1)
+    assert ids(visit(alice).get(f"/models{way.address}")) == ["acme/gone"]
+
+
 def test_an_empty_result_says_which_filter_to_drop_and_what_that_shows(visit, some):
     page = visit().get("/models?author=zeta&capability=tools").context
     assert [(way.label, way.count) for way in page["ways_out"]] == [("Drop Author: zeta", 2), ("Drop tools", 1)]
