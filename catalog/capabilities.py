@@ -66,8 +66,9 @@ _NAMES = tuple(
         (MODERATION, r"moderation|(?<![a-z])(?:virtue|wild)?guard(?:ian)?(?![a-z])|^shieldgemma|content-safety"),
         (
             VIDEO_GENERATION,
-            r"^(?:sora|veo|kling|mochi|pika|pixverse|vidu|dream-machine)(?![a-z])|^ray-?(?:v?[0-9]|flash)|^gen[34]a?_|^video-0|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel"
-            r"|^gpt-(?:.+-)?video(?![a-z])|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
+            r"^(?:sora|veo|kling|mochi|pika|pixverse|vidu|dream-machine)(?![a-z])|^ray-?(?:v?[0-9]|flash)|^gen[34]a?_"
+            r"|^video-0|(?:hunyuan-?|ltx-?|cog)video|stable-video-diffusion|nova-reel|^gpt-(?:.+-)?video(?![a-z])"
+            r"|(?<![a-z])(?:seedance|hailuo)(?![a-z])|(?<![a-z0-9])(?:t2v|i2v|ti2v)(?![a-z])|^wan-?[0-9](?!.*(?:t2i|image))",
         ),
         (
             IMAGE_GENERATION,

@@ -94,8 +94,6 @@ class Site(AdminSite):
         return super().check(app_configs)
 
     def get_urls(self) -> list[Any]:
-        # Not when Django starts: most commands have no use for the admin, and it takes longer to load than they do.
-        autodiscover()
         own = [path(route, self.admin_view(view), name=name) for route, view, name in self.pages]
         return [*own, *super().get_urls()]
 

@@ -23,7 +23,6 @@ from config import settings
 
 APPLICATION = "config.asgi:application"
 HOST = env.text("HOST", "127.0.0.1")
-PORT = env.number("PORT", 8000, 1, 65_535)
 WORKERS = env.number("WEB_WORKERS", 2, 1, 256)
 # Of one worker, idle ones included; those beyond wait until others end, which idle ones do within HEAD_TIMEOUT.
 MAX_CONNECTIONS = 4096
@@ -50,7 +49,7 @@ def main() -> None:
     server = Granian(
         APPLICATION,
         address=address,
-        port=PORT,
+        port=settings.PORT,
         interface=Interfaces.ASGINL,
         workers=WORKERS,
         http=HTTPModes.http1,
@@ -82,13 +81,13 @@ def share_memory_arenas() -> None:
 def free_address() -> str:
     """HOST as a number. Granian would share a port that another granian serves, and the two would answer in turns."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(HOST, PORT, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(HOST, settings.PORT, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)
     except OSError as error:
-        env.refuse(f"HOST {HOST} and PORT {PORT} cannot be served ({error.strerror}).")
+        env.refuse(f"HOST {HOST} and PORT {settings.PORT} cannot be served ({error.strerror}).")
     return str(address[0])
 
 

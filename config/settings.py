@@ -287,6 +287,8 @@ AUDIT = "catalog.editing.history.audit_by_name"
 (EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL) = env.mail("EMAIL_URL")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webmaster@localhost")
 EMAIL_TIMEOUT = 10
+# Where `config.serving` listens.
+PORT = env.number("PORT", 8000, 1, 65_535)
 # What links begin with. A request's `Host` may name another port, where somebody else listens: no mail repeats that.
 SITE_URL = env.site_url("SITE_URL", needed=bool(EMAIL_HOST) and not DEVELOPMENT, insecure=INSECURE_HTTP)
 PASSWORD_RESET_TIMEOUT = 3600

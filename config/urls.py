@@ -11,7 +11,8 @@ from config.metrics import metrics
 from config.password_reset import AskForReset, Reset
 from config.single_sign_on import callback, start
 
-# Before anything is taken of the site: catalog/admin/users.py gives it another page for passwords.
+# Not when Django starts: most commands have no use for the admin, and it takes longer to load than they do. But before
+# anything is taken of the site: catalog/admin/users.py gives it another page for passwords.
 admin.autodiscover()
 _admin_password = admin.site.admin_view(admin.site.password_change, cacheable=True)
 

@@ -37,7 +37,8 @@ class FieldChangeManager(models.Manager["FieldChange"]):
         with transaction.atomic(savepoint=False):
             # Its row stays locked until the transaction is over, so versions are committed in their order.
             CatalogVersion.objects.bump([])
-            rows = [*(rows := list(objs)), *_reasons(rows)]
+            rows = list(objs)
+            rows += _reasons(rows)
             # Read by the statement that writes the rows. Many are cheaper with a statement before them.
             version: Any = Subquery(CatalogVersion.objects.values("number")[:1])
             if len(rows) > _MANY:

@@ -23,7 +23,7 @@ from catalog.admin.once import MadeOnce
 from catalog.editing.history import audit
 from config.api import base_urls
 from providers import adapters
-from providers.admin import brings
+from providers.admin import run_tables
 from providers.client.addresses import check_url
 from providers.client.errors import UpstreamError
 from providers.client.http import Limits, UpstreamClient
@@ -310,8 +310,8 @@ class ProviderAdmin(MadeOnce):
             "outcome": outcome,
             "changes": outcome.changes[:DRY_RUN_CHANGES],
             "more": max(0, len(outcome.changes) - DRY_RUN_CHANGES),
-            "new": brings.of_offers(outcome.new_offers),
-            "faults": brings.faults(outcome.problems),
+            "new": run_tables.of_offers(outcome.new_offers),
+            "faults": run_tables.faults(outcome.problems),
             "opts": self.opts,
         }
         return render(request, "admin/providers/provider/dry_run.html", context)

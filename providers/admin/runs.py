@@ -18,7 +18,7 @@ from django.urls import path, reverse
 
 from catalog.admin import previews
 from catalog.editing.entries import NotAsShown
-from providers.admin import brings
+from providers.admin import run_tables
 from providers.models import ProviderModel, SyncRun
 from providers.offers.effects import loss_of, others
 from providers.sync.guards import limits
@@ -60,8 +60,7 @@ class SyncRunAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: SyncRun | None = None) -> Any:
         # Above what waits the message stands already.
-        waits = obj is not None and obj.state == SyncRun.State.HELD and not obj.decision and obj.provider is not None
-        return [name for name in self.fields if not (waits and name == "told")]
+        return [name for name in self.fields if not (name == "told" and _waits(obj))]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -102,9 +101,9 @@ class SyncRunAdmin(admin.ModelAdmin):
         run = self.get_object(request, unquote(object_id))
         context: dict[str, Any] = {"title": "Sync run"}
         if run is not None:
-            held = run.state == SyncRun.State.HELD and not run.decision and run.provider is not None
+            held = _waits(run)
             waiting = lines(run) if held else []
-            pages = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE)
+            shown = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE).get_page(request.GET.get("p"))
             context |= {
                 "run": run,
                 "may_sync": request.user.has_perm("providers.sync_provider"),
@@ -116,9 +115,9 @@ class SyncRunAdmin(admin.ModelAdmin):
                 "newer": newer_than(run) if held else None,
                 **_tree(request, run, waiting),
                 "seal": previews.seal(request, *_shown(run, waiting)),
-                "changes": (shown := pages.get_page(request.GET.get("p"))),
-                "faults": brings.faults(run.problems),
-                "new": brings.of_changes(run, shown),
+                "changes": shown,
+                "faults": run_tables.faults(run.problems),
+                "new": run_tables.of_changes(run, shown),
             }
         response = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
         if run is not None and run.state == SyncRun.State.RUNNING:
@@ -188,6 +187,11 @@ def _chosen(request: HttpRequest, run: SyncRun) -> list[str]:
     return [*ids, *(line.upstream_id for line in lines(run) if line.author in authors)] if authors else ids
 
 
+def _waits(run: SyncRun | None) -> bool:
+    """Whether the run is held, and may be decided on."""
+    return run is not None and run.state == SyncRun.State.HELD and not run.decision and run.provider is not None
+
+
 def _tree(request: HttpRequest, run: SyncRun, waiting: list[Line]) -> dict[str, Any]:
     """What waits, by author: a page of the lines that the search finds, each with where it leads."""
     query = request.GET.get("q", "")[:200]
@@ -226,7 +230,7 @@ def _tree(request: HttpRequest, run: SyncRun, waiting: list[Line]) -> dict[str, 
         "open": len(page) <= FEW_LINES,
         "wanted": query,
         "limits": limits(run.held),
-        "waiting_new": brings.of_held(run, added) if added else [],
+        "waiting_new": run_tables.of_held(run, added) if added else [],
     }
 
 

@@ -24,7 +24,7 @@ from catalog.db.unreadable import render_or_report
 from catalog.models import AIModel
 from catalog.pricing import Tariff
 from providers.lists import cache
-from providers.lists.items import ProviderList, item
+from providers.lists.items import LISTS, ProviderList, item
 from providers.lists.serializers import (
     EmbeddingItemSerializer,
     LanguageItemSerializer,
@@ -35,7 +35,13 @@ from providers.models import Provider, ProviderCopy
 from providers.reading import curated
 from providers.reading.namespaces import EMBEDDINGS, LANGUAGE
 
-_LANGUAGE, _EMBEDDING, _LOCAL = LanguageItemSerializer(), EmbeddingItemSerializer(), LocalItemSerializer()
+# The shape of a list's items.
+_SHAPES: dict[ProviderList, RecordSerializer] = {
+    LISTS["openrouter"]: LanguageItemSerializer(),
+    LISTS["embeddings"]: EmbeddingItemSerializer(),
+    LISTS["ollama"]: LocalItemSerializer(),
+    LISTS["openai"]: LanguageItemSerializer(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +213,8 @@ def _body(listed: ProviderList, state: State, caller: Caller) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
-def _shape(listed: ProviderList) -> RecordSerializer:
-    if not listed.has_curated:
-        return _LOCAL
-    return _EMBEDDING if listed.kinds == EMBEDDINGS else _LANGUAGE
-
-
 def _rendered(listed: ProviderList, record: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(_shape(listed).to_representation(record))
+    return orjson.dumps(_SHAPES[listed].to_representation(record))
 
 
 # A list that is longer than any real one is parsed again rather than kept.

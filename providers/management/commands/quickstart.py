@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from io import StringIO
 from typing import Any
@@ -89,7 +88,7 @@ class Command(BaseCommand):
             except CommandError as error:
                 lines.append(f"No API key was made: {error}")
             else:
-                token, base = key.getvalue().strip(), f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+                token, base = key.getvalue().strip(), f"http://127.0.0.1:{settings.PORT}"
                 lines.append(f"API key:       {token}   (shown this once)")
                 lines.append(f"To try it:     curl -s -H 'Authorization: Bearer {token}' {base}/v1/models")
         return lines

@@ -1,4 +1,4 @@
-"""What pages of runs tell of new models, and of records that were not taken, each kind of fault once."""
+"""The tables on the pages of runs: new models, and records that were not taken, each kind of fault once."""
 
 from __future__ import annotations
 
