@@ -152,8 +152,9 @@ def test_single_sign_on_and_mail_are_read_from_the_environment(python, productio
     ), told.stderr
 
 
-def test_a_missing_secret_names_the_way_to_try_it_out(python):
-    done = python({}, "manage.py", "check")
+def test_a_missing_secret_names_the_way_to_try_it_out(python, tmp_path):
+    # Not where `make run` has been: its secrets are found there.
+    done = python({"DATA_DIR": str(tmp_path)}, "manage.py", "check")
     assert done.returncode == 1
     assert "MODELDEX_ENV=development" in done.stderr
 
@@ -189,7 +190,7 @@ def test_the_env_file_says_how_to_serve_too(python, tmp_path):
     file = tmp_path / "development.env"
     file.write_text("PORT=8123\nACCESS_LOG=true\n")
     environment = {"MODELDEX_ENV": "development", "DATA_DIR": str(tmp_path), "ENV_FILE": str(file)}
-    code = "from config import serving as s, asgi as a; print(s.HOST, s.PORT, a.ACCESS_LOG)"
+    code = "from config import serving, settings, asgi; print(serving.HOST, settings.PORT, asgi.ACCESS_LOG)"
     assert python(environment, "-c", code).stdout == "127.0.0.1 8123 True\n"
     assert python({**environment, "PORT": "8124"}, "-c", code).stdout == "127.0.0.1 8124 True\n"
 
