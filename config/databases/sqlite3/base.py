@@ -5,12 +5,18 @@ A thread keeps its connection from one request to the next: opening one takes lo
 
 import os
 import sqlite3
+import threading
 import time
+from collections import defaultdict
 from typing import Any
 
+from django.conf import settings
 from django.db.backends.sqlite3 import base, features
 
 from config.databases import patience
+
+# Of each file, the turn to write: SQLite has those who wait try again and again, so of many some never get the lock.
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 class Cursor(base.SQLiteCursorWrapper):
@@ -34,6 +40,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     # Which file is open, and whose patience the connection has: that of a request, or none of a command.
     _file: tuple[int, int] | None = None
     _patience: patience.Patience | None = None
+    _has_turn = False
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._file, self._patience = self._file_now(), None
@@ -55,7 +62,43 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Any:
         current = patience.current()
         if current is not self._patience:
-            seconds = patience.lock_seconds() if current else self.settings_dict["OPTIONS"].get("timeout", 5)
+            seconds = patience.lock_seconds() if current else self._timeout
             self.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
             self._patience = current
         return self.connection.cursor(factory=Cursor)
+
+    @property
+    def _timeout(self) -> float:
+        """Seconds that commands and syncs wait for the lock."""
+        return self.settings_dict["OPTIONS"].get("timeout", 5)
+
+    def _start_transaction_under_autocommit(self) -> None:
+        """The threads of a process take turns. Who does not get theirs in time asks for the lock all the same."""
+        seconds = settings.DATABASE_REQUEST_TIMEOUT if patience.current() else self._timeout
+        self._has_turn = _turns[self.settings_dict["NAME"]].acquire(timeout=seconds)
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            _turns[self.settings_dict["NAME"]].release()
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]  # the stubs lack it
+        self._end_turn()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]  # the stubs lack it
+        finally:
+            self._end_turn()
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]  # the stubs lack it
+        finally:
+            self._end_turn()
