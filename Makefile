@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadscope
 # The stamps hold when nothing changed, so a second `make run` or `make test` installs nothing.
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 install: $(DEV)
 
@@ -71,7 +71,7 @@ acceptance: $(DEV)
 	mkdir -p $(ACCEPTANCE)
 	@set -e; for n in "" 2 3 4 5 6 7; do \
 		test -d $(ACCEPTANCE)/python$$n || $(PYTHON) -m venv $(ACCEPTANCE)/python$$n; \
-		$(ACCEPTANCE)/python$$n/bin/pip install --quiet --disable-pip-version-check \
+		$(ACCEPTANCE)/python$$n/bin/pip install -qq --disable-pip-version-check \
 			-r tests/acceptance/requirements$${n:+-$$n}.txt; \
 	done
 	cp tests/acceptance/package.json tests/acceptance/*.mjs $(ACCEPTANCE)/

@@ -76,8 +76,12 @@ def cost(pattern: re.Pattern, text: str) -> float:
 def test_64_kb_of_its_worst_cost_less_than_20_ms(name):
     pattern = PATTERNS[name]
     source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
-    short, long = seconds(0.01), seconds(0.02)
     for text in worst(source):
         # A short one first: what is quadratic would take minutes.
-        assert min(cost(pattern, text[:4096]) for _ in range(3)) < short, text[:20]
-        assert any(cost(pattern, text) < long for _ in range(5)), text[:20]
+        assert is_below(0.01, pattern, text[:4096]), text[:20]
+        assert is_below(0.02, pattern, text), text[:20]
+
+
+def is_below(bound: float, pattern: re.Pattern, text: str) -> bool:
+    """Whether one of five tries was; where the first was not, the machine is measured beside each of them."""
+    return cost(pattern, text) < bound or any(cost(pattern, text) < seconds(bound) for _ in range(5))
