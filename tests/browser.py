@@ -1,6 +1,7 @@
 """A real browser whose every complaint fails the test: an error on its console, a violated policy, another host.
 
-Chromium of the system, or $CHROMIUM; where there is none the tests are skipped and say so.
+Chromium of the system, or $CHROMIUM; where there is none the tests are skipped and say so. The build without windows
+is the first choice: it takes three quarters of the time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ LOOKS = [(size, dark) for size in (WIDE, NARROW, SMALL) for dark in (False, True
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """For one module: while Playwright's event loop runs in this thread, Django keeps other connections for it."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("There is no Chromium: install the package chromium, or name one in CHROMIUM.")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.template.base import Template
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
@@ -59,6 +59,23 @@ def quick_forms(django_test_environment: None) -> None:
         return instrumented(self, context)
 
     Template._render = render
+
+
+# Their numbers are kept by processes, as those of the servers that tests start; migrations alone change them.
+KEPT = ("django_content_type", "auth_permission")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying(django_test_environment: None) -> None:
+    """After a test with transactions of its own: Django would truncate all tables, and make what is KEPT anew."""
+
+    def empty(self: Any) -> None:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        with transaction.atomic(), connection.cursor() as cursor:
+            for table in {*tables}.difference(KEPT):
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - our own names
+
+    TransactionTestCase._fixture_teardown = empty
 
 
 @pytest.fixture(scope="session")

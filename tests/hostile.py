@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 # Seconds over which they come: a server may be busy with many well-formed requests that come at once.
-ARRIVE = 3
+ARRIVE = 2
 FORM = b"Host: localhost\r\nCookie: csrftoken=" + b"a" * 32 + b"\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 SIGN_IN = b"POST /accounts/login HTTP/1.1\r\n" + FORM
 PATCH = b"PATCH /api/models HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

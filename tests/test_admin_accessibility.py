@@ -25,7 +25,6 @@ from catalog.models import AIModel, FieldChange
 from preferences.models import DefaultModel
 from providers.models import Provider, ProviderModel, SyncRun
 from tests.browser import NARROW, SMALL, WIDE, overflows
-from tests.servers import Server, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "openrouter/some-author-of-models/a-very-long-name-of-a-model-2026-preview:free"
@@ -35,12 +34,6 @@ NO_PAGES = (
     "apikeys_apikey_matches", "providers_provider_test", "providers_providermodel_found", "providers_provider_sync", "providers_provider_dry_run",
     "providers_syncrun_decide",
 )  # fmt: skip
-
-
-@pytest.fixture
-def server(database_url: str, project_dir: Path, tmp_path: Path) -> Iterator[Server]:
-    with running(tmp_path / "log", project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4") as started:
-        yield started
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from catalog.models import AIModel
 from providers.models import Provider, ProviderModel
 from providers.sync.run import sync
 from tests.browser import NARROW, WIDE
-from tests.test_admin_in_a_browser import NAMES, listed, openrouter, ops, server, sign_in
-from tests.upstreams import upstream
+from tests.test_admin_in_a_browser import NAMES, listed, openrouter, ops, server, sign_in, upstream
 
 __all__ = ["listed", "openrouter", "ops", "server", "sign_in", "upstream"]
 

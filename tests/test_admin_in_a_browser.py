@@ -22,9 +22,7 @@ from providers.sync.run import sync
 from tests.browser import NARROW, WIDE, overflows, tab_to
 from tests.feeds import feed, record
 from tests.servers import Server, running
-from tests.upstreams import Upstream, upstream
-
-__all__ = ["upstream"]
+from tests.upstreams import Upstream
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LOOKS = [pytest.param(WIDE, False, id="wide-light"), pytest.param(NARROW, True, id="narrow-dark")]
@@ -32,12 +30,20 @@ PASSWORD = "the long password of ops"
 NAMES = [f"acme/m{number}" for number in range(12)]
 
 
-@pytest.fixture
-def server(database_url: str, project_dir: Path, tmp_path: Path, upstream: Upstream) -> Iterator[Server]:
-    """One for each test: Django's admin remembers content types, whose numbers change when the tables are emptied."""
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    upstream = Upstream()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture(scope="module")
+def server(
+    database_url: str, project_dir: Path, tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+) -> Iterator[Server]:
     address = f"{upstream.url}/api/v1"
     with running(
-        tmp_path / "log",
+        tmp_path_factory.mktemp("admin") / "log",
         project_dir,
         DATABASE_URL=database_url,
         DATABASE_POOL_MAX_SIZE="4",

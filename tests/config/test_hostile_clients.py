@@ -11,11 +11,12 @@ import pytest
 from tests.bench.servers import slowest, work
 from tests.hostile import KINDS, Kind, allow_many_sockets, crowd
 from tests.servers import Server, running
+from tests.worlds import IS_LONG
 
 # The server has to do with them before it asks a database.
 pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
-SECONDS = 6
+SECONDS = 6 if IS_LONG else 4
 
 
 @pytest.fixture(scope="module")

@@ -190,6 +190,7 @@ def test_a_database_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
         assert asked(server, PATH)[0] == 200
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole file: see the test below")
 def test_a_locked_row_holds_a_request_for_2_seconds_and_no_connection_of_the_server(
     database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key
@@ -210,6 +211,7 @@ def test_a_locked_row_holds_a_request_for_2_seconds_and_no_connection_of_the_ser
         assert server.request("GET", "/v1/models", Authorization=f"Bearer {key.token}").status == 200
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows: see the test above")
 def test_a_write_lock_that_another_process_keeps_holds_nobody(
     database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key

@@ -74,6 +74,7 @@ def test_a_connection_is_kept_and_its_server_asked_only_where_it_was_idle_for_lo
     assert len(asked) == times
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("statement", ["SELECT 1", "UPDATE catalog_catalogversion SET number = number + 1"])
 def test_one_that_ended_while_nobody_used_it_costs_no_request_and_no_pause(pooled, statement):
     for _ in range(4):

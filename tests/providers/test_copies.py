@@ -83,6 +83,7 @@ def test_the_caller_who_finds_an_old_copy_gets_the_new_one_where_upstream_is_qui
     assert cache.items_of(at_hand(provider, "language", Source())) == ITEMS
 
 
+@pytest.mark.alone
 def test_an_old_copy_is_answered_at_once_while_upstream_hangs(provider, age):
     cache.store(provider, "language", ITEMS)
     age(seconds=400)
@@ -96,6 +97,7 @@ def test_an_old_copy_is_answered_at_once_while_upstream_hangs(provider, age):
     assert settled(lambda: ProviderCopy.objects.get().items == [])
 
 
+@pytest.mark.alone
 def test_with_nothing_stored_a_caller_is_answered_within_three_seconds(provider, monkeypatch):
     monkeypatch.setattr(cache, "LONGEST_WAIT", 0.5)
     source = Source()
@@ -108,6 +110,7 @@ def test_with_nothing_stored_a_caller_is_answered_within_three_seconds(provider,
     assert settled(lambda: ProviderCopy.objects.get().items == ITEMS)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stored", [True, False])
 def test_of_sixteen_callers_one_asks_upstream(provider, age, stored):
     if stored:

@@ -104,6 +104,7 @@ def hurried(upstream, database_url, project_dir, tmp_path, make_provider, make_u
         yield ask, server
 
 
+@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("shape", [*ANSWERS, *PACKED])
 def test_no_shape_of_an_answer_holds_a_request_a_neighbour_or_memory(hurried, upstream, shape):

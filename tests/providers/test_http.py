@@ -157,6 +157,7 @@ def test_the_tested_address_is_connected_to_under_the_name(upstream: Upstream, m
     assert upstream.requests[0].headers["host"] == f"box.internal:{upstream.port}"
 
 
+@pytest.mark.alone
 def test_resolving_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(0.6) or [])
     began = time.monotonic()
@@ -422,6 +423,7 @@ def test_a_tls_handshake_that_is_never_answered_ends() -> None:
         assert reason_of(UpstreamClient(["127.0.0.1"], QUICK), f"https://127.0.0.1:{port}/") == "timeout"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "scenario", [upstreams.drip(0.1), upstreams.slow_headers(0.1), upstreams.drip(0.1, head=b"HTTP/1.1 100 Go\r\n\r\n")]
 )
@@ -434,6 +436,7 @@ def test_an_answer_that_drips_ends_at_the_total_deadline(
     assert time.monotonic() - began < QUICK.total + 0.5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("scenario", [upstreams.silent(), upstreams.hang()])
 def test_one_silence_ends_at_the_read_timeout_long_before_the_total(upstream: Upstream, scenario: Any) -> None:
     upstream.on("/x", scenario)

@@ -171,6 +171,7 @@ def test_openrouter_wrong(answered_list, upstream, wrong, path):
     assert len(found["models"]) == (23 if path == "openrouter" else 21)
 
 
+@pytest.mark.alone
 def test_openrouter_down(answered_list, settings, nobody):
     settings.OPENROUTER_BASE_URL = nobody + "/api/v1"
     began = time.monotonic()
@@ -178,6 +179,7 @@ def test_openrouter_down(answered_list, settings, nobody):
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("scenario", ["silent", "drip", "slow headers", "slow"])
 def test_an_upstream_that_does_not_answer_in_time_holds_nobody(answered_list, upstream, old, scenario, monkeypatch):
     scenarios = {
@@ -274,6 +276,7 @@ def test_what_is_not_ollama_is_an_empty_list_with_the_reason(answered_list, upst
     assert not any(word in found["error"] for word in ("Traceback", "/api/tags", "Errno"))
 
 
+@pytest.mark.alone
 def test_ollama_down_is_known_at_once(answered_list, settings, nobody):
     settings.OLLAMA_BASE_URL = nobody
     began = time.monotonic()

@@ -74,7 +74,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         """The threads of a process take turns. Who does not get theirs in time asks for the lock all the same."""
-        seconds = settings.DATABASE_REQUEST_TIMEOUT if patience.current() else self._timeout
+        if patience.current() is None:
+            seconds = self._timeout
+        else:
+            seconds = patience.LOCK_AGAIN if patience.is_locked() else settings.DATABASE_REQUEST_TIMEOUT
         self._has_turn = _turns[self.settings_dict["NAME"]].acquire(timeout=seconds)
         try:
             super()._start_transaction_under_autocommit()
