@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -147,7 +148,7 @@ def _dialect(request: HttpRequest, subject: Subject, dialect: str, context: dict
         named = slugify(f"{subject.label} {dialect.replace('/', ' ')}")
         headers = {"Content-Disposition": f'attachment; filename="{named}.json"'}
         return HttpResponse(body, content_type="application/json", headers=headers)
-    answer, page = _rows(json.loads(body), request.GET.get("p"))
+    answer, page = _rows(orjson.loads(body), request.GET.get("p"))
     text = json.dumps(answer, indent=2, ensure_ascii=False)
     context |= {"dialect": dialect, "size": len(body), "page": page, "text": text}
     return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)

@@ -230,12 +230,22 @@ class ProviderAdmin(MadeOnce):
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Shows what a deletion would do, and does exactly that when it is confirmed."""
+        """Shows what a deletion would do, where that is asked for, and does exactly that when it is confirmed."""
         if not self.has_delete_permission(request):
             raise PermissionDenied
         provider = self.get_object(request, unquote(object_id))
         if provider is None:
             raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete the provider {provider.slug}?",
+            "provider": provider,
+            "opts": self.opts,
+        }
+        if request.method != "POST":
+            return render(
+                request, "admin/providers/provider/delete.html", context | {"offers": provider.offers.count()}
+            )
         confirmed = request.POST.get("confirmed", "")
         found = deletion.delete(provider, author_of(request), confirmed)
         if confirmed == found.digest:
@@ -246,18 +256,11 @@ class ProviderAdmin(MadeOnce):
                 messages.SUCCESS,
             )
             return HttpResponseRedirect(reverse("admin:providers_provider_changelist"))
-        if request.method == "POST":
+        if confirmed:
             self.message_user(
                 request, "What would be deleted is not what it was. Look again before you go on.", messages.WARNING
             )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Delete the provider {provider.slug}?",
-            "provider": provider,
-            "deletion": found,
-            "opts": self.opts,
-        }
-        return render(request, "admin/providers/provider/delete.html", context)
+        return render(request, "admin/providers/provider/delete.html", context | {"deletion": found})
 
     def get_urls(self) -> list[Any]:
         def named(route: str, view: Any, name: str) -> Any:

@@ -168,8 +168,14 @@ def host(sync_feed, make_host, make_provider):
 
 
 def shown(staff, provider):
-    page = staff.get(reverse(DELETE, args=[provider.pk]))
+    page = staff.post(reverse(DELETE, args=[provider.pk]))
     return page.context["deletion"], page.content.decode()
+
+
+def test_the_page_of_a_deletion_counts_offers_and_leads_to_what_would_go(staff, host):
+    page = staff.get(reverse(DELETE, args=[host.pk])).content.decode()
+    assert ("Its <b>2</b> offers" in page, "See what would become unavailable" in page) == (True, True)
+    assert 'name="confirmed"' not in page
 
 
 def test_the_deletion_is_shown_and_nothing_is_changed_by_showing_it(staff, host, alice, make_model):
@@ -202,7 +208,7 @@ def test_what_was_confirmed_is_done_entries_stay_retired_and_history_is_kept(sta
     assert AuditEntry.objects.get(action="delete").changes["offers"] == [2, 0]
 
 
-@pytest.mark.parametrize("confirmed", ["", "0" * 32])
+@pytest.mark.parametrize("confirmed", ["x", "0" * 32])
 def test_nothing_else_than_what_was_shown_is_deleted(staff, host, sync_feed, confirmed):
     found, _ = shown(staff, host)
     Provider.objects.filter(slug="openrouter").update(is_active=False)
