@@ -129,6 +129,17 @@ def sign_in(open_page: Callable[..., Page], ops: Any) -> Callable[..., Page]:
     return open_
 
 
+def keep(page: Page, name: Path) -> None:
+    """A picture of the page in each of four looks."""
+    was_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    for width, height in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled")
+    page.emulate_media(color_scheme="dark" if was_dark else "light")
+
+
 def look_at(page: Page, size: tuple[int, int], wanted: Iterable[str]) -> str:
     """A line for each fault of these pages."""
     found = []
@@ -140,7 +151,8 @@ def look_at(page: Page, size: tuple[int, int], wanted: Iterable[str]) -> str:
         assert (answer.status, urlsplit(page.url).path) == (200, urlsplit(address).path)
         if folder := os.environ.get("SCREENSHOTS"):
             words = re.sub(r"\W+", "-", address).strip("-")[:80]
-            page.screenshot(path=Path(folder) / f"{words}-{size[0]}.png", full_page=True, animations="disabled")
+            keep(page, Path(folder) / words)
+            page.set_viewport_size({"width": size[0], "height": size[1]})
         found += [f"{address} {told}" for told in complaints(page)]
     return "\n".join(found)
 
