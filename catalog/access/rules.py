@@ -15,9 +15,11 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from catalog import extensions
 from catalog.access.viewers import Viewer
+from catalog.db.prepared import subquery
 
 EXPERIMENTAL_FLAG = "experimental_models"
 
@@ -73,13 +75,13 @@ def _experimental(model_class: Any, viewer: Viewer, prefix: str) -> Q:
 
 
 @lru_cache(maxsize=256)
-def _grants(model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> Any:
-    """The models granted so, as a subquery. The rule names it many times, and it is slow to build."""
+def _grants(model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> RawSQL | tuple[()]:
+    """The models granted so. The rule names them many times."""
     principal = Q(principal_type="everyone") | Q(group__in=sorted(groups))
     if user_id is not None:
         principal |= Q(user=user_id)
     grants = model_class.grants.rel.related_model._default_manager
-    return grants.filter(principal, permission__in=permissions).values("model")
+    return subquery(grants.filter(principal, permission__in=permissions).values("model"))
 
 
 def _granted(model_class: Any, viewer: Viewer, prefix: str, permissions: tuple[str, ...] = ("read", "write")) -> Q:
@@ -131,9 +133,10 @@ def _plain(viewer: Viewer) -> Viewer:
 
 
 @lru_cache(maxsize=256)
-def _aliases_seen(model_class: Any, viewer: Viewer) -> Any:
-    """The keys of the aliases whose targets this viewer sees, as a subquery. It is slow to build."""
-    return model_class._default_manager.filter(_target_seen(model_class, viewer), alias_of__gt="").values("pk")
+def _aliases_seen(model_class: Any, viewer: Viewer) -> RawSQL | tuple[()]:
+    """The keys of the aliases whose targets this viewer sees."""
+    aliases = model_class._default_manager.filter(_target_seen(model_class, viewer), alias_of__gt="")
+    return subquery(aliases.values("pk"))
 
 
 def _alias(model_class: Any, viewer: Viewer, prefix: str) -> Q:
@@ -269,14 +272,14 @@ def base_visible(model_class: Any, viewer: Viewer) -> Q:
 
 
 @lru_cache(maxsize=256)
-def _custom_seen(model_class: Any, viewer: Viewer) -> Any:
-    """The keys of the custom models whose base model the viewer sees, as a subquery. It is slow to build.
+def _custom_seen(model_class: Any, viewer: Viewer) -> RawSQL | tuple[()]:
+    """The keys of the custom models whose base model the viewer sees.
 
     The joins to base models are made for custom models alone, not for each entry of a large catalog; and for those that
     the viewer may read at all, as the others are out of sight whatever they are built on.
     """
     custom = model_class._default_manager.filter(kind="custom").filter(_granted_or_own(model_class, viewer, ""))
-    return custom.filter(_base_seen(model_class, viewer, "", MAX_CHAIN - 1)).values("pk")
+    return subquery(custom.filter(_base_seen(model_class, viewer, "", MAX_CHAIN - 1)).values("pk"))
 
 
 def _founded(model_class: Any, viewer: Viewer) -> Q:

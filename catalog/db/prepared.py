@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, connections, router
 from django.db.backends.signals import connection_created
 from django.db.models import Model, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
 
 logger = logging.getLogger("modeldex.database")
@@ -92,6 +94,19 @@ class _Statement:
     names: list[str]
     populators: list[Any]
     annotations: dict[str, int]
+
+
+def subquery(rows: QuerySet[Any]) -> RawSQL | tuple[()]:
+    """What `pk__in` takes in the place of these rows, compiled: a rule of many subqueries takes a third of the time.
+
+    For what is kept and asked again; it stays as it is whatever happens to the queryset.
+    """
+    try:
+        sql, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:
+        # Django finds that no row can match, as for a key whose policy nobody understands.
+        return ()
+    return RawSQL(sql, parameters)  # noqa: S611 - Django's own SQL and its parameters
 
 
 class CompiledQuery(Generic[M]):

@@ -6,7 +6,7 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
-from catalog.db.prepared import CompiledQuery
+from catalog.db.prepared import CompiledQuery, subquery
 from catalog.models import AIModel
 
 
@@ -61,3 +61,17 @@ def test_a_table_that_changes_under_the_plan_costs_no_request(make_model):
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE catalog_aimodel ALTER COLUMN name TYPE varchar(255)")
+
+
+def test_a_compiled_subquery_is_the_rows_that_it_was_made_of(make_model):
+    model = make_model("acme/a")
+    make_model("acme/b")
+    found = subquery(AIModel.objects.filter(model_id="acme/a").values("pk"))
+    assert [*AIModel.objects.filter(pk__in=found)] == [model]
+    assert [*AIModel.objects.exclude(pk__in=found).values_list("model_id", flat=True)] == ["acme/b"]
+
+
+def test_a_compiled_subquery_of_nothing_is_nothing(make_model):
+    make_model("acme/a")
+    found = subquery(AIModel.objects.filter(pk__in=()).values("pk"))
+    assert (found, AIModel.objects.filter(pk__in=found).count()) == ((), 0)
