@@ -75,7 +75,9 @@ def _experimental(model_class: Any, viewer: Viewer, prefix: str) -> Q:
 
 
 @lru_cache(maxsize=256)
-def _grants(model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]) -> RawSQL | tuple[()]:
+def _grants(
+    model_class: Any, user_id: int | None, groups: frozenset[int], permissions: tuple[str, ...]
+) -> RawSQL | tuple[()]:
     """The models granted so. The rule names them many times."""
     principal = Q(principal_type="everyone") | Q(group__in=sorted(groups))
     if user_id is not None:

@@ -80,7 +80,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             seconds = patience.LOCK_AGAIN if patience.is_locked() else settings.DATABASE_REQUEST_TIMEOUT
         self._has_turn = _turns[self.settings_dict["NAME"]].acquire(timeout=seconds)
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
         except BaseException:
             self._end_turn()
             raise
