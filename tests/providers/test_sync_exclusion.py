@@ -20,6 +20,7 @@ from providers.sync import lease
 from providers.sync import run as sync
 from tests.feeds import Meddling, available, feed, fingerprint, record, saved
 from tests.upstreams import after_barrier, answer
+from tests.worlds import IS_LONG
 
 LANGUAGE, EMBEDDINGS = "/api/v1/models", "/api/v1/embeddings/models"
 
@@ -92,7 +93,7 @@ def test_kill_9_at_any_moment_leaves_the_catalog_wholly_old_or_wholly_new(stored
     os.waitpid(forked(run("old")), 0)
     usual = time.monotonic() - began
     applied, before, fate = set(), "old", random.Random(7)
-    for _ in range(50):
+    for _ in range(50 if IS_LONG else 25):
         child = forked(run("new" if before == "old" else "old"))
         # Mostly where the work is: the beginning is a fork that has not yet met the database.
         time.sleep(usual * fate.uniform(0.1, 1.1))
@@ -107,11 +108,12 @@ def test_kill_9_at_any_moment_leaves_the_catalog_wholly_old_or_wholly_new(stored
         before = texts.pop()
     assert False in applied, "no kill fell before the end of the work"
     # The next one starts at once, and ends the run of the last one killed.
+    began = time.monotonic()
     assert sync.sync(Provider.objects.get(), path=feeds["old"]).state == "ok"
     states = set(SyncRun.objects.values_list("state", flat=True))
     assert states <= {"ok", "interrupted"}
     assert "interrupted" in states
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 10 + 10 * usual
 
 
 def test_a_terminated_sync_ends_as_interrupted_and_gives_the_lease_back(stored_openrouter, upstream, settings):
