@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadscope
+# One process more than there are processors, as now and then one waits; at most five.
+PYTEST_ARGS ?= -n $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))') --dist loadscope
 
 # The stamps hold when nothing changed, so a second `make run` or `make test` installs nothing.
 RUNTIME := $(VENV)/.runtime
