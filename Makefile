@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha drill-crash lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -98,6 +98,10 @@ fuzz: $(DEV)
 # Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: ten minutes.
 drill-ha: $(DEV)
 	$(BIN)/python -m tests.drills.ha
+
+# Kill -9 at random moments, on both databases: CRASH_ARGS="--rounds 20" for fewer, "--seed 7 --round 3" for those again.
+drill-crash: $(DEV)
+	$(BIN)/python -m tests.drills.crash $(CRASH_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
