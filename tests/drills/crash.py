@@ -272,6 +272,8 @@ def check_rows() -> None:
         model=None
     )
     assert not homeless.exists(), "an offer is without its provider or its entry"
+    unfinished = SyncRun.objects.exclude(state="ok").values("pk")
+    assert not FieldChange.objects.filter(run_id__in=unfinished).exists(), "a run that did not end has written"
     last = dict(FieldChange.objects.filter(offered_by="", field="name").order_by("pk").values_list("subject", "new"))
     for model_id, name in AIModel.objects.filter(manually_updated=True).values_list("model_id", "name"):
         assert last.get(model_id) == name, (
