@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha drill-crash lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -102,6 +102,10 @@ drill-ha: $(DEV)
 # Kill -9 at random moments, on both databases: CRASH_ARGS="--rounds 20" for fewer, "--seed 7 --round 3" for those again.
 drill-crash: $(DEV)
 	$(BIN)/python -m tests.drills.crash $(CRASH_ARGS)
+
+# Simulated hours of syncs, edits, keys and reads at 5,276 models on PostgreSQL: DAYS_ARGS="--hours 2" for fewer.
+drill-days: $(DEV)
+	$(BIN)/python -m tests.drills.days $(DAYS_ARGS)
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
