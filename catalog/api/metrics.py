@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 
 from catalog.models import AIModel, CatalogVersion
@@ -15,6 +15,10 @@ REBUILD_SECONDS = Histogram(
     "Seconds in which a worker brought its rendered catalog up to date.",
     ("of",),
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+)
+# Not a sum: what a worker that has ended wrote down would count on.
+KEPT_BYTES = Gauge(
+    "modeldex_kept_bytes", "Bytes of answers that a worker keeps, at most.", ("cache",), multiprocess_mode="max"
 )
 
 

@@ -26,7 +26,7 @@ from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
 from catalog.api import rebuild
 from catalog.api.cards import Card
-from catalog.api.metrics import REBUILD_SECONDS
+from catalog.api.metrics import KEPT_BYTES, REBUILD_SECONDS
 from catalog.api.rebuild import Step
 from catalog.api.serializers.items import CatalogItemSerializer
 from catalog.capabilities import CHAT
@@ -294,6 +294,7 @@ class Snapshot:
         if not _in_transaction():
             with self._lock, suppress(ValueError):
                 cache[key] = value
+                KEPT_BYTES.labels("bodies" if cache is self.bodies else "visibilities").set(cache.currsize)
 
     def _read(self, caller: Caller) -> tuple[RenderedCatalog, Visibility] | None:
         """Both at the caller's version; None where others have read another one meanwhile."""

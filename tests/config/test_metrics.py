@@ -63,6 +63,16 @@ def test_sources_runs_and_models_are_told(api, settings, make_model):
     assert not any("off" in str(name) for name in told)
 
 
+def test_the_bytes_that_are_kept_are_told_by_cache(api, settings, alice, make_key, make_model):
+    settings.METRICS_TOKEN = TOKEN
+    make_model("acme/x", description="x" * 5_000)
+    key = make_key(alice).token
+    assert api.with_key(key).get("/v1/models", HTTP_ACCEPT_ENCODING="gzip").headers["Content-Encoding"] == "gzip"
+    told = parsed(api.get("/metrics", HTTP_AUTHORIZATION=f"Bearer {TOKEN}").content.decode())
+    bodies, visibilities = (told["modeldex_kept_bytes", ("cache", cache)] for cache in ("bodies", "visibilities"))
+    assert bodies > 5_000 > told["modeldex_compressed_bytes",] > 0 < visibilities
+
+
 @pytest.mark.django_db(transaction=True)
 def test_all_workers_count_together(database_url, project_dir, tmp_path):
     with running(

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import statistics
 import sys
@@ -62,6 +63,7 @@ PAGES = (
     "/api/models/list?page_size=50", "/api/models/list?query=model-12&order_by=price", "/api/models/tags", "/api/changes",
     "/api/models/list?capability=tools&order_by=name&page=3", "/api/models/list?provider=author7", "/healthz", "/readyz",
 )  # fmt: skip
+TOKEN = "of the drill alone"
 UNKNOWN = "/v1/models/author0/none"
 
 
@@ -205,6 +207,7 @@ def lived(asked: argparse.Namespace) -> list[str]:
             "DATABASE_URL": os.environ["DATABASE_URL"],
             "DATABASE_POOL_MAX_SIZE": "4",
             "MALLOC_ARENA_MAX": "2",
+            "METRICS_TOKEN": TOKEN,
         }
         server = ending.enter_context(running(folder / "server.log", ROOT, **environment))
         worker, memory, took, before, began = workers(server), [], [], rows(), time.monotonic()
@@ -222,7 +225,7 @@ def lived(asked: argparse.Namespace) -> list[str]:
                 for table in now
                 if now[table] != before[table]
             )
-            print(f"hour {hour}: {took[-1]:.1f} s, {memory[-1]:.0f} MB; {grown}", flush=True)
+            print(f"hour {hour}: {took[-1]:.1f} s, {memory[-1]:.0f} MB, {kept(server):.0f} kept; {grown}", flush=True)
             before = now
             if hour in checked:
                 days.compare(server, environment)
@@ -233,6 +236,13 @@ def lived(asked: argparse.Namespace) -> list[str]:
     print("rows: " + ", ".join(f"{table} {count:,}" for table, count in before.items() if count))
     print(f"{hour} hours, {statistics.median(took):.1f} s each; answers: {dict(sorted(days.statuses.items()))}")
     return days.broken + grown_memory(memory)
+
+
+def kept(server: Server) -> float:
+    """Megabytes of what the worker says that it keeps for answers, in caches that are bounded."""
+    told = server.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}").body.decode()
+    values = re.findall(r"^modeldex_(?:kept|compressed)_bytes\S* (\S+)$", told, re.MULTILINE)
+    return sum(map(float, values)) / 1_000_000
 
 
 def workers(server: Server) -> str:
