@@ -34,7 +34,7 @@ def resolve(view: VisibleCatalog) -> Default:
     for pk, source in named:
         if visibility.is_usable(pk):
             return Default(pk, source)
-        if pk in visibility.mark_of and (successor := _successor(view, pk)) is not None:
+        if pk is not None and pk in visibility.mark_of and (successor := _successor(view, pk)) is not None:
             ids = (view.rendered.by_pk[one].model_id for one in (pk, successor))
             return Default(successor, source, "{} is retired; {} replaces it.".format(*ids))
     return Default()

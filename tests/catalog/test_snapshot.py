@@ -1,5 +1,6 @@
 """catalog/api/snapshot.py: answers are joined from what a process has: cheap, never of two states or another's."""
 
+import sys
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from catalog.access import callers
 from catalog.access.callers import caller_of
 from catalog.api import snapshot as snapshots
-from catalog.api.snapshot import snapshot
+from catalog.api.snapshot import MarkByKey, snapshot
 from catalog.models import AIModel
 from preferences.models import ModelPreference
 
@@ -244,3 +245,11 @@ def test_lists_and_decisions_about_one_model_agree(api, alice, make_key, make_mo
     assert [item["id"] for item in both["catalog"]] == ["acme/base", "acme/off", "mine"]
     assert [item["id"] for item in both["models"]] == ["acme/base", "mine"]
     assert [row["slug"] for row in caller.get("/api/models?format=cli").json()] == ["acme/base", "mine"]
+
+
+def test_marks_are_found_by_key_in_little_memory():
+    pks = [*range(10_000, 0, -1)]
+    found = MarkByKey(pks, bytes(pk % 8 for pk in pks))
+    assert ({pk: found[pk] for pk in found}, len(found)) == ({pk: pk % 8 for pk in pks}, 10_000)
+    assert (None in found, 0 in found, 10_001 in found, found.get(10_001), found.get(8)) == (False,) * 3 + (None, 0)
+    assert sum(map(sys.getsizeof, vars(found).values())) < 10 * 10_000
