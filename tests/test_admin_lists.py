@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.models import ApiKey
-from catalog.models import AIModel
-from providers.models import Provider, ProviderModel
+from catalog.models import AIModel, AuditEntry
+from providers.models import Provider, ProviderModel, SyncRun
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,14 @@ def test_a_provider_model_has_its_prices_in_one_column_and_one_mark(staff):
     assert 'data-label="$ per million, in / out"' in page
 
 
+def test_what_was_made_is_told_by_what_it_has(staff):
+    AuditEntry.objects.create(
+        action="create", subject_type="key", subject="k", changes={"name": [None, "k"], "per_day": [None, None]}
+    )
+    page = staff.get("/admin/catalog/auditentry/").content.decode()
+    assert cells(page, "changes_shown") == ["name: k"]
+
+
 def test_a_key_says_in_one_word_whether_it_works(staff, alice, make_key):
     for state in ("on", "off", "off by staff", "expired", "revoked"):
         ApiKey.objects.filter(pk=make_key(alice, name=state).key.pk).update(
@@ -78,3 +86,10 @@ def test_times_are_written_one_way_and_their_zone_is_named_once(staff, alice, ma
     page = staff.get("/admin/apikeys/apikey/").content.decode()
     assert cells(page, "expires_at nowrap") == ["2098-01-31 18:00"]
     assert page.count("UTC") == 1
+
+
+def test_a_card_hides_an_empty_cell_but_no_box_no_mark_and_no_link(staff):
+    SyncRun.objects.create(provider=Provider.objects.create(slug="p", name="P", kind="openai"), state="ok")
+    pages = [staff.get(f"/admin/{path}/").content.decode() for path in ("auth/user", "providers/provider")]
+    assert set(re.findall(r"<td[^>]* data-empty[^>]*>(.*?)</td>", "".join(pages))) <= {"", "-"}
+    assert "data-empty" in pages[0]

@@ -114,6 +114,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         parts = []
         for name, pair in row.changes.items():
             old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
-            parts.append(f"{name}: {short(old)} → {short(new)}")
+            if row.action != "create":
+                parts.append(f"{name}: {short(old)} → {short(new)}")
+            elif new is not None:  # There was nothing before it, and nothing is no news.
+                parts.append(f"{name}: {short(new)}")
         text = "; ".join(parts)
         return text if len(text) <= 2000 else f"{text[:2000]}…"

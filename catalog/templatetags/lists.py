@@ -46,5 +46,7 @@ def labelled(cells: Iterable[SafeString], marks: Iterable[SafeString]) -> SafeSt
 
 
 def _labelled(cell: SafeString, mark: SafeString) -> str:
-    empty = " data-empty" if cell.endswith((">-</td>", "></td>")) else ""
+    # Nothing between its two tags, or Django's dash; a box, a picture or a link also ends with a tag.
+    is_empty = cell.endswith(">-</td>") or (cell.endswith("></td>") and cell.count(">") == 2)
+    empty = " data-empty" if is_empty else ""
     return cell.replace("<td", f"<td{mark}{empty}", 1)
