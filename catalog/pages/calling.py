@@ -49,7 +49,7 @@ def examples(origin: str, model_id: str) -> list[Example]:
         ),
         Example(
             "CLI",
-            "What terminal pickers read; the model stands in it as its slug.",
+            "The list that command-line pickers read, where the model goes by its slug.",
             f'curl -sH "Authorization: Bearer $MODELDEX_API_KEY" {shlex.quote(f"{origin}/api/models?format=cli")} \\\n'
             f"  | jq --arg id {shlex.quote(model_id)} '.[] | select(.slug == $id)'",
         ),
