@@ -93,3 +93,15 @@ def test_a_card_hides_an_empty_cell_but_no_box_no_mark_and_no_link(staff):
     pages = [staff.get(f"/admin/{path}/").content.decode() for path in ("auth/user", "providers/provider")]
     assert set(re.findall(r"<td[^>]* data-empty[^>]*>(.*?)</td>", "".join(pages))) <= {"", "-"}
     assert "data-empty" in pages[0]
+
+
+def test_a_history_leads_to_the_log_that_knows_more(staff, alice, make_key):
+    key = make_key(alice).key
+    page = staff.get(f"/admin/apikeys/apikey/{key.pk}/history/").content.decode()
+    assert f'<a href="/admin/log/?kind=apikey&amp;id={key.pk}">' in page
+
+
+@pytest.mark.parametrize("kind", ["aimodel", "custommodel"])
+def test_a_form_for_something_new_begins_with_its_first_field(staff, kind):
+    page = staff.get(f"/admin/catalog/{kind}/add/").content.decode()
+    assert page.index('name="model_id"') < page.index('name="_save"')
