@@ -128,3 +128,12 @@ def test_after_the_server_has_ended_every_connection_all_requests_are_answered_a
                 assert {status for status, _ in callers.map(ask, range(100))} == {200}
                 end_all()
                 assert set(callers.map(ask, range(100))) == {(200, True)}
+
+
+@pytest.mark.django_db
+def test_a_list_with_anything_in_it_is_sent_as_it_is():
+    texts = ["", "null", 'a "b" \\ c', '\\"', "{a,b}", "ä\u2003 ", '{"x": "\\\\"y\\\\""}', "a\nb\tc"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::text[], unnest(%s::text[])", [texts, texts])
+        rows = cursor.fetchall()
+    assert [*rows[0][0]] == texts == [text for _, text in rows]

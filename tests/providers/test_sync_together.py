@@ -124,12 +124,14 @@ def test_5276_models_take_less_than_ten_seconds_and_little_memory(ordinary_colle
     path = saved(tmp_path, reshaped(5276))
     text = path.read_text()
     _, reading = timed(lambda: [json.loads(text) for _ in range(20)])
-    second = max(1.0, reading / 2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome, first = timed(lambda: sync_feed(path))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     _, again = timed(lambda: sync_feed(path))
     counts, switched = timed(lambda: bulk.switch(False))
+    # At the end as well: the machine may have become slower meanwhile.
+    reading = max(reading, timed(lambda: [json.loads(text) for _ in range(20)])[1])
+    second = max(1.0, reading / 2)
     print(
         f"5,276 models: {first:.2f} s, {again:.2f} s unchanged, {switched:.2f} s switched off; {grown // 1024} MB more;"
         f" a second is {second:.2f}, of {reading:.2f}"

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from django.db import OperationalError
 from django.db.backends.postgresql import base
+from psycopg.types.array import ListDumper
 
 from config.databases import patience
 from config.databases.patience import Patience
@@ -77,6 +78,22 @@ def _impatient(gen: Any, current: Patience) -> Generator[Any, Any, Any]:
 def _probe(parameters: dict[str, Any]) -> None:
     """Returns where a server lets us in. Raises psycopg.Error, after `connect_timeout` at the latest."""
     psycopg.connect(**parameters).close()
+
+
+class _Escapes:
+    """In the place of a pattern that escapes quotes and backslashes: a sync's JSON has millions of them."""
+
+    def sub(self, replacement: bytes, text: Any) -> bytes:
+        return bytes(text).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+
+
+class Lists(ListDumper):
+    """psycopg's own, by which Django sends many rows at once, in a third of the time."""
+
+    _re_esc: Any = _Escapes()
+
+
+psycopg.adapters.register_dumper(list, Lists)
 
 
 class Planned(psycopg.Cursor[Any]):
