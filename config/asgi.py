@@ -28,6 +28,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import connection
 
 import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
@@ -116,7 +117,7 @@ class TooLarge(RawIOBase):
 class Load:
     """What one process has in hand."""
 
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "django"))
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "django", begin_thread))
     # Its free threads, and how many requests wait for one.
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     queue: int = 0
@@ -156,6 +157,11 @@ class Load:
             yield
         finally:
             self.answers.pop(limit, None)
+
+
+def begin_thread() -> None:
+    if connection.vendor == "postgresql":
+        connection.keep_between_requests(THREADS)  # type: ignore[attr-defined]  # that of config/databases
 
 
 load = Load()

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
+from config.databases import patience
 from config.databases.postgresql import base
 from tests.servers import running
 
@@ -72,6 +73,66 @@ def test_a_connection_is_kept_and_its_server_asked_only_where_it_was_idle_for_lo
     monkeypatch.setattr(base, "UNCHECKED", unchecked)
     assert {next_one() for _ in range(4)} == known
     assert len(asked) == times
+
+
+def next_request(database: Any) -> None:
+    """As Django's signals between two requests."""
+    database.close_if_unusable_or_obsolete()
+
+
+def free_in(database: Any) -> int:
+    return database.pool.get_stats()["pool_available"]
+
+
+def test_a_thread_that_keeps_its_connection_does_so_for_a_minute(pooled, asked, monkeypatch):
+    pooled.keep_between_requests(3)
+    known = read(pooled)
+    asked.clear()
+    next_request(pooled)
+    assert (read(pooled), free_in(pooled), len(asked)) == (known, 3, 0)
+    monkeypatch.setattr(base, "UNCHECKED", -1.0)
+    next_request(pooled)
+    assert (read(pooled), len(asked)) == (known, 1)
+    pooled.close_at = 0
+    next_request(pooled)
+    assert free_in(pooled) == 4
+
+
+def test_no_thread_keeps_what_another_one_would_lack(pooled):
+    pooled.keep_between_requests(4)
+    read(pooled)
+    next_request(pooled)
+    assert free_in(pooled) == 4
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_backend_pid()", "UPDATE catalog_catalogversion SET number = 7"])
+def test_a_kept_one_that_ended_between_two_requests_is_replaced(pooled, statement):
+    pooled.keep_between_requests(3)
+    lost = read(pooled)
+    next_request(pooled)
+    end_all()
+    read(pooled, statement)
+    assert read(pooled) != lost
+
+
+def test_a_kept_one_is_not_asked_while_the_server_is_silent(pooled, monkeypatch):
+    pooled.keep_between_requests(3)
+    read(pooled)
+    next_request(pooled)
+    monkeypatch.setattr(patience._outage, "is_silent", True)
+    with patience.impatient(), pytest.raises(OperationalError, match="does not answer"):
+        read(pooled)
+    assert free_in(pooled) == 4
+
+
+def test_after_an_error_a_kept_one_goes_on_where_it_works(pooled, asked):
+    pooled.keep_between_requests(3)
+    known = read(pooled)
+    with pytest.raises(OperationalError):
+        read(pooled, "DO $$ BEGIN RAISE 'no' USING ERRCODE = '57014'; END $$")
+    asked.clear()
+    next_request(pooled)
+    assert (read(pooled), len(asked)) == (known, 1)
 
 
 @pytest.mark.alone

@@ -25,6 +25,8 @@ CANCELLING = 0.5
 # Seconds for which a connection that nobody uses is taken to work where the server has not said otherwise. What lies
 # between, such as a firewall, may have forgotten it after longer.
 UNCHECKED = 15.0
+# Seconds for which a thread keeps a connection before the pool sees to its age.
+KEPT = 60.0
 _NEVER_BY_ITSELF = 2**31
 # What a server says that ends a connection, which the driver takes to be open for a moment longer.
 _ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
@@ -160,6 +162,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     is_untried = False
     # Whether to ask the server before the next connection of the pool is used.
     must_ask = False
+    # Seconds for which this thread keeps a connection of the pool from one request to the next.
+    kept_for = 0.0
+    # Of the connection, for the patience of the request that uses it.
+    _probe: Callable[[], None]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -170,10 +176,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         current = patience.current()
+        self._probe = partial(_probe, conn_params)
         if current is not None:
             if not current.may_ask:
                 raise psycopg.OperationalError("the server does not answer")
-            current.probe = partial(_probe, conn_params)
+            current.probe = self._probe
         began = time.monotonic()
         try:
             connection = super().get_new_connection(conn_params)
@@ -191,7 +198,39 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if current is not None and not self.pool:
             current.was_answered()
         self.is_untried, self.must_ask = True, False
+        if self.kept_for:
+            # Django's own means, which its settings refuse beside a pool.
+            connection.idle_since = time.monotonic()
+            self.close_at, self.health_check_enabled = connection.idle_since + self.kept_for, True
         return connection
+
+    def keep_between_requests(self, threads: int) -> None:
+        """
+        Has this thread keep its connection from one request to the next, which saves a fifth of the work of a read: for
+        each of some threads that answer requests as long as the process lives. The pool must have more connections.
+        """
+        if self.pool and self.pool.max_size > threads:
+            self.kept_for = KEPT
+
+    def close_if_health_check_failed(self) -> None:
+        """Before the first statement of a request. Django leaves it to the pool where there is one."""
+        # Its own parent's, or its own.
+        of_django: Any = super(base.DatabaseWrapper, self) if self.kept_for else super()
+        of_django.close_if_health_check_failed()
+
+    def is_usable(self) -> bool:
+        """Asked for a connection that was kept, and after an error."""
+        if not self.kept_for:
+            return super().is_usable()
+        current = patience.current()
+        if current is not None:
+            if not current.may_ask:
+                return False
+            current.probe = self._probe
+        self.is_untried = True
+        works = _works(self.connection, self.must_ask or self.errors_occurred)
+        self.connection.idle_since = time.monotonic()
+        return works
 
     def _set_autocommit(self, autocommit: bool) -> None:
         # Each request sets it, on a connection of the pool that has it: psycopg would wait as for a statement.
