@@ -11,6 +11,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from apikeys.models import ApiKey, RequestCount
+from catalog.db.prepared import first_row
 
 LENGTHS = {"minute": 60, "day": 86_400}
 
@@ -130,9 +131,7 @@ def _execute(statement: str, before: list[Any], after: list[Any] | None = None) 
     if now is None:
         # SQLite's processes share one host, and so one clock.
         now = str(time.time_ns() // 1_000_000)
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(now=now), before + (after or []))
-        return cursor.fetchone()
+    return first_row(connection, statement.format(now=now), before + (after or []))
 
 
 def _windows(key: ApiKey, row: Any) -> list[Window]:

@@ -30,8 +30,8 @@ _direct: WeakSet[Any] = WeakSet()
 _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
 
 
-def _fetch(connection: Any, sql: str, parameters: list[Any]) -> Any:
-    """The first row, or None."""
+def first_row(connection: Any, sql: str, parameters: list[Any]) -> Any:
+    """The first row of a statement that many requests make, or None."""
     # Behind a pooler in transaction mode the next request may meet a server that does not have the plan, or that has
     # another client's under the same name.
     if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
@@ -128,7 +128,7 @@ class CompiledQuery(Generic[M]):
         """The row as the database gave it: equal to another one where their instances would be."""
         using, statement = self._statement(values)
         parameters = [own if place is None else values[place] for own, place in statement.parameters]
-        found = _fetch(connections[using], statement.sql, parameters)
+        found = first_row(connections[using], statement.sql, parameters)
         return None if found is None else tuple(found)
 
     def instance(self, found: tuple[Any, ...], *values: str | int) -> M:
