@@ -20,6 +20,7 @@ from catalog.api.snapshot import (
     VisibleCatalog,
     snapshot,
 )
+from config.api import compression
 from config.api.conditional import ConditionalMixin, etag
 
 # Bump when the response format changes, so that ETags of older releases stop matching.
@@ -54,11 +55,14 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         return view
 
     def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> HttpResponse:
-        """The body that `make` gives for this viewer, made once; 304 where the caller has it already."""
+        """The body that `make` gives for this viewer, stored where it is not large; 304 where the caller has it."""
         caller, fingerprint = self.caller, self.caller.fingerprint
+        tag = etag(SHAPE, dialect, fingerprint)
         response: HttpResponse = self.conditional(
-            etag(SHAPE, dialect, fingerprint),
-            lambda: snapshot.body(dialect, fingerprint) or self._made(dialect, make),
+            tag,
+            lambda: (
+                snapshot.body(dialect, fingerprint) or compression.ready(self.request, tag) or self._made(dialect, make)
+            ),
         )
         if self.caller is not caller:
             # The catalog moved on meanwhile, and so did the answer.

@@ -39,12 +39,21 @@ from catalog.models import AIModel, CatalogChange, CatalogVersion
 AVAILABLE, ENABLED, SWITCHED_OFF = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
 
+# Bytes beyond which an answer is not stored for each viewer: only the last one is, as many may ask for it at once. And
+# beyond which none is.
+LARGE, TOO_LARGE = 1_000_000, 64_000_000
+
 # How often a catalog that goes on changing is read for one request.
 _TRIES = 5
 
 
 class CatalogBusy(Exception):
     """The catalog changed under each attempt to read one state of it."""
+
+
+def fitted(made: bytes) -> bytes:
+    """The same bytes in no more memory than they need: orjson leaves those of one model in a block of 8 kB."""
+    return bytes(memoryview(made))
 
 
 _ITEM, _CLI_ROW, _OPENAI_MODEL = CatalogItemSerializer(), CliRowSerializer(), OpenAIModelSerializer()
@@ -78,7 +87,7 @@ class RenderedModel:
             model.model_id,
             orjson.dumps(_ITEM.to_representation(model))[:-1],
             orjson.dumps(_CLI_ROW.to_representation(model))[:-1] if CHAT in model.capabilities else None,
-            orjson.dumps(_OPENAI_MODEL.to_representation(model)) if model.supported_in_api else None,
+            fitted(orjson.dumps(_OPENAI_MODEL.to_representation(model))) if model.supported_in_api else None,
             Card.of(model),
             model.alias_of if model.kind == AIModel.Kind.CATALOG else "",
             model.successor,
@@ -262,11 +271,12 @@ class Snapshot:
     rendered: RenderedCatalog = field(default_factory=lambda: RenderedCatalog(-1, {}))
     # By who looks, and by dialect and fingerprint; bounded by about the bytes that they take.
     visibilities: LRUCache[str, Visibility] = field(
-        default_factory=lambda: LRUCache(32_000_000, lambda visibility: 18 * len(visibility.marks) + 2_000)
+        default_factory=lambda: LRUCache(16_000_000, lambda visibility: 18 * len(visibility.marks) + 2_000)
     )
     bodies: LRUCache[tuple[str, str], bytes] = field(
-        default_factory=lambda: LRUCache(64_000_000, lambda body: len(body) + 1_000)
+        default_factory=lambda: LRUCache(24_000_000, lambda body: len(body) + 1_000)
     )
+    last_large: tuple[tuple[str, str], bytes] = (("", ""), b"")
     _loading: threading.Lock = field(default_factory=threading.Lock)
     # Of the caches.
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -276,6 +286,7 @@ class Snapshot:
         with self._lock:
             self.visibilities.clear()
             self.bodies.clear()
+            self.last_large = ("", ""), b""
 
     def view(self, caller: Caller, caller_now: Callable[[], Caller]) -> VisibleCatalog:
         """The catalog at the caller's version; where that has moved on, the caller is read again.
@@ -297,8 +308,12 @@ class Snapshot:
 
     def body(self, dialect: str, fingerprint: str) -> bytes | None:
         """The bytes of one answer to one viewer, where they were stored."""
+        key = dialect, fingerprint
+        large_key, large = self.last_large
+        if large_key == key:
+            return large
         with self._lock:
-            return self.bodies.get((dialect, fingerprint))
+            return self.bodies.get(key)
 
     def stored(self, name: str, fingerprint: str, make: Callable[[], bytes]) -> bytes:
         """The same, made and stored where it was not there. What `make` raises is not stored."""
@@ -309,7 +324,11 @@ class Snapshot:
         return body
 
     def store_body(self, dialect: str, fingerprint: str, body: bytes) -> None:
-        self._store(self.bodies, (dialect, fingerprint), body)
+        key = dialect, fingerprint
+        if len(body) <= LARGE:
+            self._store(self.bodies, key, fitted(body))
+        elif len(body) <= TOO_LARGE and not _in_transaction():
+            self.last_large = key, body
 
     def _store(self, cache: LRUCache[Any, Any], key: Any, value: Any) -> None:
         # One that is larger than the whole cache is refused by it.
@@ -401,7 +420,8 @@ def _read_all(viewer: Viewer) -> tuple[RenderedCatalog, Visibility]:
     left_out = []
     seen = []
     version = None
-    for row in rows:
+    # Not all at once: an instance takes several times what is kept of it.
+    for row in rows.iterator(chunk_size=500):
         annotated: Any = row
         version = annotated._version
         rendered_model = render_or_report(row.model_id, RenderedModel.of, row)

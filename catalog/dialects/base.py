@@ -21,7 +21,7 @@ from catalog.api import lifecycle
 from catalog.api.direct import DirectMixin
 from catalog.api.rendering import SHAPE, RenderingMixin, named
 from catalog.api.serializers.answers import AnswerSerializer
-from catalog.api.snapshot import USABLE, RenderedModel, VisibleCatalog, snapshot
+from catalog.api.snapshot import USABLE, RenderedModel, VisibleCatalog, fitted, snapshot
 from catalog.db.unreadable import render_or_report
 from catalog.dialects.openai import OpenAIModelSerializer
 from catalog.pricing import Tariff
@@ -115,7 +115,7 @@ class Rows:
         facts = Facts.of(rendered_model.openai)
         if self.only and not facts.can(*self.only):
             return b""
-        return orjson.dumps(self.serializer.to_representation(facts))
+        return fitted(orjson.dumps(self.serializer.to_representation(facts)))
 
     def usable(self, view: VisibleCatalog, required: tuple[str, ...] = ()) -> list[bytes]:
         return [row for rendered_model in usable(view, required) if (row := self.of(rendered_model))]

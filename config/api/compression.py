@@ -22,7 +22,7 @@ LEAST = 1024
 LEVEL = 6
 
 # By address, query and tag.
-_compressed: LRUCache[bytes, bytes] = LRUCache(32_000_000, lambda body: len(body) + 500)
+_compressed: LRUCache[bytes, bytes] = LRUCache(24_000_000, lambda body: len(body) + 500)
 _lock = threading.Lock()
 # Kinds of files that get smaller.
 _TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
@@ -53,6 +53,8 @@ class CompressionMiddleware:
         patch_vary_headers(response, ("Accept-Encoding",))
         if response.status_code == 304:
             compresses = holds_compressed
+        elif "Content-Encoding" in response.headers:
+            compresses = True
         else:
             compresses = (
                 response.status_code == 200
@@ -60,11 +62,30 @@ class CompressionMiddleware:
                 and accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
             )
             if compresses:
-                response.content = compressed(f"{request.get_full_path()} {tag}", response.content)
+                response.content = compressed(_name(request, tag), response.content)
                 response.headers["Content-Encoding"] = "gzip"
         if compresses and not tag.startswith("W/"):
             response.headers["ETag"] = tag[:-1] + _MARK
         return response
+
+
+def ready(request: Any, tag: str) -> HttpResponse | None:
+    """The answer of this tag, where it is stored compressed and the caller takes that: its body need not be made."""
+    if not accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+        return None
+    with _lock:
+        body = _compressed.get(_key(_name(request, tag)))
+    if body is None:
+        return None
+    return HttpResponse(body, content_type="application/json", headers={"Content-Encoding": "gzip"})
+
+
+def _name(request: Any, tag: str) -> str:
+    return f"{request.get_full_path()} {tag}"
+
+
+def _key(name: str) -> bytes:
+    return sha256(name.encode()).digest()
 
 
 def _file(request: HttpRequest, response: Any) -> Any:
@@ -100,7 +121,7 @@ def accepts_gzip(header: str) -> bool:
 
 def compressed(name: str, body: bytes) -> bytes:
     """The body under gzip; `name` says which content it is."""
-    key = sha256(name.encode()).digest()
+    key = _key(name)
     with _lock:
         found = _compressed.get(key)
     if found is None:

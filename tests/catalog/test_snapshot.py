@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import tracemalloc
 
 import pytest
 from django.db import connection, transaction
@@ -10,8 +11,10 @@ from django.utils import timezone
 
 from catalog.access import callers
 from catalog.access.callers import caller_of
+from catalog.api import rebuild
 from catalog.api import snapshot as snapshots
-from catalog.api.snapshot import MarkByKey, snapshot
+from catalog.api.snapshot import MarkByKey, RenderedModel, snapshot
+from catalog.dialects import codex
 from catalog.models import AIModel
 from preferences.models import ModelPreference
 
@@ -225,14 +228,20 @@ def test_threads_that_meet_a_new_version_read_it_once(alice, make_model, monkeyp
 
 def test_the_cached_answers_stay_within_their_bounds():
     cached = snapshots.Snapshot()
-    for n in range(5):
-        cached.store_body("v1", str(n), bytes(20_000_000))
-    assert [bool(cached.body("v1", str(n))) for n in range(5)] == [False, False, True, True, True]
-    cached.store_body("v1", "larger than all", bytes(70_000_000))
-    assert cached.body("v1", "larger than all") is None
-    for n in range(70_000):
+    for n in range(30):
+        cached.store_body("v1", str(n), bytes(1_000_000))
+    assert [bool(cached.body("v1", str(n))) for n in (0, 6, 7, 29)] == [False, False, True, True]
+    # Of large ones the last.
+    for n in range(3):
+        cached.store_body("v1", f"large {n}", bytes(20_000_000))
+    assert [bool(cached.body("v1", f"large {n}")) for n in range(3)] == [False, False, True]
+    cached.store_body("v1", "too large", bytes(70_000_000))
+    assert cached.body("v1", "too large") is None
+    for n in range(30_000):
         cached.store_body("cli", str(n), b"[]")
-    assert (len(cached.bodies) < 65_000, cached.body("cli", "69999")) == (True, b"[]")
+    assert (len(cached.bodies) < 25_000, cached.body("cli", "29999")) == (True, b"[]")
+    cached.clear()
+    assert cached.body("v1", "large 2") is cached.body("cli", "29999") is None
 
 
 def test_lists_and_decisions_about_one_model_agree(api, alice, make_key, make_model):
@@ -253,3 +262,17 @@ def test_marks_are_found_by_key_in_little_memory():
     assert ({pk: found[pk] for pk in found}, len(found)) == ({pk: pk % 8 for pk in pks}, 10_000)
     assert (None in found, 0 in found, 10_001 in found, found.get(10_001), found.get(8)) == (False,) * 3 + (None, 0)
     assert sum(map(sys.getsizeof, vars(found).values())) < 10 * 10_000
+
+
+def test_what_is_kept_of_a_model_takes_hardly_more_memory_than_its_bytes(make_model):
+    make_model("acme/x", description="words " * 100)
+    model = rebuild.tagged(AIModel.objects.all()).get()
+    tracemalloc.start()
+    try:
+        kept = [RenderedModel.of(model) for _ in range(50)]
+        rows = [codex.ROWS.of(one) for one in kept]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = sum(len(one.item) + len(one.cli) + len(one.openai) for one in kept) + sum(map(len, rows))
+    assert 0 < size < taken < 2 * size

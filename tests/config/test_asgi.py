@@ -244,9 +244,13 @@ def test_where_no_thread_comes_back_requests_are_refused_and_the_process_counts_
     assert (b"Retry-After", b"1") in exchanges[-1].sent[0]["headers"]
 
 
-def test_of_answers_that_nobody_reads_the_oldest_are_given_up(monkeypatch):
+@pytest.mark.parametrize(
+    ("sure", "ended", "last"), [(0, [True, True, False, False], 200), (5, [False, False, False, False], 503)]
+)
+def test_of_answers_that_nobody_reads_the_oldest_are_given_up_after_a_while(monkeypatch, sure, ended, last):
     monkeypatch.setattr(asgi, "django", answering(100_000))
     monkeypatch.setattr(asgi, "MAX_ANSWERS", 250_000)
+    monkeypatch.setattr(asgi, "SURE", sure)
     exchanges = [Exchange() for _ in range(4)]
     for exchange in exchanges:
         exchange.sends_for_ever = True
@@ -264,8 +268,30 @@ def test_of_answers_that_nobody_reads_the_oldest_are_given_up(monkeypatch):
         await asyncio.gather(*tasks, return_exceptions=True)
         return ended
 
-    assert asyncio.run(run()) == [True, True, False, False]
+    assert asyncio.run(run()) == ended
+    assert exchanges[-1].status == last
     assert asgi.load.answers == {}
+
+
+def test_an_answer_that_many_read_at_once_is_held_once(monkeypatch):
+    body = b"x" * 100_000
+    monkeypatch.setattr(asgi, "MAX_ANSWERS", 250_000)
+    monkeypatch.setattr(asgi, "django", lambda environ, start: (start("200 OK", []), [body])[1])
+    exchanges = [Exchange() for _ in range(8)]
+    for exchange in exchanges:
+        exchange.sends_for_ever = True
+
+    async def run() -> None:
+        tasks = [asyncio.ensure_future(exchange.call()) for exchange in exchanges]
+        while min(len(exchange.sent) for exchange in exchanges) < 2:
+            await asyncio.sleep(0.01)
+        assert len(asgi.load.answers) == 8
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+    assert {exchange.status for exchange in exchanges} == {200}
 
 
 def test_an_application_that_fails_gives_its_thread_back(monkeypatch):

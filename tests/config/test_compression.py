@@ -5,6 +5,8 @@ import gzip
 import pytest
 from django.http import StreamingHttpResponse
 
+from catalog.api import snapshot as snapshots
+from catalog.dialects import views
 from config.api import compression
 from config.api.compression import CompressionMiddleware, accepts_gzip
 
@@ -59,6 +61,20 @@ def test_a_content_is_compressed_once(caller, monkeypatch):
     caller.get("/v1/models", headers=ACCEPTED)
     monkeypatch.setattr(compression, "gzip", None)
     assert caller.get("/v1/models", headers=ACCEPTED).headers["Content-Encoding"] == "gzip"
+
+
+def test_what_is_compressed_is_sent_without_being_made_again_where_it_is_too_large_to_be_stored(caller, monkeypatch):
+    made = []
+    make = views.openai_list
+    monkeypatch.setattr(views, "openai_list", lambda *args: made.append(1) or make(*args))
+    monkeypatch.setattr(snapshots, "LARGE", 0)
+    monkeypatch.setattr(snapshots, "TOO_LARGE", 0)
+    first, second = caller.get("/v1/models", headers=ACCEPTED), caller.get("/v1/models", headers=ACCEPTED)
+    assert (first.content, dict(first.headers) | {"X-Request-Id": ""}) == (
+        second.content,
+        dict(second.headers) | {"X-Request-Id": ""},
+    )
+    assert (len(made), gzip.decompress(second.content)) == (1, caller.get("/v1/models").content)
 
 
 def test_a_change_of_the_catalog_is_in_the_next_compressed_answer(caller, make_model):

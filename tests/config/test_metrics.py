@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.api import compression
 from config.api.logging import JSONFormatter
 from providers.models import Provider, SyncRun
 from tests.servers import running
@@ -65,6 +66,7 @@ def test_sources_runs_and_models_are_told(api, settings, make_model):
 
 def test_the_bytes_that_are_kept_are_told_by_cache(api, settings, alice, make_key, make_model):
     settings.METRICS_TOKEN = TOKEN
+    compression._compressed.clear()
     make_model("acme/x", description="x" * 5_000)
     key = make_key(alice).token
     assert api.with_key(key).get("/v1/models", HTTP_ACCEPT_ENCODING="gzip").headers["Content-Encoding"] == "gzip"
