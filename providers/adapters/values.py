@@ -26,6 +26,8 @@ MAX_WORD = 255
 MAX_WHOLE = 2**31 - 1
 
 _PLAIN_ID = re.compile(r"[!-~]+\Z")
+# What no UTF-8 holds.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?\Z")
 # Seconds since 1970 of the year 5138; anything larger counts milliseconds.
 _MAX_SECONDS = 100_000_000_000
@@ -86,7 +88,7 @@ def text(value: Any, limit: int = MAX_WORD) -> str | None:
         raise Unusable("is not text")
     if len(value) > limit:
         raise Unstorable(f"is longer than {limit} characters")
-    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+    if "\0" in value or _SURROGATE.search(value):
         raise Unstorable("holds a character that cannot be stored")
     if has_piled_marks(value):
         raise Unstorable("piles up marks on one letter")
