@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-changes bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -82,6 +82,10 @@ acceptance: $(DEV)
 # Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
+
+# What changes cost readers, memory, syncs and commands; BENCH_ARGS="--models 421,20000 --database sqlite" for others.
+bench-changes: $(DEV)
+	$(BIN)/python -m tests.bench.changes $(BENCH_ARGS)
 
 # Pages of the list at 1,000 and at 100,000 models; BENCH_ARGS="--models 20000 --explain" for fewer and for plans.
 bench-lists: $(DEV)

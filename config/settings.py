@@ -231,6 +231,14 @@ else:
     # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements. One that is
     # met sets this by itself: catalog/db/prepared.py.
     _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)
+DATABASE_ROUTERS = []
+if env.text("DATABASE_REPLICA_URL"):
+    _replica = env.database("DATABASE_REPLICA_URL", Path())
+    if not {_database["ENGINE"], _replica["ENGINE"]} <= {env.ENGINES["django.db.backends.postgresql"]}:
+        env.refuse("DATABASE_REPLICA_URL is for a PostgreSQL that follows the one of DATABASE_URL.")
+    # As the primary is asked, but for what an address says by itself.
+    DATABASES["replica"] = {**_database, **_replica, "OPTIONS": {**_options, **_replica.get("OPTIONS", {})}}
+    DATABASE_ROUTERS = ["config.api.replica.ReplicaRouter"]
 
 # Nothing is cached in a process behind the others' backs: waffle would otherwise answer with flags that another
 # process has long changed.

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -41,37 +42,68 @@ def postgresql(prefer_wheel: bool = False) -> Iterator[str]:
         home = Path(name)
         binaries = _binaries(home, prefer_wheel)
         _hand_over(home)
-        data, log = home / "data", home / "server.log"
         _run(
-            [binaries / "initdb", "-D", data, "-U", "modeldex", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
+            [
+                binaries / "initdb",
+                "-D",
+                home / "data",
+                "-U",
+                "modeldex",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "-N",
+            ],
             home,
         )
-        port = _free_port()
-        command = [binaries / "postgres", "-D", data, "-p", port, "-k", home]
-        for option, value in OPTIONS.items():
-            command += ["-c", f"{option}={value}"]
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [*_as_unprivileged("--pdeathsig", "QUIT"), *map(str, command)],
-                cwd=home,
-                env=_environment(home),
-                stdout=output,
-                stderr=output,
-                # The interrupt key must reach pytest alone: it stops the server when it has closed its connections.
-                start_new_session=True,
-            )
+        with _served(binaries, home) as port:
+            yield f"postgresql://modeldex@127.0.0.1:{port}/postgres"
+
+
+@contextmanager
+def standby(primary: str) -> Iterator[str]:
+    """Runs a server that follows the one of this URL, and yields its URL for the same database."""
+    url = urlsplit(primary)
+    with tempfile.TemporaryDirectory(prefix="modeldex-pg-", ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        binaries = _binaries(home, prefer_wheel=False)
+        _hand_over(home)
+        source = ["-h", url.hostname, "-p", url.port, "-U", url.username]
+        _run([binaries / "pg_basebackup", *source, "-D", home / "data", "-R", "-X", "stream", "-c", "fast"], home)
+        with _served(binaries, home) as port:
+            yield f"postgresql://{url.username}@127.0.0.1:{port}{url.path}"
+
+
+@contextmanager
+def _served(binaries: Path, home: Path) -> Iterator[int]:
+    """Serves what lies in `home`, and yields the port."""
+    log, port = home / "server.log", _free_port()
+    command = [binaries / "postgres", "-D", home / "data", "-p", port, "-k", home]
+    for option, value in OPTIONS.items():
+        command += ["-c", f"{option}={value}"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*_as_unprivileged("--pdeathsig", "QUIT"), *map(str, command)],
+            cwd=home,
+            env=_environment(home),
+            stdout=output,
+            stderr=output,
+            # The interrupt key must reach pytest alone: it stops the server when it has closed its connections.
+            start_new_session=True,
+        )
+    try:
+        _wait_until_up(f"postgresql://modeldex@127.0.0.1:{port}/postgres", server, log)
+        yield port
+    finally:
+        # SIGINT is PostgreSQL's fast shutdown: it disconnects whoever is left.
+        server.send_signal(signal.SIGINT)
         try:
-            url = f"postgresql://modeldex@127.0.0.1:{port}/postgres"
-            _wait_until_up(url, server, log)
-            yield url
-        finally:
-            # SIGINT is PostgreSQL's fast shutdown: it disconnects whoever is left.
-            server.send_signal(signal.SIGINT)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def program(name: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import OpenApiParameter
@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from catalog.access.callers import Caller, caller_of
 from catalog.access.viewers import Viewer
 from catalog.api.permissions import HasScope, SignedIn
-from config.api import errors
+from config.api import errors, replica
 from config.api.openapi import some_of
+
+T = TypeVar("T")
 
 INCLUDABLE = ("hidden", "inactive")
 INCLUDE = OpenApiParameter("include", some_of(INCLUDABLE), description="Staff: hidden, inactive, or hidden,inactive.")
@@ -77,6 +79,15 @@ class CallerMixin:
     @property
     def viewer(self) -> Viewer:
         return self.caller.viewer
+
+    def read(self, make: Callable[[], T]) -> T:
+        """What `make` reads of the catalog: of the replica, where it has caught up with all that the caller sees."""
+        return replica.read(self._is_there, make)
+
+    def _is_there(self) -> bool:
+        viewer = self.viewer
+        there = caller_of(self.request.user, viewer.policy).including(viewer.include)
+        return there.fingerprint == self.caller.fingerprint
 
     @staticmethod
     def validated(serializer: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -27,6 +26,7 @@ from catalog.access.callers import Caller
 from catalog.access.viewers import Viewer
 from catalog.api import rebuild
 from catalog.api.cards import Card
+from catalog.api.marks import MarkByKey
 from catalog.api.metrics import KEPT_BYTES, REBUILD_SECONDS
 from catalog.api.rebuild import Step
 from catalog.api.serializers.items import CatalogItemSerializer
@@ -168,27 +168,6 @@ class RenderedCatalog:
             own_default=visibility.own_default if seen is None or visibility.own_default in seen else None,
             site_default=visibility.site_default if seen is None or visibility.site_default in seen else None,
         )
-
-
-class MarkByKey(Mapping[int, int]):
-    """The marks of models by key, in 9 bytes a model: a dict of as many takes ten times that, for each viewer."""
-
-    def __init__(self, pks: Iterable[int], marks: bytes) -> None:
-        rows = sorted(zip(pks, marks, strict=True))
-        self._pks = array("q", [pk for pk, _ in rows])
-        self._marks = bytes(mark for _, mark in rows)
-
-    def __getitem__(self, pk: int | None) -> int:
-        at = len(self._pks) if pk is None else bisect_left(self._pks, pk)
-        if at == len(self._pks) or self._pks[at] != pk:
-            raise KeyError(pk)
-        return self._marks[at]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._pks)
-
-    def __len__(self) -> int:
-        return len(self._pks)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ class Patience:
 
     def was_answered(self) -> None:
         self._answered = True
-        _outage.end()
+        if not self._is_alone:
+            _outage.end()
 
     def give_up(self, since: float) -> None:
         """Notes that nothing came since that moment (monotonic): an outage, unless others were answered meanwhile."""
@@ -99,7 +100,7 @@ def current() -> Patience | None:
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Waits inside as a request does, and says nothing to others: the process may yet fork."""
+    """Waits inside as a request does, and says nothing to others, as before a fork, or of another database."""
     token = _current.set(Patience(is_alone=True))
     try:
         yield

@@ -13,7 +13,8 @@ from catalog.access import callers
 from catalog.access.callers import caller_of
 from catalog.api import rebuild
 from catalog.api import snapshot as snapshots
-from catalog.api.snapshot import MarkByKey, RenderedModel, snapshot
+from catalog.api.marks import MarkByKey
+from catalog.api.snapshot import RenderedModel, snapshot
 from catalog.dialects import codex
 from catalog.models import AIModel
 from preferences.models import ModelPreference

@@ -84,7 +84,7 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             return HttpResponse(page(), content_type="application/json")
         fingerprint = self.caller.fingerprint
         name = f"changes {since} " + sha256(request.META["QUERY_STRING"].encode()).hexdigest()
-        return self.conditional(etag(fingerprint), lambda: snapshot.stored(name, fingerprint, page))
+        return self.conditional(etag(fingerprint), lambda: snapshot.stored(name, fingerprint, lambda: self.read(page)))
 
     def _filtered(self, rows: QuerySet[FieldChange]) -> QuerySet[FieldChange]:
         """Raises ValidationError."""

@@ -70,8 +70,12 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
     def _page(self, name: str) -> bytes:
         """The Link header, a line break, and the body."""
         pages: Any = self.paginator
-        rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
-        body = orjson.dumps({"items": item_bytes.items(rows or (), self.viewer), "total": pages.total})
+
+        def items() -> list[orjson.Fragment]:
+            rows = self.paginate_queryset(self.filters.filter_queryset(self.get_queryset()))
+            return item_bytes.items(rows or (), self.viewer)
+
+        body = orjson.dumps({"items": self.read(items), "total": pages.total})
         page = pages.links().encode() + b"\n" + body
         snapshot.store_body(name, self.caller.fingerprint, page)
         return page
@@ -111,5 +115,8 @@ class TagViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet):
             names = Tag.objects.filter(pk__in=counts).order_by("key").values_list("pk", "name")
             return orjson.dumps([{"name": name, "count": counts[key]} for key, name in names])
 
+        def read() -> bytes:
+            return self.read(counted)
+
         fingerprint = self.caller.fingerprint
-        return self.conditional(etag(fingerprint), lambda: snapshot.stored("tags", fingerprint, counted))
+        return self.conditional(etag(fingerprint), lambda: snapshot.stored("tags", fingerprint, read))
