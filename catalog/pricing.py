@@ -191,6 +191,19 @@ class Tariff:
             return {kind: amount for kind, amount in known.items() if amount}
         return known
 
+    @cached_property
+    def overrides(self) -> list[dict[str, Any]]:
+        """The prices under conditions, less those whose conditions cannot be read."""
+        return [dict(entry) for entry in self.stored.get("overrides", []) if _has_readable_conditions(entry)]
+
+    def of_prompt(self, tokens: int) -> Tariff:
+        """What a prompt of so many tokens costs: of the overrides that its size alone decides, later ones win."""
+        prices = dict(self.stored)
+        for entry in self.overrides:
+            if entry.keys() & {*CONDITIONS} == {"min_prompt_tokens"} and tokens >= entry["min_prompt_tokens"]:
+                prices |= {kind: price for kind, price in entry.items() if kind not in CONDITIONS}
+        return Tariff(prices)
+
     @property
     def asks_for_money(self) -> bool:
         """Whether any price is above zero, whatever it is of, those under conditions too."""
@@ -260,6 +273,12 @@ def _amount(price: Any) -> Decimal | None:
         return _decimal(price) if isinstance(price, str) else None
     except NotAPrice:
         return None
+
+
+def _has_readable_conditions(entry: Mapping[str, Any]) -> bool:
+    numbers = [entry[name] for name in CONDITIONS if name in entry and name != "utc_days"]
+    are_numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+    return are_numbers and isinstance(entry.get("utc_days", []), list)
 
 
 def _fill_the_day(windows: list[dict[str, Any]]) -> bool:

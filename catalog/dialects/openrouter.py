@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
-from catalog.pricing import CONDITIONS
 from config.api.openapi import whole
 from config.api.pagination import whole_number
 from config.api.protocols import Protocol, RefusalDetails
@@ -94,18 +93,11 @@ class OpenRouterModelSerializer(AnswerSerializer):
         tariff = facts.tariff
         shown = {kind: price for kind, price in tariff.stored.items() if kind in tariff.known}
         # One window or threshold of the wrong kind would lose the page.
-        overrides = [entry for entry in tariff.stored.get("overrides", ()) if _is_well_formed(entry)]
-        beside = {"overrides": overrides} if overrides else {}
+        beside = {"overrides": tariff.overrides} if tariff.overrides else {}
         return {"prompt": UNKNOWN, "completion": UNKNOWN, **shown, **beside}
 
     def get_supported_parameters(self, facts: Facts) -> list[str]:
         return facts.supported_parameters or []
-
-
-def _is_well_formed(entry: dict[str, Any]) -> bool:
-    days = entry.get("utc_days", [])
-    numbers = [entry[name] for name in CONDITIONS if name in entry and name != "utc_days"]
-    return isinstance(days, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
 
 
 class OpenRouterListLinksSerializer(serializers.Serializer):

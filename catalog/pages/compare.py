@@ -146,6 +146,7 @@ def _only(items: list[dict[str, Any]], name: str) -> list[Cell]:
 
 def _cost(items: list[dict[str, Any]], use: Mapping[str, int]) -> Row:
     tokens = use["calls"] * use["in"], use["calls"] * use["out"]
-    amounts = [Tariff(item.get("pricing", {})).cost(*tokens) for item in items]
+    tariffs = [Tariff(item.get("pricing", {})).of_prompt(use["in"]) for item in items]
+    amounts = [tariff.cost(*tokens) for tariff in tariffs]
     texts = ["" if amount is None else dollars(amount.quantize(Decimal("0.0001"))) for amount in amounts]
     return _marked("Cost", texts, amounts, least="cheapest", most="dearest")

@@ -56,6 +56,7 @@ class ModelPage(Page):
         providers = dict(extensions.provider_names())
         steps = self._steps(model)
         verdict, detail = self._verdict(model)
+        prices = words.prices(item.get("pricing", {}))
         return self.show(
             "models/one.html",
             {
@@ -70,7 +71,9 @@ class ModelPage(Page):
                 "is_default": self.catalog.visibility.own_default == model.pk,
                 "detail": detail,
                 "facts": _facts(model, item, providers),
-                "prices": _prices(model, item, providers),
+                "prices": prices,
+                "tiers": words.tiers(item.get("pricing", {})),
+                "price_source": source_of(model, "pricing", providers) if any(text for _, text in prices) else "",
                 "offers": self._offers(model),
                 "offered_by": [providers.get(slug, slug) for slug in model.offered_by],
                 "steps": list(reversed(steps)),
@@ -131,8 +134,3 @@ def _facts(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) ->
         Fact(label, text, source_of(model, fields.get(name, name), providers) if text else "")
         for name, (label, text) in words.facts(item).items()
     ]
-
-
-def _prices(model: Any, item: Mapping[str, Any], providers: Mapping[str, str]) -> list[Fact]:
-    source = source_of(model, "pricing", providers)
-    return [Fact(label, text, source if text else "") for label, text in words.prices(item.get("pricing", {}))]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from catalog.pricing import BY_TOKEN, KINDS, Tariff, label, worded
+from django.utils.text import capfirst
+
+from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, label, worded
 
 # Capability -> what it means to somebody who chooses.
 MEANINGS = {
@@ -36,17 +38,42 @@ def token_prices(pricing: Mapping[str, Any]) -> tuple[str, str]:
 def prices(pricing: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every known price as its name with the unit, and the amount; prompt and completion always."""
     known = Tariff(pricing).known
-    kinds = [kind for kind in KINDS if kind in known or kind in ("prompt", "completion")]
-    kinds += sorted(kind for kind in known if kind not in KINDS)
+    kinds = _ordered({*known, "prompt", "completion"})
     return [(_name(kind), worded(kind, pricing[kind]) if kind in known else "") for kind in kinds]
+
+
+def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The prices that hold under a condition instead: the condition, and each of them as `prices` names it."""
+    found = []
+    for entry in Tariff(pricing).overrides:
+        kinds = _ordered(kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str))
+        found.append((_condition(entry), [(_name(kind), worded(kind, entry[kind])) for kind in kinds]))
+    return found
+
+
+def _ordered(kinds: Iterable[str]) -> list[str]:
+    return sorted(kinds, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
+
+
+def _condition(entry: Mapping[str, Any]) -> str:
+    parts = []
+    if "min_prompt_tokens" in entry:
+        parts.append(f"prompts of {entry['min_prompt_tokens']:,} tokens or more")
+    if "utc_start" in entry or "utc_end" in entry:
+        parts.append(f"from {_clock(entry.get('utc_start'))} to {_clock(entry.get('utc_end'))} UTC")
+    if "utc_days" in entry:
+        parts.append(f"on {', '.join(str(day).capitalize() for day in entry['utc_days'])}")
+    return capfirst(", ".join(parts)) or "Otherwise"
+
+
+def _clock(number: int | float | None) -> str:
+    """A clock time that is written as the number HHMM."""
+    return f"{int(number or 0) // 100:02}:{int(number or 0) % 100:02}"
 
 
 def _name(kind: str) -> str:
     names = {"prompt": "Input per million", "completion": "Output per million"}
-    if kind in names:
-        return names[kind]
-    found = label(kind) if kind in BY_TOKEN else f"per {label(kind)}"
-    return found[:1].upper() + found[1:]
+    return names.get(kind) or capfirst(label(kind) if kind in BY_TOKEN else f"per {label(kind)}")
 
 
 # Field of an item -> its label on the pages, in their order.

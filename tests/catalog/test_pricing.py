@@ -270,6 +270,19 @@ def test_a_base_price_that_follows_the_hour_is_steadied(now, before, base):
     assert Tariff(now).steadied(before) == {**now, "prompt": base}
 
 
+@pytest.mark.parametrize(("tokens", "prompt", "completion"), [(199_999, 1, 5), (200_000, 2, 5), (1_000_000, 4, 9)])
+def test_a_long_prompt_costs_what_its_size_decides_and_the_last_word_wins(tokens, prompt, completion):
+    overrides = [
+        {"min_prompt_tokens": 200_000, "prompt": "0.000002"},
+        {"min_prompt_tokens": 1_000_000, "prompt": "0.000004", "completion": "0.000009"},
+        {"min_prompt_tokens": 1, "utc_start": 100, "prompt": "7"},
+        {"min_prompt_tokens": "1", "prompt": "7"},
+        {"utc_start": 100, "prompt": "7"},
+    ]
+    tariff = Tariff({"prompt": "0.000001", "completion": "0.000005", "overrides": overrides}).of_prompt(tokens)
+    assert (tariff.per_million("prompt"), tariff.per_million("completion")) == (prompt, completion)
+
+
 @pytest.mark.django_db
 def test_a_picker_is_not_told_that_a_model_paid_by_the_request_is_free(api, make_model):
     make_model("acme/by-request", pricing={"prompt": "0", "completion": "0", "request": "0.01"})

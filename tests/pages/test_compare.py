@@ -76,6 +76,20 @@ def test_with_fewer_than_two_it_asks_for_more(visit, two, query):
     assert "Choose two to four models" in page.content.decode()
 
 
+def test_the_one_that_is_chosen_stands_in_the_form(visit, two):
+    page = visit().get("/compare?id=acme/cheap").content.decode()
+    assert page.count('name="id"') == 2
+    assert '<input name="id" value="acme/cheap"' in page
+
+
+@pytest.mark.parametrize(("tokens", "cost"), [(199_999, "$0.20"), (200_000, "$0.40")])
+def test_long_prompts_cost_what_their_size_decides(visit, two, make_model, tokens, cost):
+    overrides = [{"min_prompt_tokens": 200_000, "prompt": "0.000002"}]
+    make_model("acme/tiers", pricing={**CHEAP["pricing"], "overrides": overrides})
+    page = visit().get(f"/compare?id=acme/tiers&id=acme/dear&calls=1&in={tokens}&out=0")
+    assert page.context["cost"].cells[0].text == cost
+
+
 def test_what_a_model_takes_keeps_its_noun(visit, two, make_model):
     make_model("acme/hears", input_modalities=["text", "audio"], supports_audio=True)
     page = visit().get("/compare?id=acme/cheap&id=acme/hears")

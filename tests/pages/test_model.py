@@ -72,8 +72,9 @@ def test_each_price_has_its_source_and_its_past_as_a_line_and_a_table(visit, syn
     for prompt in ("0.000004", "0.000002"):
         sync_file(saved(tmp_path, feed([record("acme/m", prompt=prompt)])))
     page = visit().get("/models/acme/m")
-    told = {price.label: (price.text, price.source) for price in page.context["prices"]}
-    assert told["Input per million"] == ("$2.00", f"OpenRouter, since {timezone.now():%-d %b %Y}")
+    assert dict(page.context["prices"])["Input per million"] == "$2.00"
+    # All prices of an entry are from one source: it is said once below them.
+    assert f'<p class="soft">OpenRouter, since {timezone.now():%-d %b %Y}</p>' in page.content.decode()
     now, before = page.context["steps"]
     assert (now.prompt, now.change, before.prompt) == ("$2.00", "input \N{MINUS SIGN}50 %", "$4.00")
     assert page.context["chart"].prompt.count(",") == 4
@@ -83,9 +84,31 @@ def test_each_price_has_its_source_and_its_past_as_a_line_and_a_table(visit, syn
 def test_a_price_that_nobody_knows_is_a_dash_that_is_read_as_unknown(visit, make_model):
     make_model("acme/m")
     page = visit().get("/models/acme/m")
-    assert {price.text for price in page.context["prices"]} == {""}
+    assert {text for _, text in page.context["prices"]} == {""}
     assert b'<span class="unseen">unknown</span>' in page.content
     assert b"$0" not in page.content
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ({"min_prompt_tokens": 200_000}, "Prompts of 200,000 tokens or more"),
+        ({"utc_start": 1000, "utc_end": 30}, "From 10:00 to 00:30 UTC"),
+        ({"utc_end": 900, "utc_days": ["saturday", "sunday"]}, "From 00:00 to 09:00 UTC, on Saturday, Sunday"),
+    ],
+)
+def test_a_price_under_a_condition_stands_below_the_others(visit, make_model, conditions, words):
+    overrides = [{**conditions, "completion": "0.000015", "prompt": "0.0000025"}]
+    make_model("acme/m", pricing={"prompt": "0.00000125", "overrides": overrides})
+    page = visit().get("/models/acme/m")
+    assert page.context["tiers"] == [(words, [("Input per million", "$2.50"), ("Output per million", "$15.00")])]
+    assert f"<h3>{words}</h3>" in page.content.decode()
+
+
+@pytest.mark.parametrize("entry", [{"min_prompt_tokens": [1], "prompt": "0.1"}, {"utc_days": 7, "prompt": "0.1"}])
+def test_a_condition_that_cannot_be_read_is_left_out(visit, make_model, entry):
+    make_model("acme/m", pricing={"prompt": "0.1", "overrides": [entry]})
+    assert visit().get("/models/acme/m").context["tiers"] == []
 
 
 def test_changes_are_sentences_and_name_no_person_and_no_note_of_staff(visit, ops, sync_file, tmp_path):
