@@ -86,7 +86,7 @@ def newest(viewer: Viewer) -> QuerySet[FieldChange]:
 
 
 def _acts(rows: Iterable[FieldChange]) -> list[Act]:
-    """In the order in which their last changes were made."""
+    """The one with the weightiest change first; equal ones in the order in which their last changes were made."""
     providers = dict(extensions.provider_names())
     acts: dict[str, Act] = {}
     for row, line in changes.rendered(rows, line_of):
@@ -94,7 +94,7 @@ def _acts(rows: Iterable[FieldChange]) -> list[Act]:
         acts.setdefault(by, Act(by)).lines.append(line)
     for act in acts.values():
         act.lines.sort(key=lambda line: line.weight)
-    return list(acts.values())
+    return sorted(acts.values(), key=lambda act: act.lines[0].weight)
 
 
 def line_of(row: FieldChange) -> Line:

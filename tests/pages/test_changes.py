@@ -57,6 +57,18 @@ def test_what_is_gone_or_dearer_comes_first_and_people_are_not_named(visit, alic
     assert b"ops" not in page.content
 
 
+def test_of_a_day_the_act_with_the_weightiest_change_comes_first(visit, alice, make_model, change):
+    model = make_model("acme/x")
+    change(model, "is_available", True, False)
+    change(model, "family", "a", "b", Author.sync(8, "modelsdev"))
+    change(model, "name", "X", "Better X", BY_STAFF)
+    assert [by for by, _ in lines(visit(alice).get("/changes"))] == [
+        "As openrouter lists it",
+        "By your staff",
+        "As modelsdev lists it",
+    ]
+
+
 def test_days_are_apart_and_a_long_act_is_folded(visit, alice, make_model, change):
     models = [make_model(f"acme/m{n}") for n in range(20)]
     for model in models:
