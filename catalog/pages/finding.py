@@ -23,7 +23,7 @@ MOST_OPTIONS = 200
 CONTEXTS = (8_000, 32_000, 128_000, 200_000, 1_000_000)
 # Order -> what it is called, and the same order of /api/models/list.
 ORDERS = {
-    "": ("Recommended order", "priority", "desc"),
+    "": ("Usual order", "priority", "desc"),
     "name": ("Name", "name", "asc"),
     "price": ("Price, cheapest first", "price", "asc"),
     "-price": ("Price, dearest first", "price", "desc"),

@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from preferences.models import ModelPreference
-from tests.browser import look
+from tests.browser import NARROW, WIDE, look
 from tests.pages.conftest import LONG
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -73,6 +73,31 @@ def test_everything_is_there_without_script(sign_in, alice, world):
     page.check("[aria-label='Compare Small']")
     page.click("text=Compare them")
     expect(page.locator(".compared thead th")).to_have_count(2)
+
+
+def test_with_script_nothing_is_left_to_apply_and_the_pages_stand_in_a_row(sign_in, alice, make_model):
+    make_model("acme/gone", is_available=False)
+    for number in range(51):
+        make_model(f"acme/{number}", supports_tools=number == 7)
+    page = sign_in(alice, "/models?capability=chat")
+    expect(page.locator("#retired")).to_be_visible()
+    expect(page.locator(".without-script")).to_be_hidden()
+    tops = page.locator(".pages nav > *").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert max(tops) - min(tops) < 1
+    # Every filter is in sight: none in a box that scrolls within the page.
+    boxes = page.locator(".boxes")
+    assert boxes.evaluate("box => box.scrollHeight <= box.clientHeight")
+
+
+def test_in_a_narrow_window_the_filters_lead_to_what_they_find(sign_in, alice, world):
+    page = sign_in(alice, "/models", size=NARROW)
+    page.click("#filters > summary")
+    page.check("#can-tools")
+    page.click("text=See 3 models")
+    expect(page.locator("#results")).to_be_in_viewport()
+    expect(page.locator(".models tbody tr").first).to_be_in_viewport()
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    expect(page.locator("text=See 3 models")).to_be_hidden()
 
 
 def test_a_theme_is_chosen_in_the_menu(sign_in, alice, world):
