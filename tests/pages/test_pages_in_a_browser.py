@@ -100,6 +100,19 @@ def test_in_a_narrow_window_the_filters_lead_to_what_they_find(sign_in, alice, w
     expect(page.locator("text=See 3 models")).to_be_hidden()
 
 
+@pytest.mark.parametrize("path", ["/models", "/models/acme/large", "/me/keys/new"])
+def test_in_a_narrow_window_a_finger_meets_what_is_small_elsewhere(sign_in, alice, world, path):
+    page = sign_in(alice, path, size=NARROW)
+    if path.endswith("new"):
+        page.fill("#name", "editor")
+        page.click("text=Make the key")
+    expect(page.locator(".copy").first).to_be_visible()
+    boxes = [
+        box for one in page.locator(".copy:visible, .pick input, .switch:visible").all() if (box := one.bounding_box())
+    ]
+    assert min(min(box["width"], box["height"]) for box in boxes) >= 24
+
+
 def test_a_theme_is_chosen_in_the_menu(sign_in, alice, world):
     page = sign_in(alice, "/models?q=large")
     page.click(".menu summary")
