@@ -147,7 +147,8 @@ def sentence(row: FieldChange) -> str:
     if row.field.startswith("supports_"):
         said = {True: "yes", False: "no"}
         return f"{label}: {said.get(row.new, 'unknown')} (it was {said.get(row.old, 'unknown')})."
-    return f"{label}: {short(row.new, 80)} (it was {short(row.old, 80)})."
+    before = "" if row.old in ("", []) else f" (it was {short(row.old, 80)})"
+    return f"{label}: {short(row.new, 80)}{before}."
 
 
 def price_change(name: str, before: Decimal | None, after: Decimal | None) -> str:

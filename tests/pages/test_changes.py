@@ -69,6 +69,15 @@ def test_of_a_day_the_act_with_the_weightiest_change_comes_first(visit, alice, m
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "words"), [("", "Family: gpt."), ("g", "Family: gpt (it was g)."), (None, "Family: gpt (it was unknown).")]
+)
+def test_what_was_empty_before_is_not_worth_a_word(visit, alice, make_model, change, old, words):
+    change(make_model("acme/x"), "family", old, "gpt")
+    ((_, [(_, text)]),) = lines(visit(alice).get("/changes"))
+    assert text == words
+
+
 def test_days_are_apart_and_a_long_act_is_folded(visit, alice, make_model, change):
     models = [make_model(f"acme/m{n}") for n in range(20)]
     for model in models:
