@@ -66,13 +66,16 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Real clients, each in an environment of its own outside of the product's; needs npm.
+# Real clients, each in an environment of its own outside of the product's; needs npm. Installed by uv: pip takes minutes.
 ACCEPTANCE := .acceptance
-acceptance: $(DEV)
-	mkdir -p $(ACCEPTANCE)
+UV := $(ACCEPTANCE)/uv/bin/uv
+$(UV): | $(BIN)/python
+	$(PYTHON) -m venv $(ACCEPTANCE)/uv
+	$(ACCEPTANCE)/uv/bin/pip install -qq --disable-pip-version-check uv
+acceptance: $(DEV) $(UV)
 	@set -e; for n in "" 2 3 4 5 6 7; do \
-		test -d $(ACCEPTANCE)/python$$n || $(PYTHON) -m venv $(ACCEPTANCE)/python$$n; \
-		$(ACCEPTANCE)/python$$n/bin/pip install -qq --disable-pip-version-check \
+		test -d $(ACCEPTANCE)/python$$n || $(UV) venv --quiet --python $(PYTHON) $(ACCEPTANCE)/python$$n; \
+		$(UV) pip install --quiet --python $(ACCEPTANCE)/python$$n/bin/python \
 			-r tests/acceptance/requirements$${n:+-$$n}.txt; \
 	done
 	cp tests/acceptance/package.json tests/acceptance/*.mjs $(ACCEPTANCE)/
