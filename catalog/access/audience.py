@@ -2,7 +2,7 @@
 
 Users who stand alike (the same groups and flags, no grant or custom model of their own among the models) see alike, and
 so do models that the rule cannot tell apart. The rule is asked once for each pair of the two; the number of statements
-does not grow with either.
+does not grow with people, and with models only by one for each batch of them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from catalog import extensions
 from catalog.access import callers, rules
 from catalog.access.viewers import Viewer
-from catalog.models import AccessGrant, AIModel
+from catalog.db.bulk import batches
+from catalog.models import AIModel
 
 # What the rule reads of a model beside its id and its grants. A change of one of these may take it from somebody.
 SIGHT_FIELDS = (
@@ -39,6 +40,17 @@ FEW = 500
 ANYBODY = 0
 
 _READ = ("pk", "model_id", *SIGHT_FIELDS)
+# What tells models of one row apart, besides their grants: a base is a row of its own.
+_COMPARED = tuple({"owner": "owner_id"}.get(name, name) for name in SIGHT_FIELDS if name != "base_model")
+
+
+@dataclass(slots=True)
+class People:
+    """Everybody as the rule reads them: users by key, ANYBODY among them, and groups, as a key of theirs asks."""
+
+    users: dict[int, Viewer] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    groups: dict[int, Viewer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class Audience:
 
     models: frozenset[int]
     seen: Mapping[int, frozenset[int]]
-    names: Mapping[int, str]
+    people: People
     # model -> the ids that a key's policy must allow, for the key to reach what its owner sees.
     ids: Mapping[int, tuple[str, ...]]
     # alias -> the ids of what it stands for, link by link, which a key's policy must not deny.
@@ -67,6 +79,7 @@ class _Alike:
     """Models with all that the rule reads of them, grouped: one stands for those that it cannot tell apart."""
 
     groups: dict[int, frozenset[int]] = field(default_factory=dict)
+    examples: list[AIModel] = field(default_factory=list)
     ids: dict[int, tuple[str, ...]] = field(default_factory=dict)
     targets: dict[int, tuple[str, ...]] = field(default_factory=dict)
     # The users whom a grant, or what they own, sets apart from those of the same groups and flags.
@@ -90,137 +103,154 @@ def with_built_upon(keys: Iterable[int], former_ids: Collection[str] = ()) -> fr
     pk_of = dict(targets.values_list("model_id", "pk"))
     for _ in range(rules.MAX_ALIASES):
         wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted or target in former_ids}
-    found = wanted
-    for _ in range(rules.MAX_CHAIN - 1):
-        if not found:
-            break
-        rows = AIModel.objects.custom().filter(_named(found, "base_model")).order_by()
-        found = {pk for pk, base in rows.values_list("pk", "base_model") if base in found}
-        wanted |= found
+    # A union, as each level is found by its own index.
+    bases = [f"{link}base_model" for link in rules.CHAIN[:-1]]
+    first, *deeper = (
+        AIModel.objects.custom().filter(_named(wanted, base)).order_by().values_list("pk", "base_model")
+        for base in bases
+    )
+    built = list(first.union(*deeper))
+    for _ in bases:
+        wanted |= {pk for pk, base in built if base in wanted}
     return frozenset(wanted)
 
 
-def _chains(keys: frozenset[int]) -> list[list[dict[str, Any]]]:
-    """Of each model what the rule reads, and the same of the models below it.
+def _chains(keys: frozenset[int]) -> list[list[AIModel]]:
+    """Each model with what the rule reads of it, its grants too, and the same of the models below it.
 
     Each level is read by itself: a join of a large table with itself is slow on a database that has not yet counted it.
     """
-    rows: dict[int, dict[str, Any]] = {}
+    rows: dict[int, AIModel] = {}
     wanted = set(keys)
     for _ in range(rules.MAX_CHAIN):
-        for row in AIModel.objects.filter(_named(wanted, "pk")).order_by().values(*_READ):
-            if row["pk"] in wanted:
-                rows[row["pk"]] = row
-        wanted = {row["base_model"] for row in rows.values() if row["base_model"]} - rows.keys()
+        found = AIModel.objects.filter(_named(wanted, "pk")).order_by().only(*_READ)
+        rows |= {row.pk: row for row in found if row.pk in wanted}
+        wanted = {row.base_model_id for row in rows.values() if row.base_model_id} - rows.keys()
         if not wanted:
             break
+    for row in rows.values():
+        if row.base_model_id in rows:
+            row.base_model = rows[row.base_model_id]
+    for chunk in batches(rows.values()):
+        prefetch_related_objects(chunk, "grants")
     chains = [[rows[pk]] for pk in sorted(keys & rows.keys())]
     for chain in chains:
-        while len(chain) < rules.MAX_CHAIN and chain[-1]["base_model"] in rows:
-            chain.append(rows[chain[-1]["base_model"]])
+        while len(chain) < rules.MAX_CHAIN and chain[-1].base_model_id in rows:
+            chain.append(rows[chain[-1].base_model_id])
     return chains
 
 
-def _targets(chains: list[list[dict[str, Any]]]) -> dict[str, tuple[int, str]]:
-    """Of each id that aliases among these name, link by link: the model's key, and what it is an alias of itself."""
-    found: dict[str, tuple[int, str]] = {}
-    wanted = {part["alias_of"] for chain in chains for part in chain} - {""}
+def _targets(chains: list[list[AIModel]]) -> dict[str, AIModel]:
+    """Of each id that aliases among these name, link by link, the model, with its grants; each alias is given its own.
+
+    The rule would read them again for everybody whom it is asked about.
+    """
+    found: dict[str, AIModel] = {}
+    wanted = {part.alias_of for chain in chains for part in chain} - {""}
     for _ in range(rules.MAX_ALIASES):
-        rows = AIModel.objects.filter(_named(wanted, "model_id")).order_by().values_list("model_id", "pk", "alias_of")
-        found |= {model_id: (pk, alias_of) for model_id, pk, alias_of in rows if model_id in wanted}
-        wanted = {alias_of for _, alias_of in found.values() if alias_of} - found.keys()
+        rows = AIModel.objects.filter(_named(wanted, "model_id")).order_by().only(*_READ)
+        found |= {row.model_id: row for row in rows if row.model_id in wanted}
+        wanted = {row.alias_of for row in found.values() if row.alias_of} - found.keys()
         if not wanted:
             break
+    for chunk in batches(found.values()):
+        prefetch_related_objects(chunk, "grants")
+    for row in (*(part for chain in chains for part in chain), *found.values()):
+        if row.alias_of in found:
+            row.stands_for = found[row.alias_of]
     return found
 
 
-def _followed(alias_of: str, targets: Mapping[str, tuple[int, str]]) -> tuple[str, ...]:
+def _followed(alias_of: str, targets: Mapping[str, AIModel]) -> tuple[str, ...]:
     ids: list[str] = []
     while alias_of and alias_of not in ids:
         ids.append(alias_of)
-        alias_of = targets[alias_of][1] if alias_of in targets else ""
+        alias_of = targets[alias_of].alias_of if alias_of in targets else ""
     return tuple(ids)
 
 
 def _alike(keys: frozenset[int]) -> _Alike:
     chains = _chains(keys)
     targets = _targets(chains)
-    linked = {part["pk"] for chain in chains for part in chain} | {pk for pk, _ in targets.values()}
-    granted: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
-    principals = ("model_id", "principal_type", "user_id", "group_id")
-    for model, *principal in AccessGrant.objects.filter(_named(linked, "model")).values_list(*principals):
-        granted[model].add(tuple(principal))
     found = _Alike()
-    sorted_out: dict[Any, list[int]] = defaultdict(list)
+    sorted_out: dict[Any, list[AIModel]] = defaultdict(list)
     for chain in chains:
-        told = tuple(
-            (*(part[name] for name in SIGHT_FIELDS if name != "base_model"), frozenset(granted[part["pk"]]))
-            for part in chain
-        )
-        sorted_out[told].append(chain[0]["pk"])
-        found.ids[chain[0]["pk"]] = _ids_to_allow(chain)
-        if chain[0]["alias_of"]:
-            found.targets[chain[0]["pk"]] = _followed(chain[0]["alias_of"], targets)
-        found.apart.update(part["owner"] for part in chain if part["owner"] is not None)
-        found.apart.update(user for part in chain for _, user, _ in granted[part["pk"]] if user is not None)
+        model, told = chain[0], []
+        for part in chain:
+            granted = frozenset((grant.principal_type, grant.user_id, grant.group_id) for grant in part.grants.all())
+            told.append((*(getattr(part, name) for name in _COMPARED), granted))
+            found.apart |= {user for user in (part.owner_id, *(user for _, user, _ in granted)) if user is not None}
+        sorted_out[tuple(told)].append(model)
+        found.ids[model.pk] = _ids_to_allow(chain)
+        if model.alias_of:
+            found.targets[model.pk] = _followed(model.alias_of, targets)
     # A target is a catalog entry, which nobody owns.
-    found.apart.update(user for pk, _ in targets.values() for _, user, _ in granted[pk] if user is not None)
-    found.groups = {models[0]: frozenset(models) for models in sorted_out.values()}
+    found.apart |= {grant.user_id for target in targets.values() for grant in target.grants.all() if grant.user_id}
+    found.examples = [models[0] for models in sorted_out.values()]
+    found.groups = {models[0].pk: frozenset(model.pk for model in models) for models in sorted_out.values()}
     return found
 
 
-def _ids_to_allow(chain: list[dict[str, Any]]) -> tuple[str, ...]:
+def _ids_to_allow(chain: list[AIModel]) -> tuple[str, ...]:
     """Its own id, and those of what it is built on as far down as nobody delegated it."""
-    ids = [chain[0]["model_id"]]
+    ids = [chain[0].model_id]
     for above, below in pairwise(chain):
-        if above["delegated"]:
+        if above.delegated:
             break
-        ids.append(below["model_id"])
+        ids.append(below.model_id)
     return tuple(ids)
+
+
+def _people() -> People:
+    found = People()
+    users = get_user_model()._default_manager.filter(is_active=True).annotate(**callers.columns(""))
+    for row in users.order_by("pk"):
+        found.users[row.pk] = callers.from_row(row, user_id=row.pk, is_staff=False).viewer
+        found.names[row.pk] = row.get_username()
+    for group in Group.objects.annotate(**callers.group_columns()).order_by("pk"):
+        found.groups[group.pk] = callers.of_group(group, group.pk).viewer
+    if settings.PUBLIC_CATALOG:
+        found.users[ANYBODY] = callers.caller_of(None).viewer
+        found.names[ANYBODY] = "anyone who is not signed in"
+    return found
 
 
 def of(models: Iterable[int]) -> Audience:
     """Who sees these models, and the custom models built upon them, as things stand now."""
-    keys = with_built_upon(models)
+    return _audience(with_built_upon(models), _people())
+
+
+def again(before: Audience) -> Audience:
+    """The same after a change of these models alone: people, their groups and their flags are as they were."""
+    return _audience(before.models, before.people)
+
+
+def _audience(keys: frozenset[int], people: People) -> Audience:
     alike = _alike(keys)
-    people = get_user_model()._default_manager.filter(is_active=True).annotate(**callers.columns(""))
     ways: dict[Any, Viewer] = {}
     stands: dict[int, Any] = {}
-    names: dict[int, str] = {}
     groups: dict[int, Any] = {}
-    for row in people.order_by("pk"):
-        viewer = callers.from_row(row, user_id=row.pk, is_staff=False).viewer
-        way = (viewer.groups, viewer.flags, row.pk if row.pk in alike.apart else None)
+    for pk, viewer in people.users.items():
+        # Who is not signed in holds other flags than those of the same groups, and stands alone.
+        stands[pk] = way = (viewer.groups, viewer.flags, pk if pk in alike.apart or pk == ANYBODY else None)
         ways.setdefault(way, viewer)
-        stands[row.pk] = way
-        names[row.pk] = row.get_username()
-    for group in Group.objects.annotate(**callers.group_columns()).order_by("pk"):
-        viewer = callers.of_group(group, group.pk).viewer
-        groups[group.pk] = way = (viewer.groups, viewer.flags, None)
+    for pk, viewer in people.groups.items():
+        groups[pk] = way = (viewer.groups, viewer.flags, None)
         ways.setdefault(way, viewer)
-    if settings.PUBLIC_CATALOG:
-        ways["anybody"] = callers.caller_of(None).viewer
-        stands[ANYBODY] = "anybody"
-        names[ANYBODY] = "anyone who is not signed in"
     asked = dict(islice(ways.items(), max(1, MOST_ASKED // max(1, len(alike.groups)))))
     seen = _ask(asked, alike)
     told = {user: seen[way] for user, way in stands.items() if way in seen}
     of_groups = {group: seen[way] for group, way in groups.items() if way in seen}
-    return Audience(keys, told, names, alike.ids, alike.targets, of_groups, is_whole=len(asked) == len(ways))
+    return Audience(keys, told, people, alike.ids, alike.targets, of_groups, is_whole=len(asked) == len(ways))
 
 
 def _ask(ways: Mapping[Any, Viewer], alike: _Alike) -> dict[Any, frozenset[int]]:
     """The rule's decision for each way to stand, on one model of each group."""
-    examples: list[AIModel] = []
-    wanted = sorted(alike.groups)
-    for start in range(0, len(wanted), FEW):
-        rows = AIModel.objects.filter(pk__in=wanted[start : start + FEW]).select_related(rules.LAST_BASE)
-        examples += rows.order_by().prefetch_related(*(f"{link}grants" for link in rules.CHAIN))
     # Most ways see the same, so they share one set.
     shared: dict[tuple[int, ...], frozenset[int]] = {}
     seen: dict[Any, frozenset[int]] = {}
     for way, viewer in ways.items():
-        visible = tuple(model.pk for model in examples if rules.sees(viewer, model))
+        visible = tuple(model.pk for model in alike.examples if rules.sees(viewer, model))
         if visible not in shared:
             shared[visible] = frozenset().union(*(alike.groups[pk] for pk in visible))
         seen[way] = shared[visible]
@@ -243,6 +273,6 @@ class Loss:
 def loss(before: Audience, after: Audience) -> Loss:
     """Who sees in `before` what they no longer see in `after`."""
     lost = before.without(after)
-    users = sorted((before.names[user], len(models)) for user, models in lost.items() if user != ANYBODY)
+    users = sorted((before.people.names[user], len(models)) for user, models in lost.items() if user != ANYBODY)
     keys = extensions.keys_losing(before, after)
     return Loss(users, keys, before.is_whole and after.is_whole, ANYBODY in lost)

@@ -1,5 +1,17 @@
 """The admin of the catalog, one module for each noun. Importing this package registers all of it."""
 
-from catalog.admin import custom_models, decisions, entries, flags, grants, history, log, mends, tags, users
+from catalog.admin import custom_models, decisions, deletions, entries, flags, grants, history, log, mends, tags, users
 
-__all__ = ["custom_models", "decisions", "entries", "flags", "grants", "history", "log", "mends", "tags", "users"]
+__all__ = [
+    "custom_models",
+    "decisions",
+    "deletions",
+    "entries",
+    "flags",
+    "grants",
+    "history",
+    "log",
+    "mends",
+    "tags",
+    "users",
+]

@@ -38,6 +38,10 @@ SHOWN = 100
 MOST = 20_000
 
 
+# The keys of the rows that an action is for, each with the key of the model that it is about.
+Rows = dict[int, int]
+
+
 class Nothing(forms.Form):
     """The form of an action that needs no values."""
 
@@ -113,11 +117,10 @@ class Bulk:
         name = "grant" if self.rows is AccessGrant else "model"
         return f"{count} {name}{'' if count == 1 else 's'}"
 
-    def models(self, keys: list[int]) -> Iterable[int]:
-        """The models that the chosen rows are about."""
-        if self.rows is AIModel:
-            return keys
-        return AccessGrant.objects.filter(pk__in=keys).order_by().values_list("model_id", flat=True).distinct()
+    @property
+    def of_model(self) -> str:
+        """The name of the key of the model that a chosen row is about."""
+        return "pk" if self.rows is AIModel else "model_id"
 
 
 def _switch(field: str, value: Any) -> Callable[[Any, Mapping[str, Any], Author], int]:
@@ -244,31 +247,26 @@ class Preview:
 
 
 def attempt(
-    bulk: Bulk, keys: list[int], values: Mapping[str, Any], author: Author, seal: Callable[[Any], str], confirmed: str
+    bulk: Bulk, rows: Rows, values: Mapping[str, Any], author: Author, seal: Callable[[Any], str], confirmed: str
 ) -> Preview:
     """Makes the change, and rolls it back unless `confirmed` is the seal of exactly this change.
 
     Raises ValidationError where the change is refused.
     """
+    keys, models = [*rows], {*rows.values()}
     with transaction.atomic():
-        models = list(bulk.models(keys))
         before = audience.of(models) if bulk.narrows else None
         last = FieldChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         changed = bulk.apply(bulk.rows._default_manager.filter(pk__in=keys), values, author)
-        made = (
-            FieldChange.objects.filter(pk__gt=last)
-            .exclude(field="restricted", new=True)
-            .exclude(field=REASON)
-            .order_by("pk")
-        )
-        examples = list(made[: SHOWN + 1])
-        loss = audience.loss(before, audience.of(models)) if before is not None else None
-        effect = [*made.values_list("subject", "field", "old", "new")]
+        history = FieldChange.objects.filter(pk__gt=last).exclude(field="restricted", new=True).exclude(field=REASON)
+        made = list(history.order_by("pk"))
+        loss = audience.loss(before, audience.again(before)) if before is not None else None
+        effect = [(row.subject, row.field, row.old, row.new) for row in made]
         sealed = seal([keys, changed, effect, loss and (loss.users, loss.keys, loss.anybody)])
         if sealed != confirmed:
             transaction.set_rollback(True)
-    describe(examples)
-    return Preview(len(keys), changed, examples[:SHOWN], len(examples) > SHOWN, loss, sealed)
+    describe(made[:SHOWN])
+    return Preview(len(keys), changed, made[:SHOWN], len(made) > SHOWN, loss, sealed)
 
 
 def _refuse_unseen(request: HttpRequest, keys: Iterable[int]) -> None:
@@ -286,17 +284,22 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
         raise PermissionDenied
     # Only the keys of the list's queryset: its joins and its order are for display. They are read once, since the
     # action may change what the filter matches.
-    keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
-    if len(keys) > MOST:
+    rows = dict(queryset.order_by("pk").values_list("pk", bulk.of_model)[: MOST + 1])
+    if len(rows) > MOST:
         model_admin.message_user(request, f"At most {bulk.noun(MOST)} at once; narrow the filter.", messages.ERROR)
         return None
+    return ask(model_admin, request, rows, bulk)
+
+
+def ask(model_admin: Any, request: HttpRequest, rows: Rows, bulk: Bulk) -> HttpResponse | None:
+    """The same for rows that were read."""
     asked = bulk.form is Nothing or "_asked" in request.POST
     form = bulk.form(request.POST if asked else None)
     found: Preview | None = None
     if asked and form.is_valid():
         try:
-            _refuse_unseen(request, bulk.opens(bulk.models(keys)))
-            if reason := bulk.refuses(rights.of(request), keys, form.cleaned_data):
+            _refuse_unseen(request, bulk.opens({*rows.values()}))
+            if reason := bulk.refuses(rights.of(request), [*rows], form.cleaned_data):
                 raise ValidationError(reason)
             confirmed = request.POST.get("_confirmed", "")
             asked_for = {name: request.POST.getlist(name) for name in form.fields}
@@ -304,7 +307,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
             def seal(effect: Any) -> str:
                 return previews.seal(request, bulk.name, asked_for, effect)
 
-            found = attempt(bulk, keys, form.cleaned_data, author_of(request), seal, confirmed)
+            found = attempt(bulk, rows, form.cleaned_data, author_of(request), seal, confirmed)
             if confirmed == found.seal:
                 rest, changed = found.unchanged, found.changed
                 model_admin.message_user(
@@ -318,7 +321,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
                 model_admin.message_user(request, previews.CHANGED, messages.WARNING)
         except ValidationError as error:
             form.add_error(None, error.messages)
-    count = len(keys)
+    count = len(rows)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"{bulk.verb}: {bulk.noun(count)}",

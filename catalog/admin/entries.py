@@ -212,7 +212,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         if row is None:
             return self._gone(request, object_id)
         seen = audience.of([row.pk])
-        people = [(user, seen.names[user], row.pk in models) for user, models in seen.seen.items()]
+        people = [(user, seen.people.names[user], row.pk in models) for user, models in seen.seen.items()]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Who sees {row.model_id}",

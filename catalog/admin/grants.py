@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import utils
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -151,17 +150,6 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         if not self.has_delete_permission(request, grant):
             raise PermissionDenied
         if grant is not None:
-            answer = bulk.run(self, request, AccessGrant.objects.filter(pk=grant.pk), bulk.GRANT_ACTIONS[0])
+            answer = bulk.ask(self, request, {grant.pk: grant.model_id}, bulk.GRANT_ACTIONS[0])
             return answer or HttpResponseRedirect(address(grant.model))
         return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
-
-
-class _Deleted(utils.NestedObjects):
-    """What a page of a deletion names: of many grants each with its model, and no statement for each of them."""
-
-    def related_objects(self, related_model: Any, related_fields: Any, objs: Any) -> Any:
-        found = super().related_objects(related_model, related_fields, objs)
-        return found.select_related("model") if related_model is AccessGrant else found
-
-
-utils.NestedObjects = _Deleted  # type: ignore[misc]

@@ -26,11 +26,6 @@ def _locked(rows: Any, *fields: str) -> list[AIModel]:
     return list(found.only("pk", "model_id", *fields))
 
 
-def _touch(rows: list[AIModel]) -> None:
-    for batch in _batches(rows):
-        AIModel.objects.filter(pk__in=[row.pk for row in batch]).update(updated_at=timezone.now())
-
-
 def switch(rows: Any, field: str, value: Any, author: Author) -> int:
     """Sets a field that only people set."""
     if field in SYNCED_FIELDS:
@@ -78,7 +73,7 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
         for start in range(0, len(gone), BATCH):
             through.objects.filter(aimodel__in=gone[start : start + BATCH], tag__in=removing).delete()
         FieldChange.objects.bulk_create(history, BATCH)
-        _touch(changing)
+        AIModel.objects.touch(row.pk for row in changing)
     return len(changing)
 
 

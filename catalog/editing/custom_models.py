@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from catalog.access import rules
 from catalog.access.viewers import Viewer
@@ -224,7 +223,7 @@ def edit(viewer: Viewer, author: Author, model_id: str, sent: Mapping[str, Any],
             _withdraw_delegation(model, author)
         rest = {name: value for name, value in sent.items() if name != "tags"}
         if _set_rest(model, rest, author) and not changed:
-            AIModel.objects.filter(pk=model.pk).update(updated_at=timezone.now())
+            AIModel.objects.touch([model.pk])
     return model
 
 

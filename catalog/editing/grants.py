@@ -10,10 +10,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models import Q, QuerySet
+from django.db.models.deletion import Collector
 
-from catalog.editing.history import BATCH, Author, change_row, grants_of
+from catalog.db.functions import as_bool
+from catalog.editing.history import Author, Grants, by_model, change_row, grants_of
 from catalog.models import AccessGrant, AIModel, FieldChange
 
 MAX_GRANTS = 200
@@ -105,7 +106,7 @@ def give(grant: AccessGrant, author: Author) -> None:
         model = AIModel.objects.select_for_update().get(pk=grant.model_id)
         before = grants_of([model.pk])
         grant.save()
-        history = _record([model], before, author)
+        history = _record([model], before, grants_of(before), author)
         if not model.restricted:
             history.append(change_row(author, model.model_id, "restricted", False, True, model=model))
         FieldChange.objects.bulk_create(history)
@@ -113,41 +114,42 @@ def give(grant: AccessGrant, author: Author) -> None:
 
 def take(rows: QuerySet[AccessGrant], author: Author) -> int:
     """Deletes these grants, and returns how many. The models stay restricted, also where no grant is left."""
-    with transaction.atomic():
-        models = _locked_models(rows)
-        before = grants_of(model.pk for model in models)
-        taken, _ = AccessGrant.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
-        FieldChange.objects.bulk_create(_record(models, before, author))
-    return taken
+    with transaction.atomic(savepoint=False):
+        models, grants = _locked(rows)
+        taken = [grant for grant in grants if grant.chosen]
+        before, after = by_model(models, grants), by_model(models, [grant for grant in grants if not grant.chosen])
+        # A queryset would read them once more.
+        collector = Collector(using=rows.db)
+        collector.collect(taken)
+        collector.delete()
+        FieldChange.objects.bulk_create(_record(models.values(), before, after, author))
+    return len(taken)
 
 
 def permit(rows: QuerySet[AccessGrant], permission: str, author: Author) -> int:
     """Makes these grants permit this, and returns how many did not before."""
-    with transaction.atomic():
-        models = _locked_models(rows)
-        before = grants_of(model.pk for model in models)
+    with transaction.atomic(savepoint=False):
+        models, grants = _locked(rows)
+        before = by_model(models, grants)
         changed = rows.exclude(permission=permission).update(permission=permission)
-        FieldChange.objects.bulk_create(_record(models, before, author))
+        FieldChange.objects.bulk_create(_record(models.values(), before, grants_of(before), author))
     return changed
 
 
-def _locked_models(rows: QuerySet[AccessGrant]) -> list[AIModel]:
-    keys = sorted(set(rows.order_by().values_list("model", flat=True)))
-    found: list[AIModel] = []
-    for start in range(0, len(keys), BATCH):
-        chunk = AIModel.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
-        found += chunk.select_for_update().only("pk", "model_id", "restricted")
-    return found
+def _locked(rows: QuerySet[AccessGrant]) -> tuple[dict[int, AIModel], list[Any]]:
+    """The models of these grants, locked, and all grants of theirs; `chosen` tells which are these."""
+    grants = AccessGrant.objects.filter(model__in=rows.order_by().values("model")).select_related("model")
+    grants = grants.annotate(chosen=as_bool(Q(pk__in=rows.order_by().values("pk"))))
+    of_grant, of_model = ("principal_type", "user", "group", "permission"), ("model__model_id", "model__restricted")
+    found = list(grants.only(*of_grant, *of_model).order_by("model_id", "pk").select_for_update(of=("model",)))
+    return {grant.model_id: grant.model for grant in found}, found
 
 
-def _record(models: list[AIModel], before: dict[int, Any], author: Author) -> list[FieldChange]:
-    """Rows of history for the models whose grants differ from `before`; marks those models as changed now."""
-    after = grants_of(before)
+def _record(models: Iterable[AIModel], before: Grants, after: Grants, author: Author) -> list[FieldChange]:
+    """Rows of history for the models whose grants differ; marks those models as changed now."""
     changed = [model for model in models if before[model.pk] != after[model.pk]]
-    for start in range(0, len(changed), BATCH):
-        keys = [model.pk for model in changed[start : start + BATCH]]
-        # Which raises the catalog's version as well.
-        AIModel.objects.filter(pk__in=keys).update(updated_at=timezone.now())
+    # Which raises the catalog's version as well.
+    AIModel.objects.touch(model.pk for model in changed)
     return [
         change_row(author, model.model_id, "grants", before[model.pk], after[model.pk], model=model)
         for model in changed

@@ -17,6 +17,9 @@ from catalog.models.history import REASON
 # How many rows one statement names: SQLite takes so many parameters.
 BATCH = 500
 
+# The grants of models by the models' keys, as history stores them.
+Grants = dict[int, list[dict[str, str]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -110,17 +113,22 @@ def audit_by_name(actor: str, subject: Any, action: str, changes: Mapping[str, A
     audit(Author.person(None, actor), subject, action, changes)
 
 
-def grants_of(keys: Iterable[int]) -> dict[int, list[dict[str, str]]]:
-    """The grants of each model, as history stores them."""
-    found: dict[int, list[dict[str, str]]] = {key: [] for key in keys}
-    wanted = list(found)
-    for start in range(0, len(wanted), BATCH):
-        for grant in AccessGrant.objects.filter(model__in=wanted[start : start + BATCH]):
-            found[grant.model_id].append(
-                {
-                    "principal_type": grant.principal_type,
-                    "principal_id": grant.principal_id,
-                    "permission": grant.permission,
-                }
-            )
-    return {key: sorted(grants, key=lambda grant: tuple(grant.values())) for key, grants in found.items()}
+def by_model(keys: Iterable[int], grants: Iterable[AccessGrant]) -> Grants:
+    """These grants of the models of these keys, as history stores them."""
+    found: Grants = {key: [] for key in keys}
+    for grant in grants:
+        found[grant.model_id].append(
+            {
+                "principal_type": grant.principal_type,
+                "principal_id": grant.principal_id,
+                "permission": grant.permission,
+            }
+        )
+    return {key: sorted(of_model, key=lambda grant: tuple(grant.values())) for key, of_model in found.items()}
+
+
+def grants_of(keys: Iterable[int]) -> Grants:
+    """The grants of each model now, as history stores them."""
+    wanted = list(keys)
+    chunks = (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
+    return by_model(wanted, (grant for chunk in chunks for grant in AccessGrant.objects.filter(model__in=chunk)))

@@ -16,7 +16,7 @@ from django.utils import timezone
 from catalog import capabilities, derived
 from catalog.access import rules
 from catalog.access.viewers import Viewer
-from catalog.db.bulk import update_rows
+from catalog.db.bulk import batches, update_rows
 from catalog.db.fields import ExactCharField, StoredJSON
 from catalog.db.functions import JSONArray, as_bool
 from catalog.fields import DERIVED_FIELDS, DERIVED_FROM, INHERITED_FIELDS
@@ -123,6 +123,12 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
             CatalogVersion.objects.bump(named)
         return changed
 
+    def touch(self, keys: Iterable[int]) -> None:
+        """Marks the models of these keys, whose rows the caller's transaction has locked, as changed now."""
+        for chunk in batches(keys):
+            super(AIModelQuerySet, self.filter(pk__in=chunk)).update(updated_at=timezone.now())
+            CatalogVersion.objects.bump(chunk)
+
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
         for row in rows:
@@ -148,16 +154,8 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
 
 
 _SIGHT_COLUMNS = (
-    "id",
-    "kind",
-    "active",
-    "hidden",
-    "experimental",
-    "requires_feature_flag",
-    "restricted",
-    "owner",
-    "alias_of",
-)
+    "id", "kind", "active", "hidden", "experimental", "requires_feature_flag", "restricted", "owner", "alias_of",
+)  # fmt: skip
 
 
 class AliasTarget(models.ForeignObject):

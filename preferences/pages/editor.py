@@ -213,7 +213,7 @@ class EditorPage(Page):
         found = audience.of([model.pk])
         seeing = {user for user, models in found.seen.items() if model.pk in models} - {audience.ANYBODY}
         named = [line.strip() for line in typed["people"].splitlines() if line.strip()]
-        blind = [name for name in named if name not in {found.names[user] for user in seeing}]
+        blind = [name for name in named if name not in {found.people.names[user] for user in seeing}]
         own = {self.request.user.pk} if model.owner_id == self.request.user.pk else set()
         return {"number": len(seeing - own), "blind": blind, "is_whole": found.is_whole}
 

@@ -64,11 +64,9 @@ class Comparison:
         }
 
 
-def offers_of(provider: Provider, bare: bool = False) -> dict[str, ProviderModel]:
-    """All that the provider has ever offered, by upstream id; `bare` without what it says of them."""
-    rows = ProviderModel.objects.filter(provider=provider).order_by()
-    rows = rows.only("upstream_id", "listing", "is_listed") if bare else rows
-    return {offer.upstream_id: offer for offer in rows}
+def offers_of(provider: Provider) -> dict[str, ProviderModel]:
+    """All that the provider has ever offered, by upstream id."""
+    return {offer.upstream_id: offer for offer in ProviderModel.objects.filter(provider=provider).order_by()}
 
 
 def replaced(row: Row, **values: Any) -> Row:

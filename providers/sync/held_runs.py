@@ -22,8 +22,9 @@ from providers.sync.merge import Merger
 from providers.sync.plan import Plan, plan_offers
 from providers.sync.write import write
 
-# What a line says of a model that is new.
+# What a line says of a model that is new, and of one that is gone.
 ADDED = "would be added"
+RETIRED = "would be retired"
 
 
 class NotHeld(Exception):
@@ -63,12 +64,23 @@ def lines(run: SyncRun) -> list[Line]:
 
     Raises NotHeld where its provider is gone.
     """
-    comparison, _ = _compare(_provider_of(run), run, None, timezone.now(), to_show=True)
-    words = {key: "would be retired" for key in comparison.retired}
+    provider = _provider_of(run)
+    if not run.held.get("listings"):
+        return _removals(provider, run)
+    comparison, _ = _compare(provider, run, None, timezone.now())
+    words = dict.fromkeys(comparison.retired, RETIRED)
     words |= {key: ADDED for key in comparison.added}
     words |= {key: "would be listed again" for key in comparison.returned}
     words |= {key: _differences(comparison.changed.get(key, [])) for key in comparison.updated}
     return sorted(Line(comparison.offers[key].listing, key, what) for key, what in words.items())
+
+
+def _removals(provider: Provider, run: SyncRun) -> list[Line]:
+    """The lines of a run that holds nothing else: to compare thousands of offers with nothing takes long."""
+    offers = ProviderModel.objects.filter(provider=provider, is_listed=True)
+    listing_of = dict(offers.values_list("upstream_id", "listing"))
+    held = {key for ids in run.held.get("removals", {}).values() for key in ids}
+    return sorted(Line(listing_of[key], key, RETIRED) for key in held & listing_of.keys())
 
 
 def effect(run: SyncRun) -> Effect:
@@ -168,11 +180,10 @@ def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
 
 
 def _compare(
-    provider: Provider, run: SyncRun, chosen: Collection[str] | None, now: datetime, to_show: bool = False
+    provider: Provider, run: SyncRun, chosen: Collection[str] | None, now: datetime
 ) -> tuple[Comparison, dict[str, Any]]:
     """The provider's offers once what the run holds (or what is chosen of it) is applied, and what is left of it."""
-    # To show removals takes nothing of what the offers say, which is most of the time of reading them.
-    offers = diff.offers_of(provider, bare=to_show and not run.held.get("listings"))
+    offers = diff.offers_of(provider)
     accepted: list[Accepted] = []
     rest: dict[str, Any] = {}
     for listing, ids in run.held.get("removals", {}).items():

@@ -281,6 +281,13 @@ def test_a_tag_that_differs_by_case_alone_is_refused(desk, ops, db):
     assert "Fast already" in page.content.decode()
 
 
+def test_the_deletion_of_a_tag_counts_the_models_that_lose_it_and_names_no_row_without_a_name(desk, ops, make_model):
+    for name in ("large", "small"):
+        make_model(f"acme/{name}", tags=["fast"])
+    page = desk(ops).get(page_of(Tag, "delete", Tag.objects.get().pk)).content.decode()
+    assert ("model-tag links: 2" in page.lower(), " object (" in page) == (True, False)
+
+
 def test_a_required_flag_is_deleted_by_nobody(make_model, hold_flag):
     hold_flag("beta")
     make_model("acme/x", requires_feature_flag="beta")
