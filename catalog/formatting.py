@@ -1,4 +1,7 @@
-"""Stored values in words, for the pages and commands that show them to people. Amounts of money: catalog/pricing.py."""
+"""Fields and stored values in words, for the pages and commands that show them to people.
+
+Amounts of money: catalog/pricing.py.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,20 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+
+from catalog import pricing
+
+# Field -> the name by which people know it, where that is not the name itself.
+_NAMES = {
+    "pricing": "price",
+    "is_available": "available",
+    "is_listed": "listed",
+    "supported_in_api": "supported in the API",
+    "frozen": "freeze entry",
+    "new_models_active": "new models arrive active",
+}
+_COUNTED = ("context_length", "max_output_tokens", "embedding_dimensions")
+_PRICE = "pricing."
 
 
 def display_name(user: Any) -> str:
@@ -40,8 +57,54 @@ def in_words(value: Any) -> str:
 
 def short(value: Any, longest: int = 200) -> str:
     """The same, cut where it is longer."""
-    text = in_words(value)
+    return _cut(in_words(value), longest)
+
+
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def label(field: str) -> str:
+    """The name of a field for people: `context length`; of one price, written `pricing.prompt`, with its unit."""
+    if field.startswith(_PRICE):
+        kind = field.removeprefix(_PRICE)
+        called = pricing.called(kind)
+        return f"{called} price per million" if kind in pricing.BY_TOKEN else f"price {called}"
+    return _NAMES.get(field, field.replace("_", " "))
+
+
+def said(field: str, value: Any, longest: int = 200) -> str:
+    """The stored value of a field in words, in the unit that people know it in."""
+    if field == "pricing":
+        text = pricing.in_words(value)
+    elif field.startswith(_PRICE):
+        text = pricing.worded(field.removeprefix(_PRICE), value)
+    elif field in _COUNTED and isinstance(value, int):
+        text = f"{value:,}"
+    elif field == "released_at" and isinstance(value, str) and value:
+        # History has it as a moment; it is known to the day.
+        text = value.partition("T")[0]
+    else:
+        text = in_words(value)
+    return _cut(text, longest)
+
+
+def before_and_after(field: str, old: Any, new: Any, longest: int = 200) -> tuple[str, str]:
+    """What a field was and is; of prices those that differ, and by how much."""
+    if field == "pricing" and (moved := pricing.moved(old, new)):
+        return (
+            _cut(", ".join(f"{one.name} {one.old}" for one in moved), longest),
+            _cut(", ".join(f"{one.name} {one.new}{one.by}" for one in moved), longest),
+        )
+    return said(field, old, longest), said(field, new, longest)
+
+
+def change(field: str, old: Any, new: Any, longest: int = 200) -> str:
+    """The change of one field: `completion $0.95 to $1.08 (+14 %)`, `context length: 8,192 to 16,384`."""
+    if field == "pricing" and (moved := pricing.moved(old, new)):
+        return "; ".join(map(str, moved))
+    before, after = before_and_after(field, old, new, longest)
+    return f"{label(field)}: {before} to {after}"
 
 
 def _nested(value: Any) -> str:
@@ -49,17 +112,22 @@ def _nested(value: Any) -> str:
 
 
 def describe(changes: Iterable[Any]) -> None:
-    """Sets `words` on each FieldChange: what was and what is; of grants only those that differ, by name."""
+    """Sets on each FieldChange `label`, the name of its field, and `words`: what was and what is; `told` is all of it.
+
+    Of grants only those that differ, by name.
+    """
     rows = list(changes)
     of_grants = {row.pk: _differing(row) for row in rows if row.field == "grants"}
     names = _names(grant for pair in of_grants.values() for side in pair for grant in side)
     for row in rows:
-        row.words = (in_words(row.old), in_words(row.new))
+        row.label, row.words = label(row.field), before_and_after(row.field, row.old, row.new)
+        row.told = change(row.field, row.old, row.new)
         if row.pk in of_grants:
             row.words = tuple(
                 ", ".join(f"{names[_key(grant)]}: {grant.get('permission')}" for grant in side) or "no grant"
                 for side in of_grants[row.pk]
             )
+            row.told = f"{row.label}: {' to '.join(row.words)}"
 
 
 def _differing(row: Any) -> tuple[list[Any], list[Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 
@@ -150,6 +150,88 @@ def worded(kind: str, price: str | None) -> str:
     if price is None:
         return UNKNOWN
     return dollars(per_million(price) if kind in BY_TOKEN else _decimal(price))
+
+
+def called(kind: str) -> str:
+    """The name of a kind beside its amount. What tokens cost is always for a million, and needs no word of it."""
+    name = kind.replace("_", " ")
+    if kind == "overrides":
+        return "under conditions"
+    return name if kind in BY_TOKEN else f"per {name}"
+
+
+def in_words(prices: Any) -> str:
+    """Stored prices of all kinds: `prompt $2.50, completion $10.00, per image $0.01`."""
+    return ", ".join(f"{called(kind)} {_said(kind, prices[kind])}" for kind in _in_order(prices)) or UNKNOWN
+
+
+class Moved(NamedTuple):
+    """One price that changed, in words; `by` is the change in per cent, "" where it has none."""
+
+    name: str
+    old: str
+    new: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.old} to {self.new}{self.by}"
+
+
+def moved(before: Any, after: Any) -> list[Moved]:
+    """What differs between two sets of stored prices: `completion $0.95 to $1.08 (+14 %)`."""
+    old, new = (side if isinstance(side, Mapping) else {} for side in (before, after))
+    kinds = [kind for kind in _in_order({**old, **new}) if old.get(kind) != new.get(kind)]
+    return [
+        Moved(called(kind), _said(kind, old.get(kind)), _said(kind, new.get(kind)), _by(old.get(kind), new.get(kind)))
+        for kind in kinds
+    ]
+
+
+# As it is set in figures, which a hyphen is not.
+MINUS = "\N{MINUS SIGN}"
+
+
+def share(old: Decimal, new: Decimal) -> str:
+    """By how much a price changed, in per cent with its sign."""
+    if not old:
+        return ""
+    change = (new - old) * 100 / old
+    return f"{'+' if change > 0 else MINUS}{abs(change):.{0 if abs(change) >= 1 else 1}f} %"
+
+
+def _by(old: Any, new: Any) -> str:
+    before, after = _amount(old), _amount(new)
+    by = share(before, after) if before and after is not None else ""
+    return f" ({by})" if by else ""
+
+
+def _in_order(prices: Any) -> list[str]:
+    """Kinds as they are shown: those that are known by name first, prices under conditions last."""
+    kinds = prices if isinstance(prices, Mapping) else {}
+    others = sorted(kinds.keys() - {*KINDS}, key=lambda kind: (kind == "overrides", kind))
+    return [*(kind for kind in KINDS if kind in kinds), *others]
+
+
+def _said(kind: str, price: Any) -> str:
+    """One stored price in words, whatever is stored."""
+    if kind == "overrides":
+        return f"({'; '.join(map(_under_conditions, price))})" if isinstance(price, list) and price else "none"
+    return worded(kind, price) if price is None or _amount(price) is not None else str(price)
+
+
+def _under_conditions(entry: Any) -> str:
+    """`from 200,000 prompt tokens: prompt $5.00`, `16:30 to 00:30 UTC: completion $0.55`."""
+    try:
+        when = [f"from {int(entry['min_prompt_tokens']):,} prompt tokens"] if "min_prompt_tokens" in entry else []
+        if "utc_start" in entry or "utc_end" in entry:
+            edges = [divmod(_minute(entry.get(edge)), 60) for edge in ("utc_start", "utc_end")]
+            when.append(" to ".join(f"{hour:02}:{minute:02}" for hour, minute in edges) + " UTC")
+        if "utc_days" in entry:
+            when.append(f"on days {', '.join(map(str, entry['utc_days']))}")
+        return f"{', '.join(when)}: {in_words({kind: entry[kind] for kind in entry if kind not in CONDITIONS})}"
+    except (TypeError, ValueError):
+        # Older than the checks of what is stored.
+        return str(entry)
 
 
 def in_and_out(prices: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ FILES = [(app, path) for app in ALLOWED for path in sorted((ROOT / app).rglob("*
 # below and the routes above.
 WINGS = {
     "catalog": (
-        "validation", "extensions", "db", "capabilities", "formatting", "pricing", "fields", "versions", "derived",
+        "validation", "extensions", "db", "capabilities", "pricing", "formatting", "fields", "versions", "derived",
         "access.viewers", "access.rules", "models", "flags", "signals", "access", "changes", "editing",
         "api.serializers.answers", "dialects.openai", "dialects.cli", "api", "dialects", "pages", "urls", "admin", "templatetags", "management", "apps",
     ),

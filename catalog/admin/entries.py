@@ -27,7 +27,7 @@ from catalog.admin.sources import beside
 from catalog.editing import entries as changes
 from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
-from catalog.formatting import describe, short
+from catalog.formatting import change, describe, label
 from catalog.models import AIModel, FieldChange
 from catalog.pricing import Tariff, in_and_out
 from catalog.validation.text import fold
@@ -140,15 +140,9 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             return HttpResponseRedirect(request.get_full_path())
         written = edit.of(request).written or []
         title = f"Who would lose sight of {obj.model_id}"
-        if answer := self.ask(request, title, [self._label(name) for name in written]):
+        if answer := self.ask(request, title, [label(name) for name in written]):
             return answer
         return super().response_change(request, obj)
-
-    def _label(self, name: str) -> str:
-        if name in ("tags", "grants"):
-            return name
-        field: Any = AIModel._meta.get_field(name)
-        return str(field.verbose_name)
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
         # Django's own words say that the row was changed.
@@ -158,8 +152,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def _save_note(self, request: HttpRequest, form: OpenedForm) -> None:
         others = [
-            f"{self._label(row.field) if row.field in form.fields else row.field} ({row.actor or row.source}: "
-            f"{short(row.old, 80)} → {short(row.new, 80)})"
+            f"{change(row.field, row.old, row.new, 80)} ({row.actor or row.source})"
             for row in form.overtaken.values()
             if row.field in form.fields or row.field == "grants"
         ]
@@ -180,7 +173,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             return
         names = row.pinned_fields if field == "*" else [field]
         if "alias_of" in names and not rights.of(request).sees(row):
-            text = "You do not see this model yourself, so you do not decide who does: its pin of alias_of stays."
+            text = "You do not see this model yourself, so you do not decide who does: its pin of “alias of” stays."
             self.message_user(request, text, messages.ERROR)
             return
         try:
@@ -188,7 +181,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
         else:
-            names = ", ".join(released) or "the entry"
+            names = ", ".join(map(label, released)) or "the entry"
             self.message_user(request, f"Handed back to sync: {names}.", messages.SUCCESS)
 
     # Pages of its own.
@@ -246,6 +239,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             "original": row,
             "page": page,
             "field": request.GET.get("field", "")[:64],
+            "field_label": label(request.GET.get("field", "")[:64]),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/catalog/aimodel/history.html", context)

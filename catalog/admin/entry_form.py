@@ -14,6 +14,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 from django.utils.timesince import timesince
 
 from catalog import flags
@@ -22,7 +23,7 @@ from catalog.admin import inputs
 from catalog.editing import custom_models
 from catalog.editing.history import from_json, to_json
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
-from catalog.formatting import in_words, short
+from catalog.formatting import label, said
 from catalog.models import AIModel, FieldChange
 
 # The button that releases a pinned field. It sends the whole form, so that no edit is lost by it unseen.
@@ -231,8 +232,8 @@ class OpenedForm(forms.ModelForm):
             self.add_error(
                 name,
                 ValidationError(
-                    f"{row.actor or 'Someone'} set this to “{short(row.new, 500)}” after you opened the form. Yours is "
-                    "shown below and not saved; save again to put it in place of theirs.",
+                    f"{row.actor or 'Someone'} set this to “{said(row.field, row.new, 500)}” after you opened the "
+                    "form. Yours is shown below and not saved; save again to put it in place of theirs.",
                     code="overtaken",
                 ),
             )
@@ -265,7 +266,7 @@ class OpenedForm(forms.ModelForm):
 def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
     """The input for a field of an AI model."""
     name = db_field.name
-    options: dict[str, Any] = {"label": formfield.label, "help_text": HELP.get(name, formfield.help_text)}
+    options: dict[str, Any] = {"label": capfirst(label(name)), "help_text": HELP.get(name, formfield.help_text)}
     if db_field.get_internal_type() == "BooleanField" and db_field.null:
         options["help_text"] = HELP.get(name, "")
         return inputs.Tristate(**options)
@@ -278,7 +279,7 @@ def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
         )
     if name == "requires_feature_flag":
         return forms.ChoiceField(required=False, **options)
-    formfield.help_text = options["help_text"]
+    formfield.label, formfield.help_text = options["label"], options["help_text"]
     return formfield
 
 
@@ -314,18 +315,18 @@ def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
     """What a page shows beside a synced field: its source and age, whether it is pinned, and upstream's value."""
     if name not in SYNCED_FIELDS or row.pk is None:
         return None
-    said = row.upstream.get(name)
+    source = row.upstream.get(name)
     pinned = name in row.pinned_fields
     yours = to_json(getattr(row, name))
-    since = parse_datetime(str(said.get("since", ""))) if said else None
+    since = parse_datetime(str(source.get("since", ""))) if source else None
     return {
         "since": f"{since:%Y-%m-%d}" if since else "an unknown day",
         "age": timesince(since) if since else "",
         "name": name,
         "pinned": pinned,
         "frozen": row.frozen,
-        "said": said,
-        "yours": in_words(yours),
-        "upstream": in_words(said["value"]) if said else None,
-        "same": said is not None and said["value"] == yours,
+        "said": source,
+        "yours": said(name, yours, 300),
+        "upstream": said(name, source["value"], 300) if source else None,
+        "same": source is not None and source["value"] == yours,
     }

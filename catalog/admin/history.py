@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from catalog.access import rights
 from catalog.admin.filters import MenuFilter
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
-from catalog.formatting import short
+from catalog.formatting import before_and_after, change, label, said
 from catalog.models import AuditEntry, FieldChange
 from catalog.models.history import REASON
 
@@ -34,7 +34,7 @@ class FieldFilter(MenuFilter):
             "deleted",
             REASON,
         )
-        return [(name, name) for name in sorted(names)]
+        return sorted(((name, label(name)) for name in names), key=lambda pair: pair[1])
 
     def condition(self, value: str) -> Q:
         return Q(field=value)
@@ -56,7 +56,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(FieldChange)
 class FieldChangeAdmin(ReadOnlyAdmin):
-    list_display = ("changed_at", "of", "field", "old_shown", "new_shown", "by")
+    list_display = ("changed_at", "of", "field_shown", "old_shown", "new_shown", "by")
     list_display_links = ("changed_at",)
     list_filter = ("source", "changed_at", FieldFilter)
     search_fields = ("subject", "actor", "=run_id")
@@ -64,10 +64,10 @@ class FieldChangeAdmin(ReadOnlyAdmin):
     list_select_related = ("model", "user")
     date_hierarchy = None
     fields = (
-        "subject_link", "offered_by", "field", "old_shown", "new_shown", "changed_at", "source", "actor", "user",
+        "subject_link", "offered_by", "field_shown", "old_shown", "new_shown", "changed_at", "source", "actor", "user",
         "run_id",
     )  # fmt: skip
-    readonly_fields = ("subject_link", "old_shown", "new_shown")
+    readonly_fields = ("subject_link", "field_shown", "old_shown", "new_shown")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FieldChange]:
         return rights.of(request).to_read_past(super().get_queryset(request))
@@ -82,13 +82,17 @@ class FieldChangeAdmin(ReadOnlyAdmin):
     def by(self, row: FieldChange) -> str:
         return row.actor or f"{row.get_source_display()}{f', run {row.run_id}' if row.run_id else ''}"
 
+    @admin.display(description="field", ordering="field")
+    def field_shown(self, row: FieldChange) -> str:
+        return label(row.field)
+
     @admin.display(description="before")
     def old_shown(self, row: FieldChange) -> str:
-        return short(row.old)
+        return before_and_after(row.field, row.old, row.new)[0]
 
     @admin.display(description="after")
     def new_shown(self, row: FieldChange) -> str:
-        return short(row.new)
+        return before_and_after(row.field, row.old, row.new)[1]
 
     @admin.display(description="model")
     def subject_link(self, row: FieldChange) -> str:
@@ -115,8 +119,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         for name, pair in row.changes.items():
             old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
             if row.action != "create":
-                parts.append(f"{name}: {short(old)} → {short(new)}")
+                parts.append(change(name, old, new))
             elif new is not None:  # There was nothing before it, and nothing is no news.
-                parts.append(f"{name}: {short(new)}")
+                parts.append(f"{label(name)}: {said(name, new)}")
         text = "; ".join(parts)
         return text if len(text) <= 2000 else f"{text[:2000]}…"

@@ -23,12 +23,11 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from catalog import extensions, pricing
+from catalog import extensions
 from catalog.access import rights
-from catalog.formatting import describe, in_words, short
+from catalog.formatting import change, describe, label, said
 from catalog.models import AuditEntry, FieldChange
 from catalog.models.history import REASON
-from catalog.pages.words import share
 
 ACTS = 40
 # Changes of fields that one page reads; a sync may bring thousands.
@@ -236,14 +235,13 @@ def _told(row: AuditEntry, names: Mapping[tuple[str, int], str]) -> str:
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
         if isinstance(new, int):
             new = names.get((name, new), new)
-        label = name.replace("_", " ")
         if is_made or old is None:
             if new not in (None, False, "", [], {}) or not is_made:
-                parts.append(f"{label}: {short(new)}")
+                parts.append(f"{label(name)}: {said(name, new)}")
         elif PAST.get(row.action) == "deleted":
-            parts.append(f"{label}: it was {short(old)}")
+            parts.append(f"{label(name)}: it was {said(name, old)}")
         else:
-            parts.append(f"{label}: {short(old)} to {short(new)}")
+            parts.append(change(name, old, new))
     return "; ".join(parts)
 
 
@@ -280,25 +278,7 @@ def _sentence(row: Any) -> str:
     offered = f", as {row.offered_by} offers it" if row.offered_by else ""
     if row.field in ("created", "deleted"):
         return f"was {'added' if row.field == 'created' else 'deleted'}{offered}"
-    if row.field == "pricing":
-        return f"{_prices(row.old, row.new)}{offered}"
-    old, new = (text if len(text) <= 200 else f"{text[:200]}…" for text in row.words)
-    return f"{row.field.replace('_', ' ')}: {old} to {new}{offered}"
-
-
-def _prices(old: Any, new: Any) -> str:
-    before, after = (side if isinstance(side, dict) else {} for side in (old, new))
-    parts = []
-    for kind in sorted(kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind)):
-        if kind == "overrides":
-            parts.append("prices under conditions")
-            continue
-        by = ""
-        if before.get(kind) and after.get(kind):
-            by = share(*(pricing.per_million(side[kind]) for side in (before, after)))
-        words = (pricing.worded(kind, side.get(kind)) for side in (before, after))
-        parts.append(f"{pricing.label(kind)} {' to '.join(words)}{f' ({by})' if by else ''}")
-    return "; ".join(parts) or f"pricing {in_words(old)} to {in_words(new)}"
+    return f"{row.told}{offered}"
 
 
 admin.site.pages.append(("log/", log_page, "log"))  # type: ignore[attr-defined]

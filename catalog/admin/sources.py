@@ -7,9 +7,8 @@ from typing import Any
 
 from catalog import extensions
 from catalog.fields import SYNCED_FIELDS
-from catalog.formatting import short
+from catalog.formatting import label, said
 from catalog.models import AIModel
-from catalog.pricing import worded
 
 PRICES = ("prompt", "completion")
 
@@ -38,21 +37,22 @@ def beside(model: AIModel, user: Any) -> tuple[list[str], list[SourceRow]] | Non
     ]
     table += [
         _row(
-            f"{kind} price, per million",
-            _dollars(kind, model.pricing.get(kind)),
-            [_dollars(kind, prices.get(kind)) for _, _, prices in offers],
+            f"pricing.{kind}",
+            model.pricing.get(kind),
+            [prices.get(kind) for _, _, prices in offers],
         )
         for kind in PRICES
     ]
     return [name for name, _, _ in offers], [row for row in table if any(row.said)]
 
 
-def _dollars(kind: str, price: Any) -> str | None:
-    """As people read it, with what is stored."""
-    return None if price is None else f"{worded(kind, price)} (stored: {price})"
+def _words(field: str, value: Any) -> str:
+    """As people read it, of a price with what is stored."""
+    stored = f" (stored: {value})" if field.startswith("pricing.") and value is not None else ""
+    return f"{said(field, value)}{stored}"
 
 
-def _row(field: str, ours: Any, said: list[Any]) -> SourceRow:
-    spoken = [value for value in said if value not in (None, "", [], {})]
-    words = tuple(short(value) if value in spoken else "" for value in said)
-    return SourceRow(field.replace("_", " "), short(ours), words, any(value != spoken[0] for value in spoken[1:]))
+def _row(field: str, ours: Any, told: list[Any]) -> SourceRow:
+    spoken = [value for value in told if value not in (None, "", [], {})]
+    words = tuple(_words(field, value) if value in spoken else "" for value in told)
+    return SourceRow(label(field), _words(field, ours), words, any(value != spoken[0] for value in spoken[1:]))

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from catalog import changes
 from catalog.access.viewers import Viewer
-from catalog.formatting import short
+from catalog.formatting import said
 from catalog.models import AIModel, FieldChange
 from catalog.pages import words
-from catalog.pricing import Tariff, dollars
+from catalog.pricing import Tariff, dollars, share
 
 # The fields whose past every reader may see: no names of people, no other model's id, no word of staff to staff.
 FIELDS = {
@@ -94,7 +94,7 @@ def steps(
 
 def _change(before: tuple[Decimal | None, ...], after: tuple[Decimal | None, ...]) -> str:
     parts = [
-        f"{name} {words.share(old, new)}"
+        f"{name} {share(old, new)}"
         for name, old, new in zip(("input", "output"), before, after, strict=True)
         if old and new is not None and new != old
     ]
@@ -145,14 +145,14 @@ def sentence(row: FieldChange) -> str:
         verb = "grew" if row.new > row.old else "shrank"
         return f"{label} {verb} from {row.old:,} to {row.new:,} tokens."
     if row.field.startswith("supports_"):
-        said = {True: "yes", False: "no"}
-        return f"{label}: {said.get(row.new, 'unknown')} (it was {said.get(row.old, 'unknown')})."
-    before = "" if row.old in ("", []) else f" (it was {short(row.old, 80)})"
-    return f"{label}: {short(row.new, 80)}{before}."
+        answers = {True: "yes", False: "no"}
+        return f"{label}: {answers.get(row.new, 'unknown')} (it was {answers.get(row.old, 'unknown')})."
+    before = "" if row.old in ("", []) else f" (it was {said(row.field, row.old, 80)})"
+    return f"{label}: {said(row.field, row.new, 80)}{before}."
 
 
 def price_change(name: str, before: Decimal | None, after: Decimal | None) -> str:
     """A price per million tokens that changed, without the full stop."""
     old, new = ("unknown" if amount is None else dollars(amount) for amount in (before, after))
-    by = words.share(before, after) if before and after is not None else ""
+    by = share(before, after) if before and after is not None else ""
     return f"{name} per million: {new}, it was {old}" + (f" ({by})" if by else "")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.utils.text import capfirst
 
-from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, label, worded
+from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, called, label, worded
 
 # Capability -> what it means to somebody who chooses.
 MEANINGS = {
@@ -73,7 +72,7 @@ def _clock(number: int | float | None) -> str:
 
 def _name(kind: str) -> str:
     names = {"prompt": "Input per million", "completion": "Output per million"}
-    return names.get(kind) or capfirst(label(kind) if kind in BY_TOKEN else f"per {label(kind)}")
+    return names.get(kind) or capfirst(label(kind) if kind in BY_TOKEN else called(kind))
 
 
 # Field of an item -> its label on the pages, in their order.
@@ -111,15 +110,3 @@ def facts(item: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Field -> label and text; "" is unknown."""
     found = {name: (label_, fact(name, item.get(name))) for name, label_ in FACTS.items()}
     return {name: pair for name, pair in found.items() if pair[1] or name not in _RARE}
-
-
-# As it is set in figures, which a hyphen is not.
-MINUS = "\N{MINUS SIGN}"
-
-
-def share(old: Decimal, new: Decimal) -> str:
-    """By how much a price changed, in per cent with its sign."""
-    if not old:
-        return ""
-    change = (new - old) * 100 / old
-    return f"{'+' if change > 0 else MINUS}{abs(change):.{0 if abs(change) >= 1 else 1}f} %"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from catalog.formatting import in_words
+from catalog.formatting import before_and_after, label
 
 register = template.Library()
 
@@ -22,4 +22,10 @@ def field_name(field: Any) -> str:
     return field["name"] if isinstance(field, Mapping) else field.name
 
 
-register.filter("in_words", in_words)
+register.filter("label", label)
+
+
+@register.filter
+def before_and_after_of(change: Any) -> tuple[str, str]:
+    """What a field was and is, in words, of a change as history or a plan has it."""
+    return before_and_after(change.field, change.old, change.new)

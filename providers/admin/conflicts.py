@@ -18,9 +18,8 @@ from django.urls import reverse
 from catalog.admin import previews
 from catalog.admin.audited import author_of
 from catalog.editing import entries
-from catalog.formatting import in_words
+from catalog.formatting import label, said
 from catalog.models import AIModel
-from catalog.pricing import worded
 from providers.models import Provider
 from providers.reading.namespaces import ENRICHERS
 from providers.reports.conflicts import FLAGS, NUMBERS, PRICED, THRESHOLD, Conflict, conflicts
@@ -47,7 +46,7 @@ def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": "Where sources disagree",
         "beyond": request.GET.get("beyond") or f"{beyond * 100:f}".rstrip("0").rstrip("."),
         "error": error,
-        "fields": [(name, _label(name)) for name in (*PRICED, *NUMBERS, *FLAGS)],
+        "fields": [(name, label(name)) for name in (*PRICED, *NUMBERS, *FLAGS)],
         "field": field,
         "sources": sorted(sources),
         "source": source,
@@ -78,8 +77,8 @@ def _pin(request: HttpRequest) -> None:
         raise PermissionDenied
     model_id, field = request.POST.get("model", ""), request.POST.get("field", "")
     source, shown = request.POST.get("source", ""), request.POST.get("value", "")
-    said = next((one.said for one in conflicts([model_id], Decimal(0)) if one.field == field), ())
-    value = next((one.value for one in said if one.source == source and json.dumps(one.value) == shown), None)
+    told = next((one.said for one in conflicts([model_id], Decimal(0)) if one.field == field), ())
+    value = next((one.value for one in told if one.source == source and json.dumps(one.value) == shown), None)
     model = AIModel.objects.filter(model_id=model_id).first()
     if model is None or value is None or field in PRICED:
         messages.warning(request, previews.CHANGED)
@@ -89,7 +88,7 @@ def _pin(request: HttpRequest) -> None:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return
-    messages.success(request, f"{model_id}: {_label(field)} is pinned to {in_words(value)}, as {source} says.")
+    messages.success(request, f"{model_id}: {label(field)} is pinned to {said(field, value)}, as {source} says.")
 
 
 def _threshold(text: str) -> tuple[Decimal, str]:
@@ -104,26 +103,20 @@ def _threshold(text: str) -> tuple[Decimal, str]:
     return share, ""
 
 
-def _label(field: str) -> str:
-    _, is_price, kind = field.rpartition("pricing.")
-    return f"{kind} price per million" if is_price else field.replace("_", " ")
-
-
 def _row(conflict: Conflict, sources: dict[str, Provider], key: int | None) -> dict[str, Any]:
     is_price = conflict.field in PRICED
-    kind = conflict.field.rpartition(".")[2]
     values = [one.value for one in conflict.said]
     first = sources.get(conflict.said[0].source)
     return {
         "model_id": conflict.model_id,
         "address": reverse("admin:catalog_aimodel_change", args=[key]) if key else "",
         "field": conflict.field,
-        "label": _label(conflict.field),
+        "label": label(conflict.field),
         "may_be_pinned": not is_price,
         "said": [
             {
                 "source": one.source,
-                "words": worded(kind, one.value) if is_price else in_words(one.value),
+                "words": said(conflict.field, one.value),
                 "value": json.dumps(one.value),
                 "better": _could_be_preferred(sources.get(one.source), first),
             }

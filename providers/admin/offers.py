@@ -20,7 +20,7 @@ from catalog.admin import previews, view_as
 from catalog.admin.audited import author_of
 from catalog.admin.entry_form import RELEASE
 from catalog.editing.entries import NotAsShown
-from catalog.formatting import in_words
+from catalog.formatting import label, said
 from catalog.models import AIModel, FieldChange
 from catalog.validation import strict_json
 from providers.admin import switching
@@ -214,7 +214,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
             released = editing.release(
                 offer, [field], author_of(request), lambda row: previews.holds(request, *_pins(row))
             )
-            self.message_user(request, f"Handed back to sync: {', '.join(released)}.")
+            self.message_user(request, f"Handed back to sync: {', '.join(map(label, released))}.")
         except NotAsShown:
             self.message_user(request, previews.CHANGED, messages.WARNING)
         except ValidationError as error:
@@ -232,19 +232,16 @@ class ProviderModelAdmin(admin.ModelAdmin):
             context["pins"] = [
                 {
                     "name": name,
-                    "label": name.replace("_", " "),
-                    "ours": in_words(getattr(offer, name)),
-                    "upstream": in_words(offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
+                    "label": label(name),
+                    "ours": said(name, getattr(offer, name)),
+                    "upstream": said(name, offer.upstream.get(name)) if name in offer.upstream else "nothing yet",
                 }
                 for name in OFFER_FIELDS
                 if name in offer.pinned_fields
             ]
             subject = offer.model.model_id if offer.model else offer.upstream_id
             history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
-            context["history"] = [
-                {"row": row, "old": in_words(row.old), "new": in_words(row.new)}
-                for row in history.select_related("user")[:30]
-            ]
+            context["history"] = history.select_related("user")[:30]
             if offer.model:
                 slug = offer.provider.slug
                 context["prices"] = [priced(step) for step in price_history(offer.model) if step.provider == slug]
@@ -296,7 +293,7 @@ def priced(step: Price) -> dict[str, Any]:
         "since": step.since,
         "prompt": pricing.worded("prompt", step.pricing.get("prompt")),
         "completion": pricing.worded("completion", step.pricing.get("completion")),
-        "others": ", ".join(f"{pricing.label(kind)}: {pricing.worded(kind, price)}" for kind, price in others.items()),
+        "others": pricing.in_words(others) if others else "",
         "conditions": len(step.pricing.get("overrides", [])),
     }
 

@@ -1,11 +1,8 @@
-"""Plain text tables and cells for the commands' answers."""
+"""Plain text tables for the commands' answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from catalog.formatting import in_words
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -22,9 +19,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
-
-
-def cell(value: Any, width: int = 60) -> str:
-    """A stored value in words, on one line, cut."""
-    text = " ".join(in_words(value).split())
-    return text[: width - 3] + "..." if len(text) > width else text

@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from catalog.editing.entries import NotAsShown
 from catalog.editing.history import Author, audit
-from catalog.formatting import in_words
-from catalog.pricing import label, worded
+from catalog.formatting import change
 from providers.models import Provider, ProviderModel, SyncRun
 from providers.reading.records import ParsedListing, Record
 from providers.sync import diff
@@ -237,15 +236,4 @@ def _counts_after(run: SyncRun, done: dict[str, int]) -> dict[str, int]:
 
 def _differences(changed: Iterable[tuple[str, Any, Any]]) -> str:
     """What would change of an offer that stays, in words."""
-    words = []
-    for name, old, new in changed:
-        if name == "pricing":
-            for kind in sorted(kind for kind in old.keys() | new.keys() if old.get(kind) != new.get(kind)):
-                before, after = (
-                    in_words(side.get(kind)) if kind == "overrides" else worded(kind, side.get(kind))
-                    for side in (old, new)
-                )
-                words.append(f"{label(kind)}: {before} to {after}")
-        else:
-            words.append(f"{name.replace('_', ' ')}: {in_words(old)} to {in_words(new)}")
-    return "; ".join(words) or "no change of price or limits"
+    return "; ".join(change(*one) for one in changed) or "no change of price or limits"

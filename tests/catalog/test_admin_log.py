@@ -39,8 +39,8 @@ def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
     assert [told(act) for act in acts(staff)][:3] == [
         ("ops made tag fast", ["name: fast; id: 1"]),
         ("run 4 of openrouter changed 2 fields of 2 models",
-         ["acme/y is available: yes to no", "acme/x prompt per million $0.95 to $1.08 (+14 %)"]),
-        ("ops changed 2 fields of acme/x", ["acme/x name: x to X", "acme/x context length: 8192 to 4096"]),
+         ["acme/y available: yes to no", "acme/x prompt $0.95 to $1.08 (+14 %)"]),
+        ("ops changed 2 fields of acme/x", ["acme/x name: x to X", "acme/x context length: 8,192 to 4,096"]),
     ]  # fmt: skip
     page = staff.get("/admin/log/").content.decode()
     assert '<a href="/admin/providers/syncrun/4/change/">Run 4 of openrouter</a>' in page

@@ -5,10 +5,9 @@ from datetime import UTC, date, datetime
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog.formatting import describe, in_words, short
+from catalog.formatting import before_and_after, change, describe, in_words, label, said, short
 from catalog.models import FieldChange
-from providers.management.tables import cell
-from providers.models import Provider
+from providers.models import Provider, ProviderModel
 
 
 @pytest.mark.parametrize(
@@ -36,13 +35,71 @@ from providers.models import Provider
 )
 def test_a_stored_value_in_words(value, words):
     assert in_words(value) == words
-    assert cell(value) == words
 
 
 def test_what_is_long_is_cut():
     assert short("a" * 200) == "a" * 200
     assert short("a" * 201) == "a" * 200 + "…"
     assert short(["text", "image"], 8) == "text, im…"
+
+
+PRICES = {"prompt": "0.0000025", "completion": "0.00001", "image": "0.01"}
+TIMED = [{"utc_start": 1630, "utc_end": 30, "completion": "0.0000005"}, {"min_prompt_tokens": 200000, "prompt": "0"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("pricing", PRICES, "prompt $2.50, completion $10.00, per image $0.01"),
+        ("pricing", {}, "unknown"),
+        ("pricing", None, "unknown"),
+        ("pricing", {"overrides": TIMED},
+         "under conditions (16:30 to 00:30 UTC: completion $0.50; from 200,000 prompt tokens: prompt $0.00)"),
+        ("pricing.prompt", "0.0000025", "$2.50"),
+        ("pricing.request", None, "unknown"),
+        ("context_length", 128000, "128,000"),
+        ("priority", 1000, "1000"),
+        ("released_at", "2026-11-05T00:00:00+00:00", "2026-11-05"),
+        ("supports_tools", True, "yes"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_fields_value_in_the_unit_that_people_know(field, value, words):
+    assert said(field, value) == words
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new", "told"),
+    [
+        ("pricing", {"prompt": "0.000001", "completion": "0.00000095"},
+         {"prompt": "0.000001", "completion": "0.00000108"}, "completion $0.95 to $1.08 (+14 %)"),
+        ("pricing", {"prompt": "0.000002"}, {"prompt": "0.000001"}, "prompt $2.00 to $1.00 (\N{MINUS SIGN}50 %)"),
+        ("pricing", {}, {"request": "0.01"}, "per request unknown to $0.01"),
+        ("pricing", {"prompt": "0"}, {"prompt": "0.000001"}, "prompt $0.00 to $1.00"),
+        ("pricing", {}, {"overrides": TIMED[1:]}, "under conditions none to (from 200,000 prompt tokens: prompt $0.00)"),
+        ("pricing", {"prompt": "free"}, {"prompt": ["1"]}, "prompt free to ['1']"),
+        ("pricing", {}, {"overrides": [{"utc_start": "soon"}, 3]}, "under conditions none to ({'utc_start': 'soon'}; 3)"),
+        ("context_length", 8192, 16384, "context length: 8,192 to 16,384"),
+        ("is_available", True, False, "available: yes to no"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_change_is_told_by_the_names_and_in_the_units_that_people_know(field, old, new, told):
+    assert change(field, old, new) == told
+
+
+def test_of_prices_only_those_that_differ_stand_before_and_after_with_the_per_cent():
+    old, new = PRICES, {**PRICES, "completion": "0.000011", "image": "0.02"}
+    assert before_and_after("pricing", old, new) == (
+        "completion $10.00, per image $0.01",
+        "completion $11.00 (+10 %), per image $0.02 (+100 %)",
+    )
+    assert before_and_after("pricing", old, old)[0] == said("pricing", old)
+    assert [label(name) for name in ("pricing.prompt", "pricing.image", "context_length")] == [
+        "prompt price per million",
+        "price per image",
+        "context length",
+    ]
 
 
 @pytest.mark.django_db
@@ -69,7 +126,12 @@ def test_of_grants_only_those_that_differ_are_described_by_name(alice):
 def test_a_runs_page_and_an_entrys_history_word_a_value_alike(client, make_user, make_model):
     model, provider = make_model("acme/large"), Provider.objects.create(slug="acme", kind="compatible")
     run = provider.runs.create(state="ok")
-    for field, old, new in (("supports_tools", False, True), ("input_modalities", ["text"], ["text", "image"])):
+    prices = {"completion": "0.00000095"}, {"completion": "0.00000108"}
+    for field, old, new in (
+        ("supports_tools", False, True),
+        ("input_modalities", ["text"], ["text", "image"]),
+        ("pricing", *prices),
+    ):
         FieldChange.objects.create(
             model=model, subject="acme/large", field=field, old=old, new=new, source="sync", run_id=run.pk
         )
@@ -79,3 +141,23 @@ def test_a_runs_page_and_an_entrys_history_word_a_value_alike(client, make_user,
     for page in (f"/admin/providers/syncrun/{run.pk}/change/", f"/admin/catalog/aimodel/{model.pk}/history/"):
         shown = client.get(page).content.decode()
         assert all(f">{word}<" in shown for word in ("no", "yes", "text", "text, image")), page
+    offer = ProviderModel.objects.create(provider=provider, upstream_id="acme/large", model=model, listing="models")
+    FieldChange.objects.create(
+        model=model,
+        subject="acme/large",
+        offered_by="acme",
+        field="pricing",
+        old=prices[0],
+        new=prices[1],
+        source="sync",
+    )
+    pages = (
+        f"/admin/providers/syncrun/{run.pk}/change/",
+        f"/admin/catalog/aimodel/{model.pk}/history/",
+        f"/admin/providers/providermodel/{offer.pk}/change/",
+        "/admin/catalog/fieldchange/",
+        "/admin/log/",
+    )
+    for page in pages:
+        shown = client.get(page).content.decode()
+        assert ("$1.08 (+14 %)" in shown, "0.00000108" in shown, ">pricing<" in shown) == (True, False, False), page

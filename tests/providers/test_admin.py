@@ -100,8 +100,8 @@ def test_a_price_set_by_hand_is_pinned_stays_over_a_sync_and_is_handed_back(staf
     listing(upstream, 30, pricing={"prompt": "0.0000011", "completion": "0.000002"})
     sync(openrouter)
     page = staff.get(url)
-    assert "prompt: 0.000005" in page.content.decode()
-    assert "prompt: 0.0000011" in page.content.decode()
+    assert "prompt $5.00, completion $2.00" in page.content.decode()
+    assert "prompt $1.10, completion $2.00" in page.content.decode()
     sent = {**offer_form(offer, price_prompt="5"), "_release": "pricing", "_seal": page.context["seal"]}
     refused = staff.post(url, {**sent, "display_name": "Typed and not saved"})
     assert "changes that are not saved yet (display name)" in refused.content.decode()
@@ -119,7 +119,7 @@ def test_an_offers_page_shows_its_prices_and_its_listing_over_time(staff, openro
     page = staff.get(reverse(CHANGE_OFFER, args=[offers[0].pk])).content.decode()
     over_time = page.partition("Its price over time")[2]
     assert over_time.index("<td>$1.00</td>") < over_time.index("<td>$1.10</td>")
-    assert "image: $0.004" in over_time
+    assert "per image $0.004" in over_time
     assert "until now" in over_time
 
 
@@ -408,7 +408,7 @@ def test_an_entry_shows_what_each_source_says_of_it_side_by_side(staff, offers):
     page = staff.get(reverse("admin:catalog_aimodel_change", args=[model.pk]))
     assert page.context["source_names"] == ["openrouter (acme/m0)", "modelsdev (acme/m0)"]
     rows = {row.field: row for row in page.context["source_rows"]}
-    assert (rows["context length"].said, rows["context length"].differ) == (("8192", "9999"), True)
+    assert (rows["context length"].said, rows["context length"].differ) == (("8,192", "9,999"), True)
     assert (rows["family"].said, rows["family"].differ) == (("", "m"), False)
-    assert rows["prompt price, per million"].said == ("$1.00 (stored: 0.000001)", "$3.00 (stored: 0.000003)")
+    assert rows["prompt price per million"].said == ("$1.00 (stored: 0.000001)", "$3.00 (stored: 0.000003)")
     assert "tokenizer" not in rows

@@ -185,7 +185,7 @@ def test_a_listing_held_whole_shows_also_what_it_would_retire(staff, providers):
         held={"listings": {"models": {"records": [kept], "spared": ["one/m1"], "unidentified": 0}}},
     )
     waiting = {line.upstream_id: line.what for line in page_of(staff, run).context["waiting"]}
-    assert waiting == {"one/m0": "prompt per million: $1.00 to $10.00", "one/m2": "would be retired"}
+    assert waiting == {"one/m0": "prompt $1.00 to $10.00 (+900 %)", "one/m2": "would be retired"}
 
 
 def test_thousands_that_wait_are_shown_in_pages_that_a_form_can_hold(staff, run):

@@ -116,7 +116,7 @@ def test_a_dry_run_shows_a_diff_and_writes_nothing(run):
     assert (code, fingerprint(), SyncRun.objects.count()) == (0, before, runs)
     assert "+ acme/new\n" in out
     assert "- acme/m0011 (openrouter) is not listed any more\n" in out
-    assert "~ acme/m0000 (openrouter) pricing: prompt: 0.000001" in out
+    assert "~ acme/m0000 (openrouter) prompt $1.00 to $" in out
     assert "Dry run: nothing was written." in out
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from catalog.formatting import label, said
 from providers.reports import coverage
 from providers.reports.conflicts import conflicts
 from providers.reports.coverage import Coverage
@@ -41,8 +42,8 @@ class Command(BaseCommand):
         if missing:
             self.stdout.write(f"Without: {', '.join(missing)}")
         for conflict in conflicts() if options["conflicts"] else ():
-            said = ", ".join(f"{one.source} {one.value}" for one in conflict.said)
-            self.stdout.write(f"{conflict.model_id} {conflict.field}: {said}")
+            words = ", ".join(f"{one.source} {said(conflict.field, one.value)}" for one in conflict.said)
+            self.stdout.write(f"{conflict.model_id} {label(conflict.field)}: {words}")
 
     def _counts(self, name: str, view: str, covered: Coverage) -> None:
         self._row(name, view, [str(getattr(covered, column)) for column in COLUMNS])

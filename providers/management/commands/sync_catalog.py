@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
+from catalog import formatting
 from config.api.durations import duration
 from providers.connection import credentials, endpoints
 from providers.connection.sealing import CredentialError
-from providers.management.tables import cell, table
+from providers.management.tables import table
 from providers.models import Provider, SyncRun
 from providers.sync import run
 from providers.sync.lease import AlreadyRunning
@@ -33,6 +34,8 @@ EVERY = duration(timedelta(days=365))
 _COUNTS = ("added", "updated", "retired", "returned", "unchanged", "bad", "held")
 # Changes of a dry run, and problems, that are shown; --json has them all.
 _SHOWN = 200
+# Of one value in a line.
+_WIDTH = 60
 
 
 class Command(BaseCommand):
@@ -195,7 +198,7 @@ def describe(change: Change) -> str:
         return f"+ {subject}"
     if change.field == "is_listed":
         return f"{'+' if change.new else '-'} {subject} {'is listed' if change.new else 'is not listed any more'}"
-    return f"~ {subject} {change.field}: {cell(change.old)} -> {cell(change.new)}"
+    return " ".join(f"~ {subject} {formatting.change(change.field, change.old, change.new, _WIDTH)}".split())
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
