@@ -62,6 +62,11 @@ class OnThisSite:
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return List
 
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> Any:
+        """Django's title names nothing."""
+        context["title"] = f"Delete the {context['object_name']} {context['object']}?"
+        return super().render_delete_form(request, context)  # type: ignore[misc]
+
     # To filter by a secret, its hash or its hint is refused: yes or no to one character after another tells it.
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         if any(_is_secret(name) for name in lookup.split("__")):

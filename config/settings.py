@@ -277,6 +277,8 @@ AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
 AXES_CLIENT_IP_CALLABLE = "config.accounts.address_tried"
 AXES_USERNAME_CALLABLE = "config.accounts.name_tried"
 AXES_VERBOSE = False
+# Its lists are catalog/admin/sign_ins.py: they are read, and change nothing but to unlock.
+AXES_ENABLE_ADMIN = False
 # It keeps who was tried and from where, and what was sent: of passwords a mask.
 AXES_SENSITIVE_PARAMETERS = ["old_password", "new_password1", "new_password2"]
 

@@ -1,6 +1,19 @@
 """The admin of the catalog, one module for each noun. Importing this package registers all of it."""
 
-from catalog.admin import custom_models, decisions, deletions, entries, flags, grants, history, log, mends, tags, users
+from catalog.admin import (
+    custom_models,
+    decisions,
+    deletions,
+    entries,
+    flags,
+    grants,
+    history,
+    log,
+    mends,
+    sign_ins,
+    tags,
+    users,
+)
 
 __all__ = [
     "custom_models",
@@ -12,6 +25,7 @@ __all__ = [
     "history",
     "log",
     "mends",
+    "sign_ins",
     "tags",
     "users",
 ]

@@ -23,7 +23,8 @@ class _Deleted(utils.NestedObjects):
     def related_objects(self, related_model: Any, related_fields: Any, objs: Any) -> Any:
         found = super().related_objects(related_model, related_fields, objs)
         if related_model._meta.auto_created:
-            self.model_objs[related_model].update(found.values_list("pk", flat=True))
+            if keys := set(found.values_list("pk", flat=True)):
+                self.model_objs[related_model] |= keys
             return found.none()
         return found.select_related("model") if related_model is AccessGrant else found
 

@@ -24,6 +24,17 @@ from catalog.editing.history import audit
 
 # Any: waffle's stubs know the abstract class alone.
 Flag: Any = get_waffle_flag_model()
+# waffle's words are capitalised, and of a program's users.
+Flag._meta.verbose_name, Flag._meta.verbose_name_plural = "flag", "flags"
+HELP = {
+    "name": "Models name it by this.",
+    "note": "What it is for, to other staff.",
+    "everyone": "Yes: everybody holds it, signed in or not. No: nobody does. Unknown: those below do.",
+    "authenticated": "With a tick whoever is signed in holds it.",
+    "staff": "With a tick staff hold it.",
+    "superusers": "With a tick superusers hold it.",
+    "groups": "The members of these groups hold it.",
+}
 
 
 # How many holders a page names.
@@ -104,7 +115,10 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
         self.message_user(request, f"Flags switched {'on' if everyone else 'off'} for everyone: {changed}.")
 
     def formfield_for_dbfield(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
-        return admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
+        found = admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
+        if found is not None and db_field.name in HELP:
+            found.help_text = HELP[db_field.name]
+        return found
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         # Two inputs are the form's own, so the fields of the fieldsets are not all the model's.

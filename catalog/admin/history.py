@@ -12,10 +12,11 @@ from django.utils.html import format_html
 
 from catalog.access import rights
 from catalog.admin.filters import MenuFilter
+from catalog.admin.log import OF_THE_REST
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
 from catalog.formatting import before_and_after, change, label, said
 from catalog.models import AuditEntry, FieldChange
-from catalog.models.history import REASON
+from catalog.models.history import PAST, REASON
 
 
 class FieldFilter(MenuFilter):
@@ -38,6 +39,28 @@ class FieldFilter(MenuFilter):
 
     def condition(self, value: str) -> Q:
         return Q(field=value)
+
+
+class KindFilter(MenuFilter):
+    title = "kind"
+    parameter_name = "subject_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(OF_THE_REST.items())
+
+    def condition(self, value: str) -> Q:
+        return Q(subject_type=value)
+
+
+class ActFilter(MenuFilter):
+    title = "what was done"
+    parameter_name = "done"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(word, word) for word in sorted(set(PAST.values()))]
+
+    def condition(self, value: str) -> Q:
+        return Q(action__in=[action for action, word in PAST.items() if word == value])
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -106,11 +129,11 @@ class FieldChangeAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor", "action", "subject_type", "subject", "changes_shown")
-    list_filter = ("subject_type", "action", "at")
+    list_display = ("at", "actor", "done", "subject", "changes_shown")
+    list_filter = (KindFilter, ActFilter, "at")
     search_fields = ("subject", "subject_id", "actor")
-    fields = ("at", "actor", "user", "action", "subject_type", "subject_id", "subject", "changes_shown")
-    readonly_fields = ("changes_shown",)
+    fields = ("at", "actor", "user", "done", "subject", "subject_id", "changes_shown")
+    readonly_fields = ("done", "changes_shown")
     list_select_related = ("user",)
 
     @admin.display(description="changes")

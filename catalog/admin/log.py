@@ -27,28 +27,21 @@ from catalog import extensions
 from catalog.access import rights
 from catalog.formatting import change, describe, label, said
 from catalog.models import AuditEntry, FieldChange
-from catalog.models.history import REASON
+from catalog.models.history import PAST, REASON
 
 ACTS = 40
 # Changes of fields that one page reads; a sync may bring thousands.
 ROWS = 2000
 # Of one act.
 LINES = 12
-PAST = {
-    "added": "made", "add": "made", "create": "made", "changed": "changed", "change": "changed", "deleted": "deleted",
-    "delete": "deleted", "revoke": "revoked", "rotate": "gave another secret to",
-    "apply held run": "accepted what waited in", "reject held run": "rejected what waited in",
-    "enable provider models": "enabled models of", "disable provider models": "disabled models of",
-    "allow_shrink": "let a sync shrink",
-}  # fmt: skip
-NOUNS = {"apikey": "key", "syncrun": "", "exporttoken": "export token", "defaultmodel": "default model"}
 # The names that a sentence on a change begins with.
 _FIRST = {"user": 0, "group": 0, "name": 1}
 # What a filter by kind may name: whose changes of models, or which kind of thing the audit log tells of.
 OF_MODELS = {"person": "models, by people", "sync": "models, by syncs", "curated": "models, by the curated list"}
 OF_THE_REST = {
     "apikey": "keys", "exporttoken": "export tokens", "user": "users", "group": "groups", "flag": "flags",
-    "provider": "providers", "syncrun": "held runs", "tag": "tags", "defaultmodel": "default models",
+    "provider": "providers", "accessattempt": "sign-ins", "syncrun": "held runs", "tag": "tags",
+    "defaultmodel": "default models",
 }  # fmt: skip
 
 
@@ -200,10 +193,7 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
     found = list(rows.order_by("-pk")[:ACTS])
     names = _owners_of_keys(found)
     for row in found:
-        noun = NOUNS.get(row.subject_type, row.subject_type)
-        act = LoggedAct(
-            row.at, row.actor or "somebody", f"{PAST.get(row.action, row.action)} {noun}".strip(), row.subject
-        )
+        act = LoggedAct(row.at, row.actor or "somebody", row.done, row.subject)
         act.rows, text = [row], _told(row, names)
         act.reason = str((row.changes.get(REASON) or [None, ""])[-1])
         act.lines = [LoggedLine(text)] if text else []

@@ -11,6 +11,7 @@ from django.db.models import Subquery
 from django.utils import timezone
 
 from catalog.db.fields import ExactCharField, StoredJSON
+from catalog.formatting import label
 from catalog.models.ai_models import AIModel
 from catalog.versions import CatalogVersion
 
@@ -18,6 +19,18 @@ _MANY = 50
 
 # The field of a row that tells why its person made the changes beside it.
 REASON = "reason"
+
+# Of the audit log, in words: what was done, and to what kind of thing.
+PAST = {
+    "added": "made", "add": "made", "create": "made", "changed": "changed", "change": "changed", "deleted": "deleted",
+    "delete": "deleted", "revoke": "revoked", "rotate": "gave another secret to",
+    "apply held run": "accepted what waited in", "reject held run": "rejected what waited in",
+    "enable provider models": "enabled models of", "disable provider models": "disabled models of",
+    "allow_shrink": "let a sync shrink", "unlock": "unlocked",
+}  # fmt: skip
+NOUNS = {
+    "apikey": "key", "syncrun": "", "accessattempt": "", "exporttoken": "export token", "defaultmodel": "default model",
+}  # fmt: skip
 
 
 def _reasons(rows: Iterable[FieldChange]) -> list[FieldChange]:
@@ -93,7 +106,7 @@ class FieldChange(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.subject}.{self.field}"
+        return f"{label(self.field)} of {self.subject}{f' at {self.offered_by}' if self.offered_by else ''}"
 
 
 class AuditEntry(models.Model):
@@ -114,7 +127,13 @@ class AuditEntry(models.Model):
         indexes = (models.Index(fields=("subject_type", "subject_id", "-id"), name="audit_subject"),)
 
     def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.subject_type} {self.subject}"
+        return f"{self.actor or 'somebody'} {self.done} {self.subject}"
+
+    @property
+    def done(self) -> str:
+        """What was done and to what kind of thing: `made key`."""
+        noun = NOUNS.get(self.subject_type, self.subject_type)
+        return f"{PAST.get(self.action, self.action)} {noun}".strip()
 
 
 class SentForm(models.Model):

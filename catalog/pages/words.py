@@ -10,18 +10,6 @@ from django.utils.text import capfirst
 
 from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, called, label, worded
 
-# Capability -> what it means to somebody who chooses.
-MEANINGS = {
-    "chat": "converses",
-    "vision": "sees images",
-    "audio": "hears audio",
-    "video": "watches video",
-    "tools": "calls tools",
-    "reasoning": "reasons before it answers",
-    "structured_output": "answers in a given form",
-    "browser": "browses the web",
-}
-
 
 def tokens(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
@@ -100,9 +88,7 @@ def fact(name: str, value: Any) -> str:
     if name == "released_at":
         return f"{datetime.fromtimestamp(value, UTC):%-d %b %Y}"
     if isinstance(value, list):
-        # What a model can do is said in a verb; what it takes and makes keeps its noun.
-        meanings = MEANINGS if name == "capabilities" else {}
-        return ", ".join(meanings.get(word, str(word).replace("_", " ")) for word in value)
+        return ", ".join(str(word).replace("_", " ") for word in value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -156,7 +156,7 @@ def shrunk(provider_id: int, parsed: ParsedListing, gone: Sequence[ProviderModel
     `gone` are those that are listed now and would be retired; `listed` counts all that are listed now.
     """
     if _too_many(len(gone), listed):
-        return Hold("shrunk", f"{len(gone)} of {listed} models are gone.")
+        return Hold("shrunk", _are_gone(len(gone), f"{listed} models"))
     confirmed = _confirmed(provider_id, parsed.listing)
     if confirmed is None:
         return None
@@ -173,8 +173,12 @@ def shrunk(provider_id: int, parsed: ParsedListing, gone: Sequence[ProviderModel
     missing += len(set(leaked) - parsed.ids - parsed.spared)
     if _too_many(missing, size):
         day = since.strftime("%Y-%m-%d %H:%M")
-        return Hold("shrunk", f"{missing} of the {size} models that were confirmed on {day} UTC are gone.")
+        return Hold("shrunk", _are_gone(missing, f"the {size} models that were confirmed on {day} UTC"))
     return None
+
+
+def _are_gone(number: int, of: str) -> str:
+    return f"{number} of {of} {'is' if number == 1 else 'are'} gone."
 
 
 def _too_many(gone: int, size: int) -> bool:

@@ -28,7 +28,7 @@ def test_the_reason_of_an_edit_is_in_the_log_and_in_the_history_of_the_entry_alo
     assert save(staff, f"{page}/change/", "aimodel_form", context_length="4096").status_code == 302
     (act,) = acts(staff, kind="person")
     assert (told(act)[0], act.reason, act.more) == ("ops changed 1 field of acme/x", WHY, 0)
-    assert told(act)[1] == ["acme/x context length: 8192 to 4096"]
+    assert told(act)[1] == ["acme/x context length: 8,192 to 4,096"]
     assert f"Reason: <q>{WHY}</q>" in staff.get(f"{page}/history/").content.decode()
     assert "card of its maker" not in api.get("/api/changes").content.decode()
 

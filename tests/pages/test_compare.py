@@ -21,7 +21,7 @@ def rows(answer, kind="differing"):
 def test_differences_are_marked_with_words_and_equal_rows_are_folded(visit, two):
     page = visit().get("/compare?id=acme/cheap&id=acme/dear")
     assert rows(page)["Input per million"] == [("$1.00", "cheapest"), ("$4.00", "dearest")]
-    assert rows(page)["Can do"][1] == ("converses, sees images, calls tools", "only this one: sees images")
+    assert rows(page)["Can do"][1] == ("chat, vision, tools", "only this one: vision")
     assert rows(page, "equal")["Context"] == [("8,192 tokens", ""), ("8,192 tokens", "")]
 
 
@@ -94,7 +94,7 @@ def test_what_a_model_takes_keeps_its_noun(visit, two, make_model):
     make_model("acme/hears", input_modalities=["text", "audio"], supports_audio=True)
     page = visit().get("/compare?id=acme/cheap&id=acme/hears")
     assert rows(page)["Takes"][1] == ("text, audio", "")
-    assert rows(page)["Can do"][1][0] == "converses, hears audio"
+    assert rows(page)["Can do"][1][0] == "chat, audio"
 
 
 @pytest.mark.parametrize(("calls", "words"), [("", "of 1,000 calls"), ("&calls=1", "of one call")])
