@@ -55,6 +55,11 @@ def in_words(value: Any) -> str:
     return _nested(value) if isinstance(value, list) else str(value)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 entry`, `2 entries`: `many` where it is not `one` with an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def short(value: Any, longest: int = 200) -> str:
     """The same, cut where it is longer."""
     return _cut(in_words(value), longest)

@@ -27,7 +27,7 @@ from catalog.admin.inputs import TagNames
 from catalog.editing import bulk as editing
 from catalog.editing import custom_models, grants
 from catalog.editing.history import Author
-from catalog.formatting import describe
+from catalog.formatting import counted, describe
 from catalog.models import AccessGrant, AIModel, FieldChange
 from catalog.models.history import REASON
 
@@ -114,8 +114,7 @@ class Bulk:
         return self.label.rstrip("…")
 
     def noun(self, count: int) -> str:
-        name = "grant" if self.rows is AccessGrant else "model"
-        return f"{count} {name}{'' if count == 1 else 's'}"
+        return counted(count, "grant" if self.rows is AccessGrant else "model")
 
     @property
     def of_model(self) -> str:

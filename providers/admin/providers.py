@@ -21,6 +21,7 @@ from catalog.access import rights
 from catalog.admin.audited import author_of
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import audit
+from catalog.formatting import counted
 from config.api import base_urls
 from providers import adapters
 from providers.admin import run_tables
@@ -223,7 +224,7 @@ class ProviderAdmin(MadeOnce):
                 audit(author_of(request), obj, "change" if change else "add", changes)
         if change and before and {"precedence", "is_active"} & set(changes):
             count = recompute(obj, by=request.user)
-            self.message_user(request, f"{count} entries of the catalog follow.")
+            self.message_user(request, f"{counted(count, 'entry follows', 'entries follow')} in the catalog.")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         # Providers are deleted one at a time, from a page that shows what becomes unavailable.
@@ -251,8 +252,9 @@ class ProviderAdmin(MadeOnce):
         if confirmed == found.digest:
             self.message_user(
                 request,
-                f"{provider.slug} is deleted with {found.offers} offers; {len(found.unavailable)} entries became "
-                f"unavailable, {len(found.available)} stay available.",
+                f"{provider.slug} is deleted with {counted(found.offers, 'offer')}; "
+                f"{counted(len(found.unavailable), 'entry', 'entries')} became unavailable, "
+                f"{counted(len(found.available), 'stays', 'stay')} available.",
                 messages.SUCCESS,
             )
             return HttpResponseRedirect(reverse("admin:providers_provider_changelist"))

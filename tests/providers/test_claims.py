@@ -195,7 +195,7 @@ def test_what_was_confirmed_is_done_entries_stay_retired_and_history_is_kept(sta
     runs = SyncRun.objects.filter(provider=host).count()
     found, _ = shown(staff, host)
     answer = staff.post(reverse(DELETE, args=[host.pk]), {"confirmed": found.digest}, follow=True)
-    assert "1 entries became unavailable" in answer.content.decode()
+    assert "1 entry became unavailable" in answer.content.decode()
     assert not Provider.objects.filter(slug="k").exists()
     assert not ProviderModel.objects.filter(provider__slug="k").exists()
     own.refresh_from_db()
