@@ -220,18 +220,26 @@ def _said(kind: str, price: Any) -> str:
 
 
 def _under_conditions(entry: Any) -> str:
-    """`from 200,000 prompt tokens: prompt $5.00`, `16:30 to 00:30 UTC: completion $0.55`."""
+    """`prompts of 200,000 tokens or more: prompt $5.00`, `from 16:30 to 00:30 UTC: completion $0.55`."""
     try:
-        when = [f"from {int(entry['min_prompt_tokens']):,} prompt tokens"] if "min_prompt_tokens" in entry else []
-        if "utc_start" in entry or "utc_end" in entry:
-            edges = [divmod(_minute(entry.get(edge)), 60) for edge in ("utc_start", "utc_end")]
-            when.append(" to ".join(f"{hour:02}:{minute:02}" for hour, minute in edges) + " UTC")
-        if "utc_days" in entry:
-            when.append(f"on days {', '.join(map(str, entry['utc_days']))}")
-        return f"{', '.join(when)}: {in_words({kind: entry[kind] for kind in entry if kind not in CONDITIONS})}"
+        return f"{condition(entry)}: {in_words({kind: entry[kind] for kind in entry if kind not in CONDITIONS})}"
     except (TypeError, ValueError):
         # Older than the checks of what is stored.
         return str(entry)
+
+
+def condition(entry: Mapping[str, Any]) -> str:
+    """What one of the prices under conditions depends on. Raises TypeError, ValueError."""
+    when = []
+    if "min_prompt_tokens" in entry:
+        when.append(f"prompts of {int(entry['min_prompt_tokens']):,} tokens or more")
+    if "utc_start" in entry or "utc_end" in entry:
+        edges = [divmod(_minute(entry.get(edge)), 60) for edge in ("utc_start", "utc_end")]
+        start, end = (f"{hour:02}:{minute:02}" for hour, minute in edges)
+        when.append(f"from {start} to {end} UTC")
+    if "utc_days" in entry:
+        when.append(f"on {', '.join(str(day).capitalize() for day in entry['utc_days'])}")
+    return ", ".join(when) or "otherwise"
 
 
 def in_and_out(prices: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.text import capfirst
 
-from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, called, label, worded
+from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, called, condition, label, worded
 
 
 def tokens(number: int | None) -> str:
@@ -34,28 +34,12 @@ def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]
     found = []
     for entry in Tariff(pricing).overrides:
         kinds = _ordered(kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str))
-        found.append((_condition(entry), [(_name(kind), worded(kind, entry[kind])) for kind in kinds]))
+        found.append((capfirst(condition(entry)), [(_name(kind), worded(kind, entry[kind])) for kind in kinds]))
     return found
 
 
 def _ordered(kinds: Iterable[str]) -> list[str]:
     return sorted(kinds, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
-
-
-def _condition(entry: Mapping[str, Any]) -> str:
-    parts = []
-    if "min_prompt_tokens" in entry:
-        parts.append(f"prompts of {entry['min_prompt_tokens']:,} tokens or more")
-    if "utc_start" in entry or "utc_end" in entry:
-        parts.append(f"from {_clock(entry.get('utc_start'))} to {_clock(entry.get('utc_end'))} UTC")
-    if "utc_days" in entry:
-        parts.append(f"on {', '.join(str(day).capitalize() for day in entry['utc_days'])}")
-    return capfirst(", ".join(parts)) or "Otherwise"
-
-
-def _clock(number: int | float | None) -> str:
-    """A clock time that is written as the number HHMM."""
-    return f"{int(number or 0) // 100:02}:{int(number or 0) % 100:02}"
 
 
 def _name(kind: str) -> str:
