@@ -32,15 +32,10 @@ _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
 
 def first_row(connection: Any, sql: str, parameters: list[Any]) -> Any:
     """The first row of a statement that many requests make, or None."""
-    # Behind a pooler in transaction mode the next request may meet a server that does not have the plan, or that has
-    # another client's under the same name.
-    if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+    cursor = connection.planned_cursor() if connection.vendor == "postgresql" else None
+    if cursor is None:
         return _run(connection.cursor(), sql, parameters)
-    cursor, driver = connection.cursor(), connection.connection
-    # Once more: connecting may have found the pooler.
-    if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
-        return _run(cursor, sql, parameters)
-    connection.plan(cursor)
+    driver = connection.connection
     try:
         return _run(cursor, sql, parameters)
     except DatabaseError as error:

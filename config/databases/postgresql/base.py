@@ -237,12 +237,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection.autocommit != autocommit:
             super()._set_autocommit(autocommit)  # type: ignore[misc]  # the stubs lack it
 
-    def plan(self, cursor: Any) -> None:
-        """Has the server keep the plan of what this cursor runs."""
+    def planned_cursor(self) -> Any | None:
+        """A cursor of whose statement the server keeps the plan; None where it cannot.
+
+        Behind a pooler in transaction mode the next request may meet a server that does not have the plan, or that has
+        another client's under the same name.
+        """
+        # As for any cursor. Connecting may find the pooler.
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        if self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+            return None
         # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
         self.connection.prepare_threshold = _NEVER_BY_ITSELF
-        cursor.cursor.close()
-        cursor.cursor = Planned(self.connection)
+        return self._prepare_cursor(Planned(self.connection))  # type: ignore[attr-defined]  # the stubs lack it
 
     def _close(self) -> None:
         if self.connection is not None:
