@@ -82,7 +82,7 @@ acceptance: $(DEV) $(UV)
 	cd $(ACCEPTANCE) && npm install --silent --no-audit --no-fund
 	ACCEPTANCE_HOME=$(CURDIR)/$(ACCEPTANCE) $(BIN)/python -m pytest -q tests/acceptance
 
-# Answers a second, and ratios, on a PostgreSQL of its own; BENCH_ARGS="--rounds 9" for a calmer median.
+# Answers a second, and ratios, at three sizes on both databases; BENCH_ARGS="--models 421 --databases postgresql" for one.
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
 

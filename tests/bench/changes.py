@@ -2,7 +2,7 @@
 What a change costs those who read: the first answer after it, sixteen readers beside one change a second, the memory of
 the worker, a sync that brings nothing new, and the start of a command. On a database of its own.
 
-    python -m tests.bench.changes [--models 421,5276] [--seconds 20] [--database postgresql]
+    python -m tests.bench.changes [--models 421,5276,20000] [--seconds 20] [--databases postgresql]
 """
 
 import argparse
@@ -28,32 +28,25 @@ EDITS = 20
 
 def main() -> int:
     options = argparse.ArgumentParser()
-    options.add_argument("--models", default="421,5276", help="numbers, with a comma between")
+    options.add_argument("--models", default="421,5276,20000", help="numbers, with a comma between")
     options.add_argument("--seconds", type=float, default=20)
-    options.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    options.add_argument("--databases", default="postgresql")
     options.add_argument("--one", type=int, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.one is not None:
         measure(chosen.one, chosen.seconds)
         return 0
-    print(f"{chosen.database}, one worker, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    print("| | models | measured |\n|---|---|---|", flush=True)
-    for models in chosen.models.split(","):
-        database: Any = postgresql() if chosen.database == "postgresql" else nullcontext("")
-        with database as url, tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data:
-            environment = {
-                **os.environ,
-                "MODELDEX_ENV": "development",
-                "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
-                "DATABASE_URL": url,
-                "DATA_DIR": data,
-                "ENV_FILE": os.devnull,
-                "PORT": str(_free_port()),
-                "WEB_WORKERS": "1",
-                "LOG_LEVEL": "WARNING",
-            }
-            command = [sys.executable, "-m", "tests.bench.changes", "--one", models, "--seconds", str(chosen.seconds)]
-            subprocess.run(command, cwd=reads.ROOT, env=environment, check=True)
+    for database in chosen.databases.split(","):
+        print(f"\n{database}, one worker; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
+        print("| | models | measured |\n|---|---|---|", flush=True)
+        for models in chosen.models.split(","):
+            server: Any = postgresql() if database == "postgresql" else nullcontext("")
+            with server as url, tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data:
+                environment = {**os.environ, **reads.environment(url, data, _free_port())}
+                command = [sys.executable, "-m", "tests.bench.changes", "--one", models]
+                subprocess.run(
+                    [*command, "--seconds", str(chosen.seconds)], cwd=reads.ROOT, env=environment, check=True
+                )
     return 0
 
 

@@ -2,7 +2,8 @@
 What reads cost: answers a second, latencies and CPU of the worker, beside a bare Django view of as many bytes under the
 same server and middleware, and a plain DRF list. One worker as `make run` starts it, alternating rounds in one run.
 
-    python -m tests.bench.reads [--models 421] [--rounds 3] [--seconds 2] [--connections 16] [--database postgresql]
+    python -m tests.bench.reads [--models 421,5276,20000] [--databases postgresql,sqlite] [--rounds 3] [--seconds 2]
+        [--connections 16]
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 
 from tests.databases import _free_port, postgresql
 
+PLAIN = "a plain DRF list"
 ROOT = Path(__file__).parent.parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -150,20 +152,22 @@ class Case:
 
 def main() -> int:
     options = argparse.ArgumentParser()
-    for name, default in (("models", 421), ("rounds", 3), ("seconds", 2.0), ("connections", 16)):
+    for name, default in (("rounds", 3), ("seconds", 2.0), ("connections", 16)):
         options.add_argument(f"--{name}", type=type(default), default=default)
-    options.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    options.add_argument("--models", default="421,5276,20000", help="numbers, with a comma between")
+    options.add_argument("--databases", default="postgresql,sqlite")
     chosen = options.parse_args()
-    database: Any = postgresql() if chosen.database == "postgresql" else nullcontext("")
-    with database as url, tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data:
-        measure(chosen, url, data)
+    for database in chosen.databases.split(","):
+        for models in map(int, chosen.models.split(",")):
+            server: Any = postgresql() if database == "postgresql" else nullcontext("")
+            with server as url, tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data:
+                measure(chosen, database, models, url, data)
     return 0
 
 
-def measure(chosen: Any, url: str, data: str) -> None:
-    port = _free_port()
-    environment = {
-        **os.environ,
+def environment(url: str, data: str, port: int) -> dict[str, str]:
+    """That of the server and of what fills its database."""
+    return {
         "MODELDEX_ENV": "development",
         "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
         "DATABASE_URL": url,
@@ -174,20 +178,27 @@ def measure(chosen: Any, url: str, data: str) -> None:
         "LOG_LEVEL": "WARNING",
     }
 
+
+def measure(chosen: Any, database: str, models: int, url: str, data: str) -> None:
+    port = _free_port()
+    settings = {**os.environ, **environment(url, data, port)}
+
     def run(*arguments: str) -> list[str]:
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, *arguments], cwd=ROOT, env=settings, check=True, stdout=subprocess.PIPE, text=True
         )
         return done.stdout.split()
 
     run("manage.py", "migrate", "--verbosity", "0")
-    every, narrow, limited = run("-m", "tests.bench.fill", str(chosen.models))
-    with running_server(environment, port) as pid:
+    every, narrow, limited = run("-m", "tests.bench.fill", str(models))
+    with running_server(settings, port) as pid:
         cases, bares = cases_of(port, every, narrow, limited)
+        # It takes seconds an answer where there are more.
+        if models > 1_000:
+            del cases[PLAIN]
         print(
-            f"{chosen.models} models, {chosen.database}, {chosen.connections} connections, one worker;",
-            os.cpu_count(),
-            "CPUs",
+            f"\n{models} models, {database}, {chosen.connections} connections, one worker; "
+            f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n"
         )
         for _ in range(chosen.rounds):
             for name, case in cases.items():
@@ -201,7 +212,7 @@ def measure(chosen: Any, url: str, data: str) -> None:
             print(case.row(name, bares.get(name)))
             if name in bares:
                 print(bares[name].row("- bare view", None))
-        print(f"the worker holds {memory_of(pid)} MB")
+        print(f"\nThe worker holds {memory_of(pid)} MB.", flush=True)
 
 
 def cases_of(port: int, every: str, narrow: str, limited: str) -> tuple[dict[str, Case], dict[str, Case]]:
@@ -223,14 +234,14 @@ def cases_of(port: int, every: str, narrow: str, limited: str) -> tuple[dict[str
         "`/api/models`": Case("/api/models", key(every)),
         "`/api/models?format=cli`": Case("/api/models?format=cli", key(every)),
         "`/api/models/list`, asked before": Case("/api/models/list", key(every)),
-        "a plain DRF list": Case("/bench/plain"),
+        PLAIN: Case("/bench/plain"),
     }
     bares = {}
     for name, case in cases.items():
         connection = Connection(port, case.path, case.headers)
         # Every thread of the worker has met every route before anything is measured.
         size = [connection.get() for _ in range(16)][-1]
-        if name != "a plain DRF list":
+        if name != PLAIN:
             bares[name] = Case(f"/bench/bare?size={size}")
     return cases, bares
 
