@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -199,3 +200,64 @@ def test_no_log_holds_what_is_secret_in_an_address(served):
     assert "SECRET" not in logs
     if (own := folder / "modeldex.log").exists():
         assert '"GET /export/***/genai-prices.json" 40' in own.read_text()
+
+
+CACHING = """
+proxy_cache_path {folder}/cache keys_zone=all:1m;
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass http://127.0.0.1:{server};
+        proxy_cache all;
+        proxy_set_header Host $host;
+        add_header X-Cache $upstream_cache_status;
+    }}
+}}
+"""
+
+
+class Plainly(Through):
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        return Server(self.port, Path(), None).request(method, path, body, **headers)
+
+
+def test_a_cache_in_front_gives_nobody_what_another_was_answered(
+    database_url, project_dir, tmp_path, make_user, make_model, make_key
+):
+    if not shutil.which("nginx", path=BINARIES):
+        pytest.skip("nginx is not installed")
+    make_model("acme/open")
+    alice, bob = make_user("alice"), make_user("bob")
+    make_model("of-alice", owner=alice, base_model=make_model("acme/x"))
+    callers = [{"Authorization": f"Bearer {make_key(user).token}"} for user in (alice, bob)]
+    callers.append({"Authorization": f"Bearer {make_key(alice, allow=['acme/open']).token}"})
+    with running(tmp_path / "log", project_dir, DATABASE_URL=database_url) as server:
+        port = free_port()
+        ours = CACHING.format(folder=tmp_path, port=port, server=server.port)
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "\n".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
+        (tmp_path / "conf").write_text(NGINX.format(folder=tmp_path, paths=paths, ours=ours, user=user))
+        start = ["nginx", "-e", f"{tmp_path}/error", "-c", f"{tmp_path}/conf"]
+        with proxy(start, Plainly(port), tmp_path) as through:
+            page = through.request("GET", "/models").body.decode()
+            kept = re.search(r'"(/static/[^"]+\.css)"', page)[1]
+            assert [through.request("GET", kept).headers["X-Cache"] for _ in range(2)] == ["MISS", "HIT"]
+            for path in (
+                "/v1/models",
+                "/api/models",
+                "/api/models?format=cli",
+                "/api/models/list",
+                "/api/settings",
+                "/models",
+            ):
+                for _ in range(2):
+                    for headers in (*callers, {}):
+                        found, straight = (one.request("GET", path, **headers) for one in (through, server))
+                        assert (found.status, found.headers["ETag"]) == (straight.status, straight.headers["ETag"])
+                        assert found.headers["X-Cache"] != "HIT"
+                        if straight.status == 200 and path != "/models":
+                            assert found.body == straight.body
