@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import os
 import resource
 import shutil
@@ -46,6 +47,9 @@ def main() -> None:
     share_memory_arenas()
     # Loaded once, before there are workers: what stops the start then stops the server, and the workers share memory.
     import_module(APPLICATION.partition(":")[0])
+    # It stays: Python need not look for garbage in it, which would copy it in each worker, and hold requests up.
+    gc.collect()
+    gc.freeze()
     server = Granian(
         APPLICATION,
         address=address,
