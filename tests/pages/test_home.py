@@ -81,6 +81,13 @@ def test_only_what_was_read_before_still_stands(api, make_run, read_before, word
     assert [source.words for source in api.get("/").context["sources"]] == [words]
 
 
+@pytest.mark.parametrize(("user", "mine"), [(None, False), ("alice", True)])
+def test_what_changed_is_a_door_for_all_and_my_models_one_for_who_has_some(visit, request, user, mine):
+    page = visit(user and request.getfixturevalue(user)).get("/").content
+    assert b'<a href="/changes"><strong>What changed</strong>' in page
+    assert (b"<strong>My models</strong>" in page) is mine
+
+
 @pytest.mark.parametrize(("user", "shown"), [(None, True), ("alice", False), ("ops", True)])
 def test_the_way_to_the_admin_is_shown_to_those_who_may_be_staff(visit, request, user, shown):
     page = visit(user and request.getfixturevalue(user)).get("/").content
