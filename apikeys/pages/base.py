@@ -29,6 +29,7 @@ class Shown:
 
     key: ApiKey
     state: str
+    # 0 while it does not work.
     reaches: int
     windows: list[limits.Window]
 
@@ -68,13 +69,15 @@ def shown(found: Sequence[tuple[ApiKey, Viewer]]) -> list[Shown]:
     """
     if not found:
         return []
+    states = {key.pk: state_of(key) for key, _ in found}
     counts = {
         f"key_{key.pk}": Count("pk", filter=rules.visible(AIModel, replace(viewer, policy=policy_of(key))))
         for key, viewer in found
+        if not states[key.pk]
     }
     reaches = AIModel.objects.aggregate(**counts)
     windows = limits.left([key for key, _ in found])
-    return [Shown(key, state_of(key), reaches[f"key_{key.pk}"], windows[key.pk]) for key, _ in found]
+    return [Shown(key, states[key.pk], reaches.get(f"key_{key.pk}", 0), windows[key.pk]) for key, _ in found]
 
 
 def state_of(key: ApiKey) -> str:
