@@ -28,6 +28,15 @@ BY_TOKEN = frozenset(KINDS) - {"request", "image", "web_search"}
 OF_TEXT = frozenset(
     {"prompt", "completion", "internal_reasoning", "input_cache_read", "input_cache_write", "input_cache_write_1h"}
 )
+# Those that are not of tokens: one, many, and the powers of ten that they are sold by: the first is for no cost.
+# Vendors name searches and requests by the thousand; an image costs from a few cents to a few millionths of one.
+SOLD = {
+    "request": ("request", "requests", (3,)),
+    "image": ("image", "images", (0, 3, 6)),
+    "web_search": ("web search", "web searches", (3,)),
+}
+_COUNTS = {3: "thousand", 6: "million"}
+_CENT = Decimal("0.01")
 # What an entry of `overrides` may depend on; its other keys are kinds of price.
 CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end", "utc_days")
 
@@ -240,6 +249,21 @@ def condition(entry: Mapping[str, Any]) -> str:
     if "utc_days" in entry:
         when.append(f"on {', '.join(str(day).capitalize() for day in entry['utc_days'])}")
     return ", ".join(when) or "otherwise"
+
+
+def sold(kind: str, price: str) -> tuple[str, str]:
+    """A stored price that is of no tokens as people buy it: "per thousand web searches", and the dollars.
+
+    Images are told of as many as cost a cent. Raises NotAPrice.
+    """
+    if kind not in SOLD:
+        return called(kind), worded(kind, price)
+    one, many, exponents = SOLD[kind]
+    amounts = {exponent: _decimal(price).scaleb(exponent, _EXACT) for exponent in exponents}
+    fitting = (exponent for exponent, amount in amounts.items() if amount >= _CENT or not amount)
+    exponent = next(fitting, exponents[-1])
+    unit = f"{_COUNTS[exponent]} {many}" if exponent else one
+    return f"per {unit}", dollars(amounts[exponent])
 
 
 def in_and_out(prices: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.text import capfirst
 
-from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, called, condition, label, worded
+from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, condition, label, sold, worded
 
 
 def tokens(number: int | None) -> str:
@@ -26,7 +26,7 @@ def prices(pricing: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every known price as its name with the unit, and the amount; prompt and completion always."""
     known = Tariff(pricing).known
     kinds = _ordered({*known, "prompt", "completion"})
-    return [(_name(kind), worded(kind, pricing[kind]) if kind in known else "") for kind in kinds]
+    return [_priced(kind, pricing[kind] if kind in known else None) for kind in kinds]
 
 
 def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -34,7 +34,7 @@ def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]
     found = []
     for entry in Tariff(pricing).overrides:
         kinds = _ordered(kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str))
-        found.append((capfirst(condition(entry)), [(_name(kind), worded(kind, entry[kind])) for kind in kinds]))
+        found.append((capfirst(condition(entry)), [_priced(kind, entry[kind]) for kind in kinds]))
     return found
 
 
@@ -42,9 +42,12 @@ def _ordered(kinds: Iterable[str]) -> list[str]:
     return sorted(kinds, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
 
 
-def _name(kind: str) -> str:
+def _priced(kind: str, price: str | None) -> tuple[str, str]:
     names = {"prompt": "Input per million", "completion": "Output per million"}
-    return names.get(kind) or capfirst(label(kind) if kind in BY_TOKEN else called(kind))
+    if kind in BY_TOKEN or price is None:
+        return names.get(kind) or capfirst(label(kind)), "" if price is None else worded(kind, price)
+    unit, text = sold(kind, price)
+    return capfirst(unit), text
 
 
 # Field of an item -> its label on the pages, in their order.

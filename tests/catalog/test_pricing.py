@@ -17,6 +17,7 @@ from catalog.pricing import (
     per_million,
     prompt_per_million,
     read,
+    sold,
     worded,
 )
 from providers.adapters.builder import ListingBuilder
@@ -153,6 +154,24 @@ def test_the_curated_prices_are_in_their_stored_form():
 )
 def test_a_price_per_million_in_dollars_is_exact(per_token, shown):
     assert dollars(per_million(per_token)) == worded("prompt", per_token) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "told"),
+    [
+        ("image", "0.04", ("per image", "$0.04")),
+        ("image", "0.00516", ("per thousand images", "$5.16")),
+        ("image", "0.00000125", ("per million images", "$1.25")),
+        ("image", "0.000000000125", ("per million images", "$0.000125")),
+        ("image", "0", ("per image", "$0.00")),
+        ("web_search", "0.014", ("per thousand web searches", "$14.00")),
+        ("request", "0", ("per thousand requests", "$0.00")),
+        # Of a kind that nobody has named here, no unit is known.
+        ("page_scanned", "0.000001", ("per page scanned", "$0.000001")),
+    ],
+)
+def test_what_is_not_paid_by_the_token_is_told_as_people_buy_it(kind, price, told):
+    assert sold(kind, price) == told
 
 
 def test_a_kind_that_is_not_paid_by_the_token_is_worded_in_its_own_unit():
