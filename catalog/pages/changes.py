@@ -31,8 +31,10 @@ class Line:
     at: datetime
     model_id: str
     text: str
-    # What is gone or dearer touches people more than a word of a description.
+    # What is gone, dearer or less touches people more than a word of a description.
     weight: int
+    # What is worse than before, in a word.
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,11 @@ def line_of(row: FieldChange) -> Line:
     kind = changes.kind_of(row)
     if row.field == "pricing":
         text, is_dearer = _price(row)
-        return Line(row.changed_at, model.model_id, text, 1 if is_dearer else 4)
+        return Line(row.changed_at, model.model_id, text, 1 if is_dearer else 5, "dearer" if is_dearer else "")
     text = "It is new." if kind == "added" else past.sentence(row)
-    weight = {"retired": 0, "returned": 2, "added": 3}.get(kind, 5)
-    return Line(row.changed_at, model.model_id, text, weight)
+    mark = "gone" if kind == "retired" else past.loss(row)
+    weight = {"retired": 0, "returned": 3, "added": 4}.get(kind, 2 if mark else 6)
+    return Line(row.changed_at, model.model_id, text, weight, mark)
 
 
 def _price(row: FieldChange) -> tuple[str, bool]:

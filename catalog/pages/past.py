@@ -63,6 +63,8 @@ class Chart:
     prompt: str
     completion: str
     most: str
+    first: datetime
+    last: datetime
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -124,7 +126,7 @@ def chart(found: list[PriceStep]) -> Chart | None:
                 points += [f"{x(at):.1f},{y(amount):.1f}", f"{x(end):.1f},{y(amount):.1f}"]
         return " ".join(points)
 
-    return Chart(line(0), line(1), dollars(most))
+    return Chart(line(0), line(1), dollars(most), first, last)
 
 
 def sentences(model: AIModel, viewer: Viewer, providers: Mapping[str, str]) -> list[Sentence]:
@@ -147,8 +149,23 @@ def sentence(row: FieldChange) -> str:
     if row.field.startswith("supports_"):
         answers = {True: "yes", False: "no"}
         return f"{label}: {answers.get(row.new, 'unknown')} (it was {answers.get(row.old, 'unknown')})."
-    before = "" if row.old in ("", []) else f" (it was {said(row.field, row.old, 80)})"
-    return f"{label}: {said(row.field, row.new, 80)}{before}."
+    new, old = (_worded(row.field, value) for value in (row.new, row.old))
+    before = "" if row.old in ("", []) else f" (it was {old})"
+    return f"{label}: {new}{before}."
+
+
+def _worded(field: str, value: Any) -> str:
+    is_number = field in ("context_length", "max_output_tokens") and isinstance(value, int)
+    return words.fact(field, value) if is_number else said(field, value, 80)
+
+
+def loss(row: FieldChange) -> str:
+    """What readers have less of after the change, in a word; "" where it takes nothing away."""
+    if row.field in ("context_length", "max_output_tokens") and row.old and row.new and row.new < row.old:
+        return "shorter"
+    if row.field == "retires_at" and row.new:
+        return "retires"
+    return "lost" if row.field.startswith("supports_") and row.old and row.new is False else ""
 
 
 def price_change(name: str, before: Decimal | None, after: Decimal | None) -> str:

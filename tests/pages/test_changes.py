@@ -70,6 +70,40 @@ def test_of_a_day_the_act_with_the_weightiest_change_comes_first(visit, alice, m
 
 
 @pytest.mark.parametrize(
+    ("field", "old", "new", "mark"),
+    [
+        ("is_available", True, False, "gone"),
+        ("pricing", {"prompt": "0.000001"}, {"prompt": "0.000002"}, "dearer"),
+        ("pricing", {"prompt": "0.000002"}, {"prompt": "0.000001"}, ""),
+        ("context_length", 8192, 4096, "shorter"),
+        ("context_length", 4096, 8192, ""),
+        ("max_output_tokens", None, 4096, ""),
+        ("supports_tools", True, False, "lost"),
+        ("supports_tools", True, None, ""),
+        ("retires_at", None, "2027-01-01", "retires"),
+        ("name", "X", "Y", ""),
+    ],
+)
+def test_what_is_worse_than_before_is_marked_in_a_word_and_comes_before_what_is_not(
+    visit, alice, make_model, change, field, old, new, mark
+):
+    change(make_model("acme/x"), field, old, new)
+    change(make_model("acme/a"), "family", "a", "b")
+    change(make_model("acme/z"), "created", None, "acme/z")
+    page = visit(alice).get("/changes")
+    ((_, (act,)),) = page.context["days"]
+    assert {line.model_id: line.mark for line in act.lines} == {"acme/x": mark, "acme/a": "", "acme/z": ""}
+    assert (act.lines[0].model_id == "acme/x") is bool(mark)
+    assert page.content.decode().count("badge warn") == bool(mark)
+    assert f'<span class="badge warn">{mark}</span>' in page.content.decode() or not mark
+
+
+def test_a_number_that_was_unknown_is_worded_like_any_other(visit, alice, make_model, change):
+    change(make_model("acme/x"), "max_output_tokens", None, 128_000)
+    assert lines(visit(alice).get("/changes"))[0][1] == [("acme/x", "Longest answer: 128,000 tokens (it was unknown).")]
+
+
+@pytest.mark.parametrize(
     ("old", "words"), [("", "Family: gpt."), ("g", "Family: gpt (it was g)."), (None, "Family: gpt (it was unknown).")]
 )
 def test_what_was_empty_before_is_not_worth_a_word(visit, alice, make_model, change, old, words):

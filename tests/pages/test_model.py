@@ -79,6 +79,10 @@ def test_each_price_has_its_source_and_its_past_as_a_line_and_a_table(visit, syn
     assert (now.prompt, now.change, before.prompt) == ("$2.00", "input \N{MINUS SIGN}50 %", "$4.00")
     assert page.context["chart"].prompt.count(",") == 4
     assert b"<polyline" in page.content
+    first, last = page.context["chart"].first, page.context["chart"].last
+    assert (first, last > now.since) == (before.since, True)
+    edges = page.content.decode().partition('<p class="edges">')[2].partition("</p>")[0]
+    assert re.findall(r">([^<]+)</time>", edges) == [f"{at:%-d %b %Y}" for at in (first, last)]
 
 
 def test_a_price_that_nobody_knows_is_a_dash_that_is_read_as_unknown(visit, make_model):
