@@ -20,6 +20,7 @@ from apikeys.policy_preview import match
 from apikeys.serializers import KeyWriteSerializer
 from catalog.editing import once
 from catalog.pages.base import see_other
+from catalog.pages.picking import picks
 
 # Days until it expires -> what the form calls it.
 ENDS = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
@@ -30,14 +31,14 @@ class NewKeyPage(KeysBase):
     """What is it for, what may it reach, and how long and how much."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        start = {"mode": "all", "ends": "90", "scopes": default_scopes()}
+        start = {"mode": "all", "ends": "90", "scopes": default_scopes(), "patterns": "", "picked": []}
         return self._shown(start, {})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if sent := once.made_before(self.form_key):
             return self._made(sent.told)
         typed = self._typed()
-        if "count" in request.POST:
+        if request.POST.keys() & {"count", "search"}:
             return self._shown(typed, {})
         try:
             with transaction.atomic():
@@ -62,7 +63,7 @@ class NewKeyPage(KeysBase):
     def _typed(self) -> dict[str, Any]:
         sent = self.request.POST
         typed: dict[str, Any] = {name: sent.get(name, "").strip() for name in ("name", "mode", "per_minute", "per_day")}
-        typed["patterns"] = sent.get("patterns", "")
+        typed["patterns"], typed["picked"] = sent.get("patterns", ""), sent.getlist("picked")
         typed["ends"] = sent.get("ends", "") if sent.get("ends", "") in ENDS else ""
         typed["scopes"] = sent.getlist("scopes")
         return typed
@@ -72,8 +73,8 @@ class NewKeyPage(KeysBase):
         mistakes: dict[str, list[str]] = {}
         data: dict[str, Any] = {"name": typed["name"], "mode": typed["mode"], "scopes": typed["scopes"]}
         if typed["mode"] in _LISTS:
-            data[_LISTS[typed["mode"]]] = _lines(typed["patterns"])
-            if not _lines(typed["patterns"]):
+            data[_LISTS[typed["mode"]]] = _patterns(typed)
+            if not _patterns(typed):
                 mistakes["patterns"] = ["The list is empty. Name a model, or choose every model."]
         for name in ("per_minute", "per_day"):
             text = typed[name].replace(",", "")
@@ -93,7 +94,7 @@ class NewKeyPage(KeysBase):
 
     def _shown(self, typed: dict[str, Any], mistakes: dict[str, list[str]]) -> HttpResponse:
         mode = typed["mode"] if typed["mode"] in ApiKey.Mode.values else ApiKey.Mode.ALL
-        patterns = _lines(typed.get("patterns", ""))[: MAX_PATTERNS + 1]
+        patterns = _patterns(typed)[: MAX_PATTERNS + 1]
         context = {
             "typed": typed,
             "mistakes": mistakes,
@@ -101,13 +102,16 @@ class NewKeyPage(KeysBase):
             "modes": ApiKey.Mode.choices,
             "ends": ENDS.items(),
             "scopes": Scope.choices,
+            **picks(self.catalog, self.request.POST, typed["picked"]),
             "once": self.request.POST.get(once.FIELD) or once.word(),
         }
         return self.show("me/key_new.html", context, 400 if mistakes else 200)
 
 
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _patterns(typed: dict[str, Any]) -> list[str]:
+    """The lines and the ticked models, each once."""
+    lines = [line.strip() for line in (*typed["patterns"].splitlines(), *typed["picked"])]
+    return list(dict.fromkeys(line for line in lines if line))
 
 
 def _by_question(errors: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from catalog.api.snapshot import AVAILABLE
 from catalog.pages import words
 from catalog.pages.base import Page
+from catalog.pages.picking import picks
 from catalog.pricing import Tariff, dollars
 
 LEAST, MOST = 2, 4
@@ -67,6 +68,7 @@ class ComparePage(Page):
                 "missing": [id_ for id_ in wanted[:MOST] if id_ not in items],
                 "left_out": len(wanted) - MOST,
                 "more": MOST - len(shown),
+                **picks(self.catalog, request.GET, items),
             },
         )
 

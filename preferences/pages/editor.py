@@ -17,12 +17,14 @@ from rest_framework.serializers import as_serializer_error
 from catalog.access import audience
 from catalog.api.serializers.custom_models import CustomModelWriteSerializer
 from catalog.api.serializers.items import shown_unstored
+from catalog.api.snapshot import USABLE
 from catalog.editing import custom_models
 from catalog.editing.history import Author
 from catalog.editing.state import grants_of, state
 from catalog.formatting import display_name
 from catalog.models import AIModel
 from catalog.pages.base import Page, see_other
+from catalog.pages.picking import picks
 from catalog.validation.strict_json import loads
 
 LABELS = {
@@ -60,6 +62,8 @@ class EditorPage(Page):
         if model is not None and "delete" in request.POST:
             return self._deleted(model)
         typed = self._typed(model)
+        if "search" in request.POST:
+            return self._shown(model, typed, {})
         values, mistakes = self._values(typed, model)
         if mistakes:
             return self._shown(model, typed, mistakes)
@@ -233,6 +237,7 @@ class EditorPage(Page):
             "state": "" if model is None else state(model),
             "owner": "" if model is None or model.owner is None else display_name(model.owner),
             "is_mine": model is None or model.owner_id == self.request.user.pk,
+            **picks(self.catalog, self.request.POST, [typed["base_model_id"]], USABLE),
             **(more or {}),
         }
         return self.show("me/model.html", context, 400 if mistakes else status)

@@ -9,7 +9,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from catalog.api.snapshot import USABLE
 from catalog.pages.base import Page, see_other
+from catalog.pages.picking import picks
 from preferences import defaults, writing
 from preferences.models import Profile
 from preferences.pages.mine import WHY
@@ -24,18 +26,22 @@ class SettingsPage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._shown({})
 
-    def _shown(self, mistakes: dict[str, list[str]], typed: str | None = None) -> HttpResponse:
+    def _shown(self, mistakes: dict[str, list[str]]) -> HttpResponse:
         profile = Profile.objects.filter(user=self.caller.viewer.user_id).select_related("default_model").first()
-        profile = profile or Profile()
+        profile, sent = profile or Profile(), self.request.POST
         view = self.catalog
         default = defaults.resolve(view)
         own = view.visibility.own_default
+        stored = "" if own is None else view.rendered.by_pk[own].model_id
+        chosen = sent.get("default_model", "") if "settings" in sent else stored
         return self.show(
             "me/settings.html",
             {
                 "themes": Profile.Theme.choices,
-                "auto": profile.auto_enable_new_models,
-                "typed": typed if typed is not None else view.rendered.by_pk[own].model_id if own is not None else "",
+                "auto": "auto" in sent if "settings" in sent else profile.auto_enable_new_models,
+                "chosen_theme": sent.get("theme", self.caller.theme or "system"),
+                "chosen": chosen,
+                **picks(view, sent, [chosen], USABLE),
                 "default": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,
                 "why": WHY.get(default.source or "", ""),
                 "reason": default.reason,
@@ -45,6 +51,8 @@ class SettingsPage(Page):
         )
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if "search" in request.POST:
+            return self._shown({})
         sent: dict[str, Any] = {"theme": request.POST["theme"]} if "theme" in request.POST else {}
         if "settings" in request.POST:
             # The whole form, in which a box without its tick is not sent.
@@ -56,7 +64,7 @@ class SettingsPage(Page):
         try:
             writing.change_settings(self.caller.viewer, serializer.validated_data)
         except ValidationError as error:
-            return self._shown(error.message_dict, sent.get("default_model"))
+            return self._shown(error.message_dict)
         if "settings" not in request.POST:
             return self.back(reverse("my-settings"))
         messages.success(request, "Saved.")

@@ -78,8 +78,15 @@ def test_with_fewer_than_two_it_asks_for_more(visit, two, query):
 
 def test_the_one_that_is_chosen_stands_in_the_form(visit, two):
     page = visit().get("/compare?id=acme/cheap").content.decode()
-    assert page.count('name="id"') == 2
-    assert '<input name="id" value="acme/cheap"' in page
+    assert page.count('name="id"') == 1
+    assert '<input type="checkbox" name="id" value="acme/cheap" id="pick-acme/cheap" checked>' in page
+
+
+def test_others_are_searched_for_and_ticked_as_far_as_four_fit(visit, two, make_model):
+    page = visit().get("/compare?id=acme/cheap&find=acme").content.decode()
+    assert '<input type="checkbox" name="id" value="acme/dear" id="pick-acme/dear">' in page
+    ids = ["acme/cheap", "acme/dear", *(make_model(f"acme/{n}").model_id for n in range(2))]
+    assert 'name="find"' not in visit().get("/compare", {"id": ids}).content.decode()
 
 
 @pytest.mark.parametrize(("tokens", "cost"), [(199_999, "$0.20"), (200_000, "$0.40")])

@@ -4,9 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from apikeys.models import ApiKey
+from catalog.access.callers import GroupPrincipal
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +31,9 @@ def token_in(page):
     return re.search(r"mdx_[A-Za-z0-9]{20,}", page.content.decode())[0]
 
 
-@pytest.mark.parametrize("name", ["name", "mode", "patterns", "scopes", "per_minute", "ends", "hint", "_once", "count"])
+@pytest.mark.parametrize(
+    "name", ["name", "mode", "patterns", "scopes", "per_minute", "ends", "hint", "_once", "count", "find", "picked"]
+)
 @pytest.mark.django_db(transaction=True)
 def test_nul_is_a_mistake_of_the_form_and_none_of_the_server(visit, alice, form, make_key, name):
     browser, path = visit(alice), f"/me/keys/{make_key(alice).key.key_id}"
@@ -72,6 +76,21 @@ def test_it_says_why_a_key_does_not_work(visit, alice, make_key):
     states = [row.state for row in visit(alice).get("/me/keys").context["rows"]]
     of_another = "the key that it was made with does not work"
     assert states == ["switched off by your staff", "expired", of_another, "switched off"]
+
+
+@pytest.mark.parametrize("of_group", [False, True])
+def test_a_key_that_does_not_work_reaches_nothing(visit, alice, make_key, make_model, of_group):
+    make_model("acme/m")
+    group = Group.objects.create(name="research")
+    alice.groups.add(group)
+    key = make_key(GroupPrincipal(group) if of_group else alice, name="old").key
+    for is_over, reaches, words in ((False, 1, "1 model"), (True, 0, "none, as it does not work")):
+        ApiKey.objects.update(expires_at=timezone.now() - timedelta(days=1) if is_over else None)
+        page = visit(alice).get("/me/keys")
+        (row,) = page.context["group_rows" if of_group else "rows"]
+        assert (row.key, row.reaches) == (key, reaches)
+        pages = [page] if of_group else [page, visit(alice).get(f"/me/keys/{key.key_id}")]
+        assert all(words in one.content.decode() for one in pages)
 
 
 @pytest.mark.parametrize("keys", [1, 20])
@@ -136,6 +155,18 @@ def test_the_live_count_makes_nothing_and_counts_what_the_reader_sees(visit, ali
     page = visit(alice).post("/me/keys/new", form(count="1", mode="allow_list", patterns="acme/m*\nno/such"))
     assert page.context["reach"] == "Allows 2 of the 3 models that you see now. Matches nothing: no/such."
     assert not ApiKey.objects.exists()
+
+
+def test_models_are_searched_for_ticked_and_counted_with_the_lines(visit, alice, form, make_model):
+    for name in ("m1", "m2", "other"):
+        make_model(f"acme/{name}")
+    typed = {"mode": "allow_list", "patterns": "acme/o*", "picked": "acme/m1", "name": "x"}
+    page = visit(alice).post("/me/keys/new", form(search="1", find="acme/m", **typed))
+    assert [(pick.id, pick.is_picked) for pick in page.context["picks"]] == [("acme/m1", True), ("acme/m2", False)]
+    assert page.context["reach"] == "Allows 2 of the 3 models that you see now."
+    assert not ApiKey.objects.exists()
+    visit(alice).post("/me/keys/new", form(**typed))
+    assert ApiKey.objects.get().patterns == ["acme/o*", "acme/m1"]
 
 
 def test_a_rotation_shows_the_new_secret_once_and_the_old_one_works_meanwhile(visit, api, alice, make_key, form):

@@ -117,6 +117,23 @@ def test_a_mistake_stands_at_its_field_and_what_was_typed_stays(visit, alice, ba
     assert not AIModel.objects.filter(model_id="writer").exists()
 
 
+def test_a_base_is_searched_for_among_what_one_may_use_and_what_was_typed_stays(visit, alice, base, form, make_model):
+    make_model("acme/secret", restricted=True)
+    make_model("acme/off", enabled_by_default=False)
+    sent = {**NEW, "base_model_id": "", "search": "1", "find": "acme"}
+    page = visit(alice).post("/me/models/new", form(alice, **sent))
+    assert (page.status_code, [pick.id for pick in page.context["picks"]]) == (200, ["acme/base"])
+    assert 'value="Writer"' in page.content.decode()
+    assert not AIModel.objects.filter(model_id="writer").exists()
+
+
+def test_a_base_that_was_picked_stays_although_nobody_offers_it_now(visit, alice, base, make_model):
+    make_model("mine", owner=alice, base_model=base)
+    AIModel.objects.filter(pk=base.pk).update(is_available=False)
+    page = visit(alice).get("/me/models/mine")
+    assert [(pick.id, pick.is_picked) for pick in page.context["picks"]] == [("acme/base", True)]
+
+
 def test_who_will_see_it_is_told_before_anything_is_saved(visit, alice, bob, make_user, base, form):
     make_user("carol", groups=["research"])
     alice.groups.add(Group.objects.get(name="research"))

@@ -73,6 +73,33 @@ def test_everything_is_there_without_script(sign_in, alice, world):
     page.check("[aria-label='Compare Small']")
     page.click("text=Compare them")
     expect(page.locator(".compared thead th")).to_have_count(2)
+    # A model is searched for and picked in each form, and what was typed there stays.
+    page.fill("#find-model", "mine")
+    page.click("button[name=search]")
+    page.check("#pick-mine")
+    page.click(".asked > button")
+    expect(page.locator(".compared thead th")).to_have_count(3)
+    page.goto("/me/models/new")
+    page.fill("#name", "Writer")
+    page.fill("#find-model", "large")
+    page.click("button[name=search]")
+    expect(page.locator("#name")).to_have_value("Writer")
+    page.check("[id='pick-acme/large']")
+    page.fill("#id", "writer")
+    page.click(".asked > button")
+    expect(page.locator(".messages")).to_have_text("Saved: Writer.")
+
+
+@pytest.mark.parametrize("path", ["/compare", "/me/settings", "/me/models/new", "/me/keys/new"])
+def test_what_is_searched_for_in_a_form_is_found_while_it_is_typed(sign_in, alice, world, path):
+    page = sign_in(alice, path)
+    page.fill("#find-model", "acme/sm")
+    expect(page.locator("[id='pick-acme/small']")).to_be_visible()
+    page.check("[id='pick-acme/small']")
+    page.fill("#find-model", "large")
+    expect(page.locator("[id='pick-acme/large']")).to_be_visible()
+    expect(page.locator("[id='pick-acme/small']")).to_be_checked()
+    look(page, f"picks{path.replace('/', '-')}")
 
 
 def test_with_script_nothing_is_left_to_apply_and_the_pages_stand_in_a_row(sign_in, alice, make_model):

@@ -34,6 +34,19 @@ def test_a_mistake_is_named_at_its_field_and_nothing_is_saved(visit, alice, sent
     assert not Profile.objects.filter(user=alice).exclude(theme="system").exists()
 
 
+def test_a_default_is_searched_for_and_nothing_is_saved_before_it_is_picked(visit, alice, make_model):
+    make_model("acme/m")
+    make_model("acme/gone", is_available=False)
+    typed = {"settings": "1", "theme": "dark", "default_model": ""}
+    page = visit(alice).post("/me/settings", {**typed, "search": "1", "find": "acme"})
+    assert [(pick.id, pick.is_picked) for pick in page.context["picks"]] == [("acme/m", False)]
+    assert (page.context["auto"], page.context["chosen_theme"]) == (False, "dark")
+    assert not Profile.objects.exclude(theme="system").exists()
+    visit(alice).post("/me/settings", {**typed, "default_model": "acme/m", "find": "acme"})
+    page = visit(alice).get("/me/settings")
+    assert [(pick.id, pick.is_picked) for pick in page.context["picks"]] == [("acme/m", True)]
+
+
 def test_an_empty_default_gives_the_choice_back(visit, alice, make_model):
     make_model("acme/m")
     for default in ("acme/m", ""):
