@@ -251,11 +251,14 @@ def condition(entry: Mapping[str, Any]) -> str:
     return ", ".join(when) or "otherwise"
 
 
-def sold(kind: str, price: str) -> tuple[str, str]:
+def sold(kind: str, price: str, token: str | None = None) -> tuple[str, str]:
     """A stored price that is of no tokens as people buy it: "per thousand web searches", and the dollars.
 
-    Images are told of as many as cost a cent. Raises NotAPrice.
+    Images are told of as many as cost a cent. Upstreams that count an image in tokens list one at the price of a token
+    of input, which is what `token` is. Raises NotAPrice.
     """
+    if kind == "image" and token is not None and _decimal(price) == _decimal(token) != 0:
+        return "per image", "as a token of input"
     if kind not in SOLD:
         return called(kind), worded(kind, price)
     one, many, exponents = SOLD[kind]

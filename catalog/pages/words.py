@@ -26,7 +26,7 @@ def prices(pricing: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every known price as its name with the unit, and the amount; prompt and completion always."""
     known = Tariff(pricing).known
     kinds = _ordered({*known, "prompt", "completion"})
-    return [_priced(kind, pricing[kind] if kind in known else None) for kind in kinds]
+    return [_priced(kind, {kind: pricing[kind] for kind in known}) for kind in kinds]
 
 
 def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -34,7 +34,7 @@ def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]
     found = []
     for entry in Tariff(pricing).overrides:
         kinds = _ordered(kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str))
-        found.append((capfirst(condition(entry)), [_priced(kind, entry[kind]) for kind in kinds]))
+        found.append((capfirst(condition(entry)), [_priced(kind, entry) for kind in kinds]))
     return found
 
 
@@ -42,11 +42,12 @@ def _ordered(kinds: Iterable[str]) -> list[str]:
     return sorted(kinds, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
 
 
-def _priced(kind: str, price: str | None) -> tuple[str, str]:
+def _priced(kind: str, pricing: Mapping[str, Any]) -> tuple[str, str]:
     names = {"prompt": "Input per million", "completion": "Output per million"}
+    price = pricing.get(kind)
     if kind in BY_TOKEN or price is None:
         return names.get(kind) or capfirst(label(kind)), "" if price is None else worded(kind, price)
-    unit, text = sold(kind, price)
+    unit, text = sold(kind, price, pricing.get("prompt"))
     return capfirst(unit), text
 
 

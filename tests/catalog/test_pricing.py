@@ -174,6 +174,18 @@ def test_what_is_not_paid_by_the_token_is_told_as_people_buy_it(kind, price, tol
     assert sold(kind, price) == told
 
 
+@pytest.mark.parametrize(
+    ("price", "token", "told"),
+    [
+        ("0.00000125", "0.00000125", ("per image", "as a token of input")),
+        ("0.00000125", "0.0000025", ("per million images", "$1.25")),
+        ("0", "0", ("per image", "$0.00")),
+    ],
+)
+def test_an_image_that_is_counted_in_tokens_is_said_to_be(price, token, told):
+    assert sold("image", price, token) == told
+
+
 def test_a_kind_that_is_not_paid_by_the_token_is_worded_in_its_own_unit():
     assert (label("image"), worded("image", "0.04")) == ("image", "$0.04")
     assert (label("input_cache_read"), worded("input_cache_read", "0.0000001")) == (

@@ -109,6 +109,15 @@ def test_a_price_under_a_condition_stands_below_the_others(visit, make_model, co
     assert f"<h3>{words}</h3>" in page.content.decode()
 
 
+def test_what_is_not_paid_by_the_token_is_told_as_people_buy_it(visit, make_model):
+    overrides = [{"min_prompt_tokens": 8, "image": "0.00516"}]
+    prices = {"prompt": "0.00000125", "image": "0.00000125", "web_search": "0.014", "overrides": overrides}
+    make_model("acme/m", pricing=prices)
+    told = visit().get("/models/acme/m").context
+    assert told["prices"][2:] == [("Per image", "as a token of input"), ("Per thousand web searches", "$14.00")]
+    assert told["tiers"][0][1] == [("Per thousand images", "$5.16")]
+
+
 @pytest.mark.parametrize("entry", [{"min_prompt_tokens": [1], "prompt": "0.1"}, {"utc_days": 7, "prompt": "0.1"}])
 def test_a_condition_that_cannot_be_read_is_left_out(visit, make_model, entry):
     make_model("acme/m", pricing={"prompt": "0.1", "overrides": [entry]})
