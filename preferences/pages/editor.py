@@ -17,7 +17,6 @@ from rest_framework.serializers import as_serializer_error
 from catalog.access import audience
 from catalog.api.serializers.custom_models import CustomModelWriteSerializer
 from catalog.api.serializers.items import shown_unstored
-from catalog.api.snapshot import USABLE
 from catalog.editing import custom_models
 from catalog.editing.history import Author
 from catalog.editing.state import grants_of, state
@@ -237,7 +236,7 @@ class EditorPage(Page):
             "state": "" if model is None else state(model),
             "owner": "" if model is None or model.owner is None else display_name(model.owner),
             "is_mine": model is None or model.owner_id == self.request.user.pk,
-            **picks(self.catalog, self.request.POST, [typed["base_model_id"]], USABLE),
+            **picks(self.catalog, self.request.POST, [typed["base_model_id"]], usable=True),
             **(more or {}),
         }
         return self.show("me/model.html", context, 400 if mistakes else status)

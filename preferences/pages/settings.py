@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from catalog.api.snapshot import USABLE
 from catalog.pages.base import Page, see_other
 from catalog.pages.picking import picks
 from preferences import defaults, writing
@@ -41,7 +40,7 @@ class SettingsPage(Page):
                 "auto": "auto" in sent if "settings" in sent else profile.auto_enable_new_models,
                 "chosen_theme": sent.get("theme", self.caller.theme or "system"),
                 "chosen": chosen,
-                **picks(view, sent, [chosen], USABLE),
+                **picks(view, sent, [chosen], usable=True),
                 "default": None if default.pk is None else view.rendered.by_pk[default.pk].model_id,
                 "why": WHY.get(default.source or "", ""),
                 "reason": default.reason,

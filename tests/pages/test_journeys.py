@@ -275,7 +275,9 @@ def test_what_changed_for_me_is_read_and_followed_as_a_feed(walk, server: Server
     follow(page, "What changed")
     expect(page.locator(".changes li")).to_have_count(2)
     go(page, "text=Only what I use")
-    expect(page.locator(".changes li")).to_have_text(["acme/large Input per million: $2.50, it was $2.00 (+25 %)."])
+    expect(page.locator(".changes li")).to_have_text(
+        ["acme/large dearer Input per million: $2.50, it was $2.00 (+25 %)."]
+    )
     look(page, "changes-mine", seen(size, dark))
     tab_to(page, "main a >> text=Feed")
     feed = page.request.get(page.evaluate("document.activeElement.href"))
@@ -321,8 +323,11 @@ def test_it_is_told_why_a_model_is_not_there(walk, alice, bob, world, make_model
     expect(page.locator(".verdict")).to_contain_text("ask your staff")
     look(page, "not-offered", seen(size, dark))
     follow(page, "Compare")
-    type_in(page, ".asked label:first-of-type [name=id]", "acme/secret")
+    type_in(page, "#find-model", "acme/secret")
+    expect(page.locator("#picks")).to_have_text("No model that you see has these words.")
     page.keyboard.press("Enter")
+    expect(page.locator("#picks")).to_have_text("No model that you see has these words.")
+    page.goto("/compare?id=acme/secret")
     expect(page.locator("[role=alert]")).to_have_text("There is no such model, or you may not see it: acme/secret")
     for name in ("secret", "unknown"):
         page.goto(f"/models/acme/{name}")

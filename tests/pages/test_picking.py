@@ -44,7 +44,10 @@ def test_what_is_out_of_sight_is_never_suggested(visit, make_model, id_, query):
 
 @pytest.mark.parametrize(
     ("find", "words"),
-    [("acme", f"More than {MOST} models have these words: add another word."), ("no", "No model has these words.")]
+    [
+        ("acme", f"More than {MOST} models have these words: add another word."),
+        ("no", "No model that you see has these words."),
+    ]
     + [(blank, "") for blank in ("", "%20", "acme/1")],
 )
 def test_it_says_where_there_are_more_or_none(visit, make_model, find, words):
