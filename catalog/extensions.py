@@ -39,8 +39,9 @@ keys_losing: Callable[[Any, Any], list[tuple[str, str]]]
 # None where the user may not see offers.
 offers_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
 
-# The same of all that say something of the model, also where they do not offer it.
-sources_of: Callable[[Any, Any], list[tuple[str, dict[str, Any], dict[str, Any]]] | None]
+# All that say something of the model, also where they do not offer it, in the same order: each with `name`, `facts` and
+# `prices` as above, the `provider`, its `state` in words and the `address` of its page in the admin. None as above.
+sources_of: Callable[[Any, Any], list[Any] | None]
 
 # A catalog entry as it will be saved -> whether it is available: what the next merge of its sources will find.
 is_available: Callable[[Any], bool]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -14,25 +14,41 @@ from providers.offers.history import price_history
 from providers.reading.namespaces import ENRICHERS, offering
 from providers.sync.merge import Merger
 
-# Name, facts by field, prices by kind.
-Source = tuple[str, dict[str, Any], dict[str, Any]]
+
+class SourceOffer(NamedTuple):
+    """What a provider says of a model: facts by field, prices by kind, and where its offer stands in the admin."""
+
+    name: str
+    facts: dict[str, Any]
+    prices: dict[str, Any]
+    provider: str
+    state: str
+    address: str
 
 
-def offers_of(user: Any, model: AIModel) -> list[Source] | None:
+def offers_of(user: Any, model: AIModel) -> list[tuple[str, dict[str, Any], dict[str, Any]]] | None:
     """The offers that make the model available now, the best precedence first; None for who may not see offers."""
-    return _told(user, offering().filter(model=model))
+    found = _told(user, offering().filter(model=model))
+    return None if found is None else [one[:3] for one in found]
 
 
-def sources_of(user: Any, model: AIModel) -> list[Source] | None:
+def sources_of(user: Any, model: AIModel) -> list[SourceOffer] | None:
     """The same of all that the entry's facts may be from: whoever only describes the model or is switched off too."""
     return _told(user, ProviderModel.objects.filter(model=model, is_listed=True))
 
 
-def _told(user: Any, offers: QuerySet[ProviderModel]) -> list[Source] | None:
+def _told(user: Any, offers: QuerySet[ProviderModel]) -> list[SourceOffer] | None:
     if not user.has_perm("providers.view_providermodel"):
         return None
     return [
-        (f"{offer.provider.slug} ({offer.upstream_id})", offer.facts, offer.pricing)
+        SourceOffer(
+            f"{offer.provider.slug} ({offer.upstream_id})",
+            offer.facts,
+            offer.pricing,
+            offer.provider.slug,
+            offer.state,
+            reverse("admin:providers_providermodel_change", args=[offer.pk]),
+        )
         for offer in offers.select_related("provider").order_by("provider__precedence", "provider__slug", "upstream_id")
     ]
 

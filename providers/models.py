@@ -99,6 +99,10 @@ class ProviderModel(models.Model):
     def __str__(self) -> str:
         return f"{self.provider_id and self.provider.slug}: {self.upstream_id}"
 
+    @property
+    def state(self) -> str:
+        return f"{'on' if self.active else 'off'} · {'listed' if self.is_listed else 'not listed'}"
+
     def is_live(self, provider: Provider) -> bool:
         """Whether it counts now: listed, and neither it nor `provider`, its own, is switched off."""
         return self.is_listed and self.active and provider.is_active

@@ -52,7 +52,7 @@ class CustomModelAdmin(AIModelAdmin):
     fieldsets = (
         (None, {"fields": ("model_id", "name", "description", "tags")}),
         ("Built upon", {"fields": ("base_model", "params", "meta")}),
-        ("Who has it", {"fields": ("owner", "active", "hidden", "delegated")}),
+        ("Who has it", {"fields": ("owner", "active", "hidden", "delegated"), "classes": ("with-grants",)}),
         ("Facts", {"fields": ("created_at", "updated_at")}),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -27,9 +26,9 @@ from catalog.admin.sources import beside
 from catalog.editing import entries as changes
 from catalog.editing.history import to_json
 from catalog.fields import SYNCED_FIELDS
-from catalog.formatting import change, describe, label
+from catalog.formatting import change, describe, label, said
 from catalog.models import AIModel, FieldChange
-from catalog.pricing import Tariff, in_and_out
+from catalog.pricing import Tariff, in_and_out, in_words
 from catalog.validation.text import fold
 from catalog.validation.variants import variant_of
 
@@ -107,7 +106,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
             context["can_view_as"] = request.user.has_perm("catalog.view_as")
             context["variant"] = variant_of(row.model_id)
             if row.kind == AIModel.Kind.CATALOG and (found := beside(row, request.user)) is not None:
-                context["source_names"], context["source_rows"] = found
+                context |= found
             context["release_seal"] = previews.seal(request, *_pins(row))
             context |= grants.summary(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -137,7 +136,10 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def response_change(self, request: HttpRequest, obj: AIModel) -> HttpResponse:
         if RELEASE in request.POST:
-            return HttpResponseRedirect(request.get_full_path())
+            # The place where the button was.
+            name = request.POST[RELEASE]
+            place = f"#from-{name}" if name in SYNCED_FIELDS else ""
+            return HttpResponseRedirect(f"{request.get_full_path()}{place}")
         written = edit.of(request).written or []
         title = f"Who would lose sight of {obj.model_id}"
         if answer := self.ask(request, title, [label(name) for name in written]):
@@ -181,7 +183,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
         else:
-            names = ", ".join(map(label, released)) or "the entry"
+            taken = (f"{label(name)} (now {said(name, to_json(getattr(row, name)), 80)})" for name in released)
+            names = ", ".join(taken) or "the entry"
             self.message_user(request, f"Handed back to sync: {names}.", messages.SUCCESS)
 
     # Pages of its own.
@@ -263,13 +266,20 @@ class CatalogEntryAdmin(AIModelAdmin):
     fieldsets = (
         (None, {"fields": ("model_id", "name", "tags")}),
         (
+            "Who may use it",
+            {
+                "fields": ("active", "hidden", "requires_feature_flag", "experimental", "restricted"),
+                "classes": ("with-grants",),
+                "description": "Only people set these, and those of the next section; no sync writes them.",
+            },
+        ),
+        (
             "We decide",
             {
                 "fields": (
-                    "active", "hidden", "experimental", "requires_feature_flag", "restricted", "enabled_by_default",
-                    "priority", "recommended", "recommendation_note", "supported_in_api", "always_available", "notes",
+                    "enabled_by_default", "priority", "recommended", "recommendation_note", "supported_in_api",
+                    "always_available", "notes",
                 ),
-                "description": "Only people set these; no sync writes them.",
             },
         ),
         (
@@ -380,8 +390,6 @@ class CatalogEntryAdmin(AIModelAdmin):
         )
         return ", ".join(word for word, held in words if held)
 
-    @admin.display(description="prices, USD per token")
+    @admin.display(description="prices, $ per million tokens")
     def all_prices(self, row: AIModel) -> str:
-        if not row.pricing:
-            return "unknown"
-        return format_html('<pre class="json-shown">{}</pre>', json.dumps(row.pricing, indent=1))
+        return in_words(row.pricing)

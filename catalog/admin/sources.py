@@ -1,4 +1,4 @@
-"""What each source says of one entry, side by side."""
+"""What each source says of one entry, side by side, and what it has asked for over time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from catalog import extensions
 from catalog.fields import SYNCED_FIELDS
 from catalog.formatting import label, said
 from catalog.models import AIModel
+from catalog.pricing import in_words
 
 PRICES = ("prompt", "completion")
 
@@ -17,33 +18,48 @@ PRICES = ("prompt", "completion")
 class SourceRow:
     """One field: the entry's own value, and what each source says of it in the order of their precedence."""
 
-    field: str
+    name: str
     ours: str
     said: tuple[str, ...]
     differ: bool
 
+    @property
+    def field(self) -> str:
+        return label(self.name)
 
-def beside(model: AIModel, user: Any) -> tuple[list[str], list[SourceRow]] | None:
-    """The names of the model's sources, and a row for each field that any of them describes.
+    @property
+    def is_price(self) -> bool:
+        return self.name.startswith("pricing.")
 
-    One query. Two offers of one provider are two columns. "" where a source has no value. None where the user may not
-    see offers.
+    @property
+    def tells_more(self) -> bool:
+        """Whether any source says something else than the entry."""
+        return {words for words in self.said if words} != {self.ours}
+
+
+def beside(model: AIModel, user: Any) -> dict[str, Any] | None:
+    """For the page of an entry: its sources, a row for each field that any of them describes, and past prices.
+
+    Two offers of one provider are two columns. "" where a source has no value. None where the user may not see offers.
     """
-    offers = extensions.sources_of(user, model)
-    if offers is None:
+    sources = extensions.sources_of(user, model)
+    if sources is None:
         return None
-    table = [
-        _row(field, getattr(model, field), [facts.get(field) for _, facts, _ in offers]) for field in SYNCED_FIELDS
-    ]
+    table = [_row(field, getattr(model, field), [one.facts.get(field) for one in sources]) for field in SYNCED_FIELDS]
     table += [
-        _row(
-            f"pricing.{kind}",
-            model.pricing.get(kind),
-            [prices.get(kind) for _, _, prices in offers],
-        )
-        for kind in PRICES
+        _row(f"pricing.{kind}", model.pricing.get(kind), [one.prices.get(kind) for one in sources]) for kind in PRICES
     ]
-    return [name for name, _, _ in offers], [row for row in table if any(row.said)]
+    rows = [row for row in table if any(row.said)]
+    return {
+        "sources": sources,
+        "source_names": [one.name for one in sources],
+        "source_rows": rows,
+        "said_by": {row.name: [*zip(sources, row.said, strict=True)] for row in rows if row.tells_more},
+        "differing": {row.name: row.differ for row in rows},
+        "past_prices": [
+            (provider, since, in_words(prices)) for provider, since, prices in extensions.price_history_of(model)
+        ],
+    }
 
 
 def _words(field: str, value: Any) -> str:
@@ -55,4 +71,4 @@ def _words(field: str, value: Any) -> str:
 def _row(field: str, ours: Any, told: list[Any]) -> SourceRow:
     spoken = [value for value in told if value not in (None, "", [], {})]
     words = tuple(_words(field, value) if value in spoken else "" for value in told)
-    return SourceRow(label(field), _words(field, ours), words, any(value != spoken[0] for value in spoken[1:]))
+    return SourceRow(field, _words(field, ours), words, any(value != spoken[0] for value in spoken[1:]))

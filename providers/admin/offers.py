@@ -199,7 +199,7 @@ class ProviderModelAdmin(admin.ModelAdmin):
 
     @admin.display(description="state", ordering="active")
     def state(self, offer: ProviderModel) -> str:
-        return f"{'on' if offer.active else 'off'} · {'listed' if offer.is_listed else 'not listed'}"
+        return offer.state
 
     def save_model(self, request: HttpRequest, obj: ProviderModel, form: Any, change: bool) -> None:
         if RELEASE in request.POST:

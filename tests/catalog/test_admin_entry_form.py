@@ -1,6 +1,7 @@
 """catalog/admin/entry_form.py and inputs.py: what can be set, what is refused, and that only a change is written."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -272,6 +273,29 @@ def test_a_pinned_field_shows_both_values_and_is_released_by_one_click(desk, ops
     assert 'value="description" class="release"' in page
     assert release(model, open_form(model), "description").status_code == 302
     assert (model.description, model.pinned_fields) == (SAID["value"], [])
+
+
+def test_a_release_leads_back_to_its_field_and_says_the_value_that_it_took(desk, ops, model, open_form, save, release):
+    save(model, open_form(model), description="Ours.")
+    answer = release(model, open_form(model), "description")
+    assert answer["Location"] == f"{url(model)}#from-description"
+    page = desk(ops).get(url(model)).content.decode()
+    assert "Handed back to sync: description (now Upstream&#x27;s words.)." in page
+    assert 'id="from-description"' in page
+
+
+def test_each_section_is_reached_by_one_click_and_who_may_use_it_stands_in_one(desk, ops, model, alice):
+    model.grants.create(principal_type="user", user=alice, permission="read")
+    page = desk(ops).get(url(model)).content.decode()
+    menu = page.partition('<nav class="sections"')[2].partition("</nav>")[0]
+    places = re.findall(r'href="#([^"]*)">([^<]*)<', menu)
+    assert [name for _, name in places][:3] == ["Who may use it", "We decide", "What it is"]
+    assert all(f'id="{place}"' in page for place, _ in places)
+    section = page.partition(">Who may use it</h2>")[2].partition("</fieldset>")[0]
+    for name in ("active", "hidden", "requires_feature_flag", "restricted"):
+        assert f'name="{name}"' in section
+    assert "<li>alice" in section
+    assert "grants" not in page.partition(">We decide</h2>")[2].partition("</fieldset>")[0].lower()
 
 
 def test_releasing_the_whole_entry_clears_its_mark_and_freeze(model, open_form, save, release):

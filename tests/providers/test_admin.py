@@ -412,3 +412,24 @@ def test_an_entry_shows_what_each_source_says_of_it_side_by_side(staff, offers):
     assert (rows["family"].said, rows["family"].differ) == (("", "m"), False)
     assert rows["prompt price per million"].said == ("$1.00 (stored: 0.000001)", "$3.00 (stored: 0.000003)")
     assert "tokenizer" not in rows
+    text = page.content.decode()
+    beside = text.partition('id="from-context_length"')[2].partition("</div>")[0]
+    assert re.findall(r'href="([^"]*)">(\w+)</a> ([\d,]+)', beside) == [
+        (reverse("admin:providers_providermodel_change", args=[offer.pk]), offer.provider.slug, words)
+        for offer, words in zip(model.offers.order_by("provider__precedence"), ("8,192", "9,999"), strict=True)
+    ]
+    assert "modelsdev" not in text.partition('id="from-supports_tools"')[2].partition("</div>")[0]
+    table = text.partition('<section id="sources">')[2].partition("</section>")[0]
+    assert table.count("<td>on · listed</td>") == 2
+
+
+def test_an_entry_shows_its_price_over_time(staff, openrouter, offers, upstream):
+    listing(upstream, 30, pricing={"prompt": "0.00000105", "completion": "0.000002"})
+    sync(openrouter)
+    model = AIModel.objects.get(model_id="acme/m0")
+    text = staff.get(reverse("admin:catalog_aimodel_change", args=[model.pk])).content.decode()
+    past = text.partition('<section id="past-prices">')[2].partition("</section>")[0]
+    assert re.findall(r"<td>(prompt [^<]*)</td>", past) == [
+        "prompt $1.00, completion $2.00",
+        "prompt $1.05, completion $2.00",
+    ]
