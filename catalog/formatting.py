@@ -6,6 +6,7 @@ Amounts of money: catalog/pricing.py.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +27,7 @@ _NAMES = {
 }
 _COUNTED = ("context_length", "max_output_tokens", "embedding_dimensions")
 _PRICE = "pricing."
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+(\+00:00|Z)$")
 
 
 def display_name(user: Any) -> str:
@@ -89,6 +91,9 @@ def said(field: str, value: Any, longest: int = 200) -> str:
     elif field == "released_at" and isinstance(value, str) and value:
         # History has it as a moment; it is known to the day.
         text = value.partition("T")[0]
+    elif field.endswith("_at") and isinstance(value, str) and _MOMENT.match(value):
+        # As in_words has a moment; what is stored is UTC.
+        text = value[:16].replace("T", " ")
     else:
         text = in_words(value)
     return _cut(text, longest)

@@ -34,6 +34,8 @@ ACTS = 40
 ROWS = 2000
 # Of one act.
 LINES = 12
+# Of a key that was made these are one sentence.
+_OF_KEY = {"user", "group", "name", "mode", "patterns", "per_minute", "per_day", "expires_at", "is_active"}
 # The names that a sentence on a change begins with.
 _FIRST = {"user": 0, "group": 0, "name": 1}
 # What a filter by kind may name: whose changes of models, or which kind of thing the audit log tells of.
@@ -54,7 +56,7 @@ class LoggedLine:
 
 @dataclass(slots=True)
 class LoggedAct:
-    """What one person or sync did at once. `cut`: its beginning stands on the next page."""
+    """What one person or sync did at once. `cut`: its beginning stands on the next page; `whose` a new key is."""
 
     at: datetime
     who: str
@@ -65,6 +67,7 @@ class LoggedAct:
     lines: list[LoggedLine] = field(default_factory=list)
     reason: str = ""
     cut: bool = False
+    whose: str = ""
 
     @property
     def more(self) -> int:
@@ -195,6 +198,10 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
     for row in found:
         act = LoggedAct(row.at, row.actor or "somebody", row.done, row.subject)
         act.rows, text = [row], _told(row, names)
+        if _is_new_key(row):
+            owners = ((kind, row.changes.get(kind, [None])[-1]) for kind in ("user", "group"))
+            act.whose = next((names[owner] for owner in owners if owner in names), "")
+            text = "; ".join(filter(None, (_key_in_words(row.changes), text)))
         act.reason = str((row.changes.get(REASON) or [None, ""])[-1])
         act.lines = [LoggedLine(text)] if text else []
         yield act
@@ -214,13 +221,29 @@ def _owners_of_keys(rows: Iterable[AuditEntry]) -> dict[tuple[str, int], str]:
     }
 
 
+def _is_new_key(row: AuditEntry) -> bool:
+    return row.subject_type == "apikey" and PAST.get(row.action) == "made"
+
+
+def _key_in_words(changes: Mapping[str, Any]) -> str:
+    """What a new key allows, how often and how long: `minimax/*, 2 a minute, until 2027-02-28 18:00`."""
+    new = {name: pair[-1] for name, pair in changes.items() if name in _OF_KEY and pair}
+    patterns = ", ".join(map(str, new.get("patterns") or ()))
+    policies = {"allow_list": patterns or "no model", "deny_list": f"all but {patterns}" if patterns else ""}
+    parts = [policies.get(str(new.get("mode"))) or "every model"]
+    parts += [f"{new[name]:,} a {name[4:]}" for name in ("per_minute", "per_day") if new.get(name) is not None]
+    if new.get("expires_at"):
+        parts.append(f"until {said('expires_at', new['expires_at'])}")
+    return ", ".join([*parts, "off"] if new.get("is_active") is False else parts)
+
+
 def _told(row: AuditEntry, names: Mapping[tuple[str, int], str]) -> str:
     """What was before and after, in one line; of what was made only what it has. `names`: of `_owners_of_keys`."""
     parts = []
     is_made = PAST.get(row.action) == "made"
     # PostgreSQL keeps no order of names.
     for name, pair in sorted(row.changes.items(), key=lambda item: (_FIRST.get(item[0], len(_FIRST)), item[0])):
-        if name == REASON:
+        if name == REASON or (name in _OF_KEY and _is_new_key(row)):
             continue
         old, new = pair if isinstance(pair, list) and len(pair) == 2 else (None, pair)
         if isinstance(new, int):

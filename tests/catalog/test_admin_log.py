@@ -49,10 +49,42 @@ def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
 
 def test_a_key_is_told_with_the_name_of_its_owner(staff, alice, make_key):
     make_key(alice)
-    (lines,) = (told(act)[1] for act in acts(staff, kind="apikey"))
-    assert lines[0].startswith("user: alice; name: a key; is active: yes; mode: all")
+    (act,) = acts(staff, kind="apikey")
+    assert (act.told, act.name.partition(" (")[0], act.whose) == ("made key", "a key", "alice")
+    assert act.lines[0].text.startswith("every model; scopes: ")
     make_key(Group.objects.create(name="research"))
-    assert told(acts(staff, kind="apikey")[0])[1][0].startswith("group: research; name: a key; ")
+    act = acts(staff, kind="apikey")[0]
+    assert act.whose == "research"
+    assert " for research</span>" in staff.get("/admin/log/?kind=apikey").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"mode": "allow_list", "patterns": ["minimax/*", "a/b"], "per_minute": 2}, "minimax/*, a/b, 2 a minute"),
+        ({"mode": "allow_list", "patterns": []}, "no model"),
+        (
+            {"mode": "deny_list", "patterns": ["a/*"], "per_day": 1000, "is_active": False},
+            "all but a/*, 1,000 a day, off",
+        ),
+        ({"mode": "deny_list", "patterns": []}, "every model"),
+        ({"expires_at": "2098-01-31T18:00:07.123+00:00"}, "every model, until 2098-01-31 18:00"),
+    ],
+)
+def test_a_new_key_is_one_sentence(staff, ops, alice, make_key, made, words):
+    key = make_key(alice).key
+    AuditEntry.objects.all().delete()
+    audit(Author.person(ops), key, "create", {name: [None, value] for name, value in {"name": "k", **made}.items()})
+    (act,) = acts(staff, kind="apikey")
+    assert [line.text for line in act.lines] == [words]
+
+
+def test_times_in_the_log_have_one_form(staff, ops, alice, make_key):
+    key = make_key(alice).key
+    AuditEntry.objects.all().delete()
+    times = ["2098-01-31T18:00:07.123456+00:00", "2099-01-31T18:00:00+00:00"]
+    audit(Author.person(ops), key, "change", {"expires_at": times})
+    assert told(acts(staff)[0])[1] == ["expires at: 2098-01-31 18:00 to 2099-01-31 18:00"]
 
 
 @pytest.mark.parametrize(
