@@ -348,6 +348,32 @@ def test_other_pages_of_the_admin_fit_the_window(sign_in, openrouter, listed):
         look(page, name)
 
 
+def test_an_id_of_255_characters_fits_the_window(sign_in, make_model):
+    model = make_model(f"acme/{'q' * 245}/a:b1")
+    page = sign_in()
+    of_it = f"/admin/catalog/aimodel/{model.pk}"
+    page.goto(f"{of_it}/change/")
+    page.fill("#id_name", "Long")
+    page.click("[name=_continue] >> nth=0")
+    expect(page.locator(".messagelist")).to_contain_text("was changed successfully")
+    look(page, "long")
+    for path in (f"{of_it}/change/", f"{of_it}/history/", f"{of_it}/access/", f"/admin/log/?object={model.model_id}"):
+        page.goto(path)
+        look(page, "long")
+    expect(page.locator(".timeline")).to_contain_text("name: a:b1 to Long")
+
+
+def test_the_sections_of_an_entry_stay_in_sight_and_are_reached_by_one_click(sign_in):
+    page = sign_in()
+    page.goto(f"/admin/catalog/aimodel/{AIModel.objects.get(model_id='acme/m0').pk}/change/")
+    for width, height in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": height})
+        for name in ("Offers and prices", "What it can do"):
+            page.click(f".sections a:has-text('{name}')")
+            expect(page.locator(f"h2:has-text('{name.lower()}')")).to_be_in_viewport()
+            expect(page.locator(".sections")).to_be_in_viewport(ratio=1)
+
+
 def test_the_main_path_needs_no_mouse(open_page, ops, openrouter):
     page = open_page("/admin/catalog/aimodel/", NARROW, dark=True)
     page.set_default_timeout(15_000)

@@ -136,9 +136,9 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def response_change(self, request: HttpRequest, obj: AIModel) -> HttpResponse:
         if RELEASE in request.POST:
-            # The place where the button was.
-            name = request.POST[RELEASE]
-            place = f"#from-{name}" if name in SYNCED_FIELDS else ""
+            # The place where the button was; what was not released is told on top.
+            name, row = request.POST[RELEASE], edit.of(request).stored
+            place = f"#from-{name}" if name in SYNCED_FIELDS and row and name not in row.pinned_fields else ""
             return HttpResponseRedirect(f"{request.get_full_path()}{place}")
         written = edit.of(request).written or []
         title = f"Who would lose sight of {obj.model_id}"

@@ -279,6 +279,10 @@ def test_a_release_leads_back_to_its_field_and_says_the_value_that_it_took(desk,
     save(model, open_form(model), description="Ours.")
     answer = release(model, open_form(model), "description")
     assert answer["Location"] == f"{url(model)}#from-description"
+    save(model, open_form(model), description="Ours again.")
+    stale = {**open_form(model), "_seal": "of another page"}
+    assert release(model, stale, "description")["Location"] == url(model)
+    release(model, open_form(model), "description")
     page = desk(ops).get(url(model)).content.decode()
     assert "Handed back to sync: description (now Upstream&#x27;s words.)." in page
     assert 'id="from-description"' in page
