@@ -13,7 +13,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.db.models import F, Model
 from django.http import HttpRequest
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst, slugify
@@ -81,10 +81,11 @@ GROUPS = {
     "People and keys": (
         "auth.User", "auth.Group", "catalog.AccessGrant", "apikeys.ApiKey", "apikeys.ExportToken", "waffle.Flag",
     ),
-    "Log": (
-        "catalog.FieldChange", "catalog.AuditEntry", "axes.AccessLog", "axes.AccessAttempt", "axes.AccessFailureLog",
-    ),
+    "Log": ("axes.AccessLog", "axes.AccessAttempt", "axes.AccessFailureLog"),
 }  # fmt: skip
+
+# What the one log tells: their own lists stand on its page.
+IN_THE_LOG = ("catalog.FieldChange", "catalog.AuditEntry")
 
 # Each word of a search is a condition on each field that is searched.
 _MAX_WORDS = 20
@@ -118,10 +119,15 @@ class Site(AdminSite):
         if app_label is not None:
             return apps
         lists = {f"{app['app_label']}.{one['object_name']}": one for app in apps for one in app["models"]}
+        may_read_the_log = any([lists.pop(one, None) for one in IN_THE_LOG])
         groups: list[Any] = [
             {"name": name, "app_label": slugify(name), "models": [lists.pop(one) for one in members if one in lists]}
             for name, members in GROUPS.items()
         ]
+        if may_read_the_log:
+            address = reverse("admin:log")
+            log = {"name": "All that was done", "object_name": "Log", "admin_url": address, "view_only": True}
+            groups[-1]["models"].insert(0, log)
         groups.append({"name": "More", "app_label": "more", "models": list(lists.values())})
         return [group for group in groups if group["models"]]
 

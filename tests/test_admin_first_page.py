@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.admin import decisions
-from config.admin_site import GROUPS
+from config.admin_site import GROUPS, IN_THE_LOG
 from providers.models import Provider, ProviderModel, SyncRun
 
 pytestmark = pytest.mark.django_db
@@ -85,8 +85,22 @@ def test_the_first_page_asks_little_however_much_there_is(staff, troubles):
     assert len(many) <= len(few) <= 25
 
 
+def test_what_was_done_is_looked_for_in_one_place_which_leads_to_its_tables(staff, make_user, client):
+    page = staff.get("/admin/").content.decode()
+    assert page.count('href="/admin/log/"') >= 1
+    tables = ("/admin/catalog/fieldchange/", "/admin/catalog/auditentry/")
+    for gone in (*tables, "Recent actions", "My actions"):
+        assert gone not in page
+    log = staff.get("/admin/log/").content.decode()
+    assert all(f'href="{table}"' in log for table in tables)
+    assert 'href="?who=ops"' in log
+    reader = make_user("reader", is_staff=True)
+    client.force_login(reader, backend="django.contrib.auth.backends.ModelBackend")
+    assert 'href="/admin/log/"' not in client.get("/admin/").content.decode()
+
+
 def test_every_list_of_the_admin_stands_in_a_group_by_its_job(staff):
     known = {model._meta.label for model in admin.site._registry}
-    assert {name for members in GROUPS.values() for name in members} == known
+    assert {name for members in (*GROUPS.values(), IN_THE_LOG) for name in members} == known
     groups = staff.get("/admin/").context["app_list"]
     assert [group["name"] for group in groups] == ["Catalog", "Providers and syncs", "People and keys", "Log"]
