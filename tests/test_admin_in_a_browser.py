@@ -103,6 +103,14 @@ CUT_OFF = """() => [...document.querySelectorAll('#content table, #content secti
     .filter(box => box.getBoundingClientRect().left > innerWidth - 48).map(box => box.innerText.slice(0, 80))"""
 
 
+# How many lines the words of each cell take.
+LINES = """cells => cells.map(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getClientRects().length;
+})"""
+
+
 def look(page: Page, name: str) -> None:
     """The page fits the window in each look; a wide table scrolls in a box of its own."""
     begun = page.viewport_size
@@ -361,6 +369,8 @@ def test_an_id_of_255_characters_fits_the_window(sign_in, make_model):
         page.goto(path)
         look(page, "long")
     expect(page.locator(".timeline")).to_contain_text("name: a:b1 to Long")
+    page.goto("/admin/catalog/aimodel/")
+    assert set(page.locator("td.field-status").evaluate_all(LINES)) == {1}
 
 
 def test_the_sections_of_an_entry_stay_in_sight_and_are_reached_by_one_click(sign_in):
