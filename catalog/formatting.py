@@ -91,6 +91,8 @@ def said(field: str, value: Any, longest: int = 200) -> str:
     elif field == "released_at" and isinstance(value, str) and value:
         # History has it as a moment; it is known to the day.
         text = value.partition("T")[0]
+    elif field == "pinned_fields" and isinstance(value, list) and value:
+        text = ", ".join(map(label, value))
     elif field.endswith("_at") and isinstance(value, str) and _MOMENT.match(value):
         # As in_words has a moment; what is stored is UTC.
         text = value[:16].replace("T", " ")

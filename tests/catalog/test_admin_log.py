@@ -79,6 +79,13 @@ def test_a_new_key_is_one_sentence(staff, ops, alice, make_key, made, words):
     assert [line.text for line in act.lines] == [words]
 
 
+def test_the_log_names_pinned_fields_as_people_know_them(staff, ops, make_model):
+    model = make_model("acme/x", context_length=8192)
+    entries.edit(model, {"context_length": 4096}, Author.person(ops))
+    entries.release(model, ["context_length"], Author.person(ops))
+    assert told(acts(staff, who="ops")[0])[1] == ["acme/x pinned fields: context length to empty"]
+
+
 def test_times_in_the_log_have_one_form(staff, ops, alice, make_key):
     key = make_key(alice).key
     AuditEntry.objects.all().delete()
