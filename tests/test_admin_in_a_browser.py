@@ -190,6 +190,7 @@ def test_a_held_run_is_accepted_in_part_and_another_rejected(sign_in, openrouter
     look(page, "held")
     page.check("[name=id][value='acme/m5']")
     page.click("[name=accept_chosen]")
+    page.click("[name=apply]")
     expect(page.locator(".messagelist")).to_contain_text("Accepted: 1 retired")
     assert not AIModel.objects.get(model_id="acme/m5").is_available
     sync_now(page, openrouter)
@@ -209,7 +210,7 @@ def test_a_held_run_is_accepted_whole_after_a_look_at_what_would_go(sign_in, ope
     expect(page.locator(".loss")).to_contain_text("10 models would no longer be available")
     look(page, "held-accept-all")
     assert AIModel.objects.filter(is_available=True).count() == len(NAMES) + 1
-    page.click("[name=accept_all]")
+    page.click("[name=apply]")
     expect(page.locator(".messagelist")).to_contain_text("Accepted: 10 retired")
 
 

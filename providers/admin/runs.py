@@ -138,10 +138,10 @@ class SyncRunAdmin(admin.ModelAdmin):
             if "reject" in request.POST:
                 reject_held(run, request.user)
                 self.message_user(request, "Rejected: the catalog stays as it is.")
-            elif chosen is None and "confirmed" not in request.POST:
-                return self._confirm(request, run)
             elif chosen == []:
                 self.message_user(request, "Nothing was chosen: nothing was changed.", messages.WARNING)
+            elif "confirmed" not in request.POST and (asked := self._confirm(request, run, chosen)):
+                return asked
             else:
                 done = apply_held(
                     run,
@@ -159,18 +159,34 @@ class SyncRunAdmin(admin.ModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
         return page
 
-    def _confirm(self, request: HttpRequest, run: SyncRun) -> HttpResponse:
-        """What accepting everything comes to, to be confirmed. Raises NotHeld where there is nothing to decide."""
+    def _confirm(self, request: HttpRequest, run: SyncRun, chosen: list[str] | None) -> HttpResponse | None:
+        """What accepting comes to, to be confirmed; None where it takes nobody anything, and is not of everything.
+
+        Raises NotHeld where there is nothing to decide, and NotAsShown.
+        """
         waiting = lines(run)
         if run.state != SyncRun.State.HELD or run.decision or newer_than(run):
             raise NotHeld("This run cannot be decided on any more.")
-        found = effect(run)
+        if chosen is not None and not previews.holds(request, *_shown(run, waiting)):
+            raise NotAsShown
+        found = effect(run, chosen)
+        if chosen is not None and not found.unavailable:
+            return None
+        number = len(waiting) if chosen is None else sum(line.upstream_id in {*chosen} for line in waiting)
+        part = f"all {number}" if chosen is None else f"{number} of the {len(waiting)}"
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Accept all that run {run.pk} of {run.source} holds?",
+            "title": f"Accept {part} that run {run.pk} of {run.source} holds?",
             "opts": self.opts,
             "run": run,
-            "waiting": len(waiting),
+            "part": part,
+            "rejects": "accept_and_reject" in request.POST,
+            # What chose them is sent again, as it was.
+            "sent": [
+                (name, value)
+                for name in ("accept_all", "accept_chosen", "accept_and_reject", "id", "author")
+                for value in request.POST.getlist(name)
+            ],
             "told": _in_words(found.counts),
             "unavailable": found.unavailable[:UNAVAILABLE_SHOWN],
             "more": max(0, len(found.unavailable) - UNAVAILABLE_SHOWN),

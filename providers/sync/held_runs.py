@@ -82,10 +82,10 @@ def _removals(provider: Provider, run: SyncRun) -> list[Line]:
     return sorted(Line(listing_of[key], key, RETIRED) for key in held & listing_of.keys())
 
 
-def effect(run: SyncRun) -> Effect:
-    """What accepting all that the run holds would do now. Writes nothing."""
+def effect(run: SyncRun, only: Iterable[str] | None = None) -> Effect:
+    """What accepting all that the run holds would do now, or no more than these upstream ids of it. Writes nothing."""
     now, provider = timezone.now(), _provider_of(run)
-    comparison, _ = _compare(provider, run, None, now)
+    comparison, _ = _compare(provider, run, None if only is None else set(only), now)
     plan = _plan(provider, run, comparison, Author.sync(run.pk, provider.slug), now, lock=False)
     gone = sorted({row.subject for row in plan.history if row.field == "is_available" and row.new is False})
     return Effect(comparison.counts, gone)

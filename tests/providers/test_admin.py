@@ -246,7 +246,7 @@ def listed() -> int:
 def test_a_held_run_is_shown_and_accepted_whole_in_part_or_not_at_all(staff, held):
     page = staff.get(reverse("admin:providers_syncrun_change", args=[held.pk]))
     assert "acme/m29" in page.content.decode()
-    decide(staff, held, accept_chosen="1", id=["acme/m29"], _seal=page.context["seal"])
+    decide(staff, held, accept_chosen="1", id=["acme/m29"], confirmed="1", _seal=page.context["seal"])
     assert (listed(), held.decision) == (29, "")
     asked = staff.post(reverse("admin:providers_syncrun_decide", args=[held.pk]), {"accept_all": "1"})
     assert "acme/m28" in asked.content.decode()

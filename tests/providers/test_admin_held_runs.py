@@ -37,7 +37,7 @@ def page_of(staff, run, **query):
 
 def decide(staff, run, **form):
     seal = page_of(staff, run).context["seal"]
-    staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"_seal": seal, **form})
+    staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"_seal": seal, "confirmed": "1", **form})
     run.refresh_from_db()
     return set(ProviderModel.objects.filter(is_listed=False).values_list("upstream_id", flat=True))
 
@@ -85,6 +85,35 @@ def test_accepting_all_names_who_loses_a_model(staff, run, alice):
     page = staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"accept_all": "1"})
     assert ("alice", 3) in page.context["loss"].users
     assert page.context["unavailable"] == ["acme/m2", "bare", "zeta/m1"]
+
+
+def asked(staff, run, **form):
+    seal = page_of(staff, run).context["seal"]
+    return staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), {"_seal": seal, **form})
+
+
+def test_accepting_a_part_names_who_loses_a_model_and_is_confirmed_by_the_same_choice(staff, run, alice):
+    page = asked(staff, run, accept_and_reject="1", author=["acme"], id=["bare"])
+    assert "Accept 3 of the 4" in page.context["title"]
+    assert "The rest would be rejected." in page.content.decode()
+    assert page.context["unavailable"] == ["acme/m2", "bare"]
+    assert ("alice", 2) in page.context["loss"].users
+    assert run.changes.count() == 0
+    again = {"_seal": page.context["seal"], "confirmed": "1"}
+    for name, value in page.context["sent"]:
+        again.setdefault(name, []).append(value)
+    staff.post(reverse("admin:providers_syncrun_decide", args=[run.pk]), again)
+    run.refresh_from_db()
+    gone = ProviderModel.objects.filter(is_listed=False)
+    assert (set(gone.values_list("upstream_id", flat=True)), run.decision) == (
+        {"acme/m1", "acme/m2", "bare"},
+        "rejected",
+    )
+
+
+def test_a_part_that_takes_nobody_anything_is_accepted_at_once(staff, run):
+    assert asked(staff, run, accept_chosen="1", id=["acme/m1"]).status_code == 302
+    assert page_of(staff, run).context["waiting_count"] == 3
 
 
 def test_no_sentence_stands_on_the_page_of_a_run_more_than_once(staff, run):

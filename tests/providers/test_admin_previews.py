@@ -167,7 +167,7 @@ def test_a_held_run_of_which_a_part_was_accepted_meanwhile_is_shown_anew(staff, 
 
 
 def test_after_a_part_was_accepted_every_page_tells_the_numbers_of_the_rest(staff, run):
-    decide(staff, run, accept_chosen="1", id=["one/m1"], _seal=page_of(staff, run).context["seal"])
+    decide(staff, run, accept_chosen="1", id=["one/m1"], confirmed="1", _seal=page_of(staff, run).context["seal"])
     page = page_of(staff, run).content.decode()
     assert "Held: 1 waits for a decision" in page
     assert "2 of 3 models are gone. Accepted since: 1. Still waiting: 1." in page
@@ -200,5 +200,5 @@ def test_thousands_that_wait_are_shown_in_pages_that_a_form_can_hold(staff, run)
     page = staff.get(second)
     ids = [line.upstream_id for line in page.context["waiting"]]
     assert (len(ids), ids[0]) == (200, "one/x0200")
-    decide(staff, run, accept_chosen="1", id=ids, _seal=page.context["seal"])
+    decide(staff, run, accept_chosen="1", id=ids, confirmed="1", _seal=page.context["seal"])
     assert len(retired()) == 200
