@@ -178,7 +178,9 @@ def _of_models(rows: QuerySet[FieldChange], before: int | None) -> Iterator[Logg
         subjects = {row.subject for row in members}
         count = sum(row.field != REASON for row in members)
         fields = "1 field" if count == 1 else f"{count:,} fields"
-        told = f"changed {fields} of" + ("" if len(subjects) == 1 else f" {len(subjects):,} models")
+        is_new = {row.subject for row in members if row.field == "created"} == subjects
+        told = "added" if is_new else f"changed {fields} of"
+        told += "" if len(subjects) == 1 else f" {len(subjects):,} models"
         name = subjects.pop() if len(subjects) == 1 else ""
         cut = number == len(acts) and len(found) == ROWS
         yield LoggedAct(first.changed_at, who, told, name, address, list(members), cut=cut)

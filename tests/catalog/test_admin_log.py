@@ -47,6 +47,15 @@ def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
     assert f'href="/admin/catalog/aimodel/{model.pk}/history/"' not in page
 
 
+def test_new_entries_are_told_as_added(staff, ops):
+    entries.create({"model_id": "acme/new", "name": "New", "context_length": 8192}, Author.person(ops))
+    synced(5, ("acme/y", "created", None, "acme/y"), ("acme/y", "name", "", "Y"), ("acme/z", "created", None, "acme/z"))
+    assert [(act.who, act.told, act.name) for act in acts(staff)] == [
+        ("run 5 of openrouter", "added 2 models", ""),
+        ("ops", "added", "acme/new"),
+    ]
+
+
 def test_a_key_is_told_with_the_name_of_its_owner(staff, alice, make_key):
     make_key(alice)
     (act,) = acts(staff, kind="apikey")
