@@ -62,8 +62,8 @@ MAX_BODIES, SMALL_BODY = 64 * 1024 * 1024, 16 * 1024
 MANY_CHUNKS, SMALL_CHUNK = 256, 64
 # Of an answer, as much as is handed to the server at a time: it copies what it takes, the rest is shared.
 SLICE = 32 * 1024
-# Bytes of large answers that one process holds for clients that read slowly, and seconds that each has for sure.
-MAX_ANSWERS, SURE = 128 * 1024 * 1024, 5
+# Bytes of large answers that one process holds for clients that read slowly.
+MAX_ANSWERS = 128 * 1024 * 1024
 # Bytes of an answer that the kernel buffers for a client; by itself it would take up to four megabytes.
 SEND_BUFFER = 128 * 1024
 
@@ -125,8 +125,8 @@ class Load:
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies of requests that are not answered yet.
     bodies: int = 0
-    # The large answers that their clients have not taken yet, the longest waiting first, and since when they wait.
-    answers: dict[asyncio.Timeout, tuple[bytes, float]] = field(default_factory=dict)
+    # The large answers that their clients have not taken yet, the longest waiting first.
+    answers: dict[asyncio.Timeout, bytes] = field(default_factory=dict)
     bounds_connections: bool = False
 
     async def take_thread(self) -> None:
@@ -145,29 +145,22 @@ class Load:
         finally:
             self.queue -= 1
 
-    def make_room(self, body: bytes) -> None:
-        """Ends the answers that have waited longest where there are too many: they are read most slowly.
-
-        Raises Refused where they may yet be read in time.
-        """
-        while self.answers and self._held_with(body) > MAX_ANSWERS:
-            oldest, (_, since) = next(iter(self.answers.items()))
-            if time.monotonic() - since < SURE:
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large answers are read. Try again shortly.")
-            del self.answers[oldest]
-            oldest.reschedule(0)
-
-    def _held_with(self, body: bytes) -> int:
-        """The bytes of all that wait, and of one more. Several clients may be answered with the same."""
-        return sum({id(one): len(one) for one in (body, *(waiting for waiting, _ in self.answers.values()))}.values())
-
     @contextmanager
     def waiting_answer(self, limit: asyncio.Timeout, body: bytes) -> Iterator[None]:
-        self.answers[limit] = body, time.monotonic()
+        """Ends the limits of those that have waited longest where there are too many: they are read most slowly."""
+        self.answers[limit] = body
+        while self._held() > MAX_ANSWERS and len(self.answers) > 1:
+            oldest = next(iter(self.answers))
+            del self.answers[oldest]
+            oldest.reschedule(0)
         try:
             yield
         finally:
             self.answers.pop(limit, None)
+
+    def _held(self) -> int:
+        """The bytes of all that wait. Several clients may be answered with the same."""
+        return sum({id(body): len(body) for body in self.answers.values()}.values())
 
 
 def begin_thread() -> None:
@@ -191,7 +184,6 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
             raise Refused(HTTPStatus.BAD_REQUEST, "The request names no host.")
         await body.add_to(environ, receive)
         answer = await answered(environ)
-        load.make_room(answer.body)
     except Refused as refused:
         request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")))
         logger.warning("Refused with %d: %s", refused.status, refused)

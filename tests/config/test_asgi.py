@@ -244,13 +244,9 @@ def test_where_no_thread_comes_back_requests_are_refused_and_the_process_counts_
     assert (b"Retry-After", b"1") in exchanges[-1].sent[0]["headers"]
 
 
-@pytest.mark.parametrize(
-    ("sure", "ended", "last"), [(0, [True, True, False, False], 200), (5, [False, False, False, False], 503)]
-)
-def test_of_answers_that_nobody_reads_the_oldest_are_given_up_after_a_while(monkeypatch, sure, ended, last):
+def test_of_answers_that_nobody_reads_the_oldest_are_given_up(monkeypatch):
     monkeypatch.setattr(asgi, "django", answering(100_000))
     monkeypatch.setattr(asgi, "MAX_ANSWERS", 250_000)
-    monkeypatch.setattr(asgi, "SURE", sure)
     exchanges = [Exchange() for _ in range(4)]
     for exchange in exchanges:
         exchange.sends_for_ever = True
@@ -268,8 +264,7 @@ def test_of_answers_that_nobody_reads_the_oldest_are_given_up_after_a_while(monk
         await asyncio.gather(*tasks, return_exceptions=True)
         return ended
 
-    assert asyncio.run(run()) == ended
-    assert exchanges[-1].status == last
+    assert asyncio.run(run()) == [True, True, False, False]
     assert asgi.load.answers == {}
 
 

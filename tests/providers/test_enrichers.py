@@ -173,7 +173,7 @@ def test_the_admin_shows_where_sources_disagree(api, ops, listed, beyond, shown)
     listed("litellm", LITELLM)
     page = api.as_(ops).get("/admin/providers/providermodel/conflicts", {"beyond": beyond} if beyond else {})
     assert page.status_code == 200
-    assert ("litellm: <strong>100000</strong>" in page.content.decode()) is shown
+    assert ("litellm: <strong>100,000</strong>" in page.content.decode()) is shown
 
 
 @pytest.mark.parametrize("beyond", ["x", "-1", "100", "NaN", "1e999"])
