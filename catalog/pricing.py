@@ -143,10 +143,14 @@ def typed(kind: str, price: str) -> str:
     return format(amount or Decimal(0), "f")
 
 
-def moved_far(before: str, after: str) -> bool:
-    """Whether one stored price is more than ten times the other, which mostly is a mistake of unit. Free is a word."""
+def moved_far(before: str, after: str) -> str:
+    """How far two stored prices are apart, where that mostly is a mistake: "more than ten times", "free"; else ""."""
     low, high = sorted((_decimal(before), _decimal(after)))
-    return low > 0 and high > 10 * low
+    if high <= 10 * low:
+        return ""
+    if low:
+        return "more than ten times"
+    return "free before" if _decimal(after) else "free"
 
 
 def label(kind: str) -> str:

@@ -120,8 +120,9 @@ def test_a_context_length_is_corrected_survives_a_sync_and_is_handed_back_in_6(h
     hand.fill("#searchbar", "acme/m7")
     page.press("#searchbar", "Enter")
     hand.click("#result_list a:has-text('acme/m7')")
+    assert page.locator("[name=_save] >> nth=0").get_attribute("tabindex") == "-1"
     hand.fill("#id_context_length", "1234")
-    hand.click("[name=_continue] >> nth=0")
+    hand.click("[name=_continue] >> nth=-1")
     expect(page.locator(".field-context_length .pin")).to_have_text("Pinned")
     listed(NAMES, context_length=4096)
     sync(openrouter)

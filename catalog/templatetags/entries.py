@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils.safestring import mark_safe
 
 from catalog.formatting import before_and_after, label
 
@@ -23,6 +24,15 @@ def field_name(field: Any) -> str:
 
 
 register.filter("label", label)
+
+
+@register.filter
+def beside_tabs(row: str) -> str:
+    """A row of buttons that Tab passes by, since another one on the page does the same."""
+    found = row.replace('<input type="submit"', '<input tabindex="-1" type="submit"').replace(
+        "<a ", '<a tabindex="-1" '
+    )
+    return mark_safe(found)  # noqa: S308 - as Django has rendered it
 
 
 @register.filter

@@ -120,11 +120,11 @@ class OfferForm(forms.ModelForm):
             )
             return
         before = self.instance.pricing.get(name)
-        if before and pricing.moved_far(before, price) and self.data.get(f"meant_{name}") != price:
+        far = pricing.moved_far(before, price) if before else ""
+        if far and self.data.get(f"meant_{name}") != price:
             question = format_html(
-                'From {} to {}: more than ten times. <label><input type="checkbox" name="meant_{}" value="{}"> '
-                "This is meant</label>",
-                *(pricing.worded(name, before), pricing.worded(name, price), name, price),
+                'From {} to {}: {}. <label><input type="checkbox" name="meant_{}" value="{}"> This is meant</label>',
+                *(pricing.worded(name, before), pricing.worded(name, price), far, name, price),
             )
             self.add_error(f"price_{name}", ValidationError(question, code="far"))
 

@@ -166,7 +166,8 @@ def test_a_wrong_value_is_refused_at_its_field(staff, offers, field, value):
     ("value", "stored"), [("", None), ("0", "0"), ("1e-1", "0.0000001"), ("2.50", "0.0000025"), ("-0", "0")]
 )
 def test_a_price_can_be_cleared_and_set_to_zero(staff, offers, value, stored):
-    staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], price_prompt=value))
+    form = offer_form(offers[0], price_prompt=value, **({"meant_prompt": "0"} if stored == "0" else {}))
+    staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), form)
     assert ProviderModel.objects.get(pk=offers[0].pk).pricing.get("prompt") == stored
 
 
@@ -175,6 +176,18 @@ def test_prices_are_typed_per_million_with_the_stored_value_beside_them(staff, o
     assert re.search(r'name="price_prompt" value="1"', page)
     assert "Prompt per million" in page
     assert "Stored: 0.000001 a token." in page
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "words"),
+    [("0.000001", "0", "From $1.00 to $0.00: free."), ("0", "5", "From $0.00 to $5.00: free before.")],
+)
+def test_a_price_that_becomes_free_or_is_so_no_longer_is_asked_about(staff, offers, before, typed, words):
+    ProviderModel.objects.filter(pk=offers[0].pk).update(pricing={"prompt": before})
+    offers[0].refresh_from_db()
+    asked = staff.post(reverse(CHANGE_OFFER, args=[offers[0].pk]), offer_form(offers[0], price_prompt=typed))
+    assert words in asked.content.decode()
+    assert ProviderModel.objects.get(pk=offers[0].pk).pricing == {"prompt": before}
 
 
 def test_a_price_that_moves_more_than_ten_times_is_asked_about_and_only_that_one_is_meant(staff, offers):
