@@ -8,7 +8,7 @@ are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import merge
 from itertools import groupby
@@ -128,9 +128,13 @@ def log_page(request: HttpRequest) -> HttpResponse:
         entries = entries.filter(subject_id=wanted.key) if wanted.key else entries
     of_models = list(_of_models(changes if may[0] else changes.none(), _key(request, "f")))
     of_the_rest = list(_of_the_rest(entries if may[1] else entries.none(), _key(request, "a")))
-    acts = []
+    acts: list[LoggedAct] = []
+    found = len(of_models) + len(of_the_rest)
     for act in merge(of_models, of_the_rest, key=lambda act: act.at, reverse=True):
-        acts.append(act)
+        if acts and (joined := _joined(acts[-1], act)):
+            acts[-1], found = joined, found - 1
+        else:
+            acts.append(act)
         # What stands before a cut act in the other list may be younger than what the cut left unread.
         if len(acts) == ACTS or act.cut:
             break
@@ -141,9 +145,22 @@ def log_page(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "kinds": [*OF_MODELS.items(), *OF_THE_REST.items()],
         "acts": acts,
-        "older": _older(request, acts, len(of_models) + len(of_the_rest)),
+        "older": _older(request, acts, found),
     }
     return TemplateResponse(request, "admin/catalog/log.html", context)
+
+
+def _joined(one: LoggedAct, other: LoggedAct) -> LoggedAct | None:
+    """Of two neighbours the one act that they are: what was done to a provider, and what that changed of models."""
+    entry, changed = (one, other) if isinstance(one.rows[0], AuditEntry) else (other, one)
+    at_once = one.who == other.who and abs(one.at - other.at) < timedelta(seconds=2)
+    if not at_once or not isinstance(changed.rows[0], FieldChange) or not isinstance(entry.rows[0], AuditEntry):
+        return None
+    if entry.rows[0].subject_type != "provider" or len(entry.rows) > 1:
+        return None
+    models = f"{changed.told} {changed.name}".strip()
+    lines = [LoggedLine("; ".join([*(line.text for line in entry.lines), models]))]
+    return replace(entry, rows=[*entry.rows, *changed.rows], lines=lines, cut=changed.cut)
 
 
 def _key(request: HttpRequest, name: str) -> int | None:
@@ -269,9 +286,9 @@ def _describe(acts: Iterable[LoggedAct]) -> None:
     for act in acts:
         if keys := shown[id(act)]:
             told = [whole[pk] for pk in keys if pk in whole]
-            act.reason = next((str(row.new) for row in told if row.field == REASON), "")
+            act.reason = act.reason or next((str(row.new) for row in told if row.field == REASON), "")
             told = [row for row in told if row.field != REASON]
-            act.lines = [LoggedLine(_sentence(row), row.subject, _address_of_model(row)) for row in told]
+            act.lines += [LoggedLine(_sentence(row), row.subject, _address_of_model(row)) for row in told]
 
 
 def _shown(act: LoggedAct) -> list[int]:

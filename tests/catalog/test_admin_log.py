@@ -7,6 +7,7 @@ from catalog.admin import log
 from catalog.editing import entries
 from catalog.editing.history import Author, audit, change_row
 from catalog.models import AuditEntry, FieldChange, Tag
+from providers.models import Provider
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,21 @@ def test_acts_are_sentences_and_the_newest_is_first(staff, ops, make_model):
     page = staff.get("/admin/log/").content.decode()
     assert '<a href="/admin/providers/syncrun/4/change/">Run 4 of openrouter</a>' in page
     assert f'href="/admin/catalog/aimodel/{model.pk}/history/"' not in page
+
+
+def test_what_a_switch_of_a_provider_did_to_models_is_one_act_with_it(staff, ops, make_model):
+    acme, author = Provider.objects.create(slug="acme", name="Acme"), Author.person(ops)
+    rows = [
+        change_row(author, name, "is_available", True, False, model=make_model(name)) for name in ("acme/x", "acme/y")
+    ]
+    FieldChange.objects.bulk_create(rows)
+    audit(author, acme, "disable models", {"count": [None, 2]})
+    (act,) = acts(staff)
+    assert (act.who, act.told, act.name, len(act.rows), act.more) == ("ops", act.rows[0].done, "acme", 3, 0)
+    assert [line.text for line in act.lines][1:] == ["available: yes to no"] * 2
+    assert act.lines[0].text.endswith("changed 2 fields of 2 models")
+    assert "acme/y" in staff.get("/admin/log/").content.decode()
+    assert staff.get("/admin/log/").context["older"] == ""
 
 
 def test_new_entries_are_told_as_added(staff, ops):
