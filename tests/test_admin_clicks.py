@@ -45,6 +45,8 @@ class Hand:
         """By keys, in a field that searches as one types."""
         self.page.focus(selector)
         self.page.keyboard.press("Enter")
+        # What is typed before it has opened goes nowhere.
+        self.page.wait_for_selector(".select2-container--open .select2-search__field:focus")
         self.page.keyboard.type(text)
         self.page.wait_for_selector(f".select2-results__option--highlighted:has-text('{text}')")
         self.page.keyboard.press("Enter")
