@@ -86,7 +86,7 @@ acceptance: $(DEV) $(UV)
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
 
-# What changes cost readers, memory, syncs and commands; BENCH_ARGS="--models 421,20000 --database sqlite" for others.
+# What changes cost readers, memory, syncs and commands; BENCH_ARGS="--models 421,20000 --databases sqlite" for others.
 bench-changes: $(DEV)
 	$(BIN)/python -m tests.bench.changes $(BENCH_ARGS)
 
