@@ -6,6 +6,7 @@ An export's token stands in its address, and opens nothing but exports.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 
-from apikeys import limits, tokens, usage
+from apikeys import limits, rate_limit_headers, tokens, usage
 from apikeys.models import ApiKey, ExportToken, Scope, WhyNot
 from apikeys.policy import policy_of
 from catalog.access import callers
@@ -88,7 +89,37 @@ def credential_of(request: HttpRequest) -> Credential | None:
         credential = _credential(_OPENED.instance(row, *values))
         with _lock:
             _read[token.key_id] = row, credential
+    request.basis = KeyBasis(credential, values, row)  # type: ignore[attr-defined]
     return _counted(request, _usable(credential, values))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBasis:
+    """What an answer to a key rests on (config/stored_answers.py): the key's row, which names all versions."""
+
+    credential: Credential
+    values: tuple[str, ...]
+    row: tuple[Any, ...]
+
+    @property
+    def is_counted(self) -> bool:
+        key = self.credential.key
+        return key.is_limited or bool(key.made_with and key.made_with.is_limited)
+
+    @staticmethod
+    def still_hold(bases: Sequence[KeyBasis]) -> list[dict[str, str] | None]:
+        """The headers on limits of each; None where the key's row has changed, or the key is refused."""
+        ids = sorted({basis.values[0] for basis in bases})
+        # As many as a power of two, so that there are few statements to plan.
+        ids += ids[-1:] * ((1 << (len(ids) - 1).bit_length()) - len(ids))
+        rows = _READ_AGAIN.rows(*ids)
+        return [basis._own_headers() if basis.row in rows else None for basis in bases]
+
+    def _own_headers(self) -> dict[str, str] | None:
+        try:
+            return rate_limit_headers.headers(_count(_usable(self.credential, self.values).key))
+        except (APIException, limits.LimitReached, limits.LimitsUnavailable):
+            return None
 
 
 def token_in(header: str) -> tokens.Token | None:
@@ -132,6 +163,14 @@ def _read_with_caller(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
 
 
 _OPENED = CompiledQuery(_opened)
+
+
+def _read_again(*key_ids: str) -> QuerySet[ApiKey]:
+    """The same columns of keys whose secrets were matched with them before."""
+    return _read_with_caller(ApiKey.objects.filter(key_id__in=key_ids)).defer(*_UNASKED)
+
+
+_READ_AGAIN = CompiledQuery(_read_again, is_one=False)
 
 
 def _values(token: tokens.Token) -> tuple[str, ...]:
@@ -218,17 +257,22 @@ def _alive(credential: Credential) -> Credential:
 
 def _counted(request: Any, credential: Credential) -> Credential:
     """Counts the request against the key's limits, and notes that the key was used. Raises Throttled, NotNow."""
-    key = credential.key
     try:
-        windows = limits.count([key, key.made_with] if key.made_with else [key])
+        windows = _count(credential.key)
     except limits.LimitReached as full:
         request.rate_windows = full.windows
         raise Throttled(full.wait, str(full)) from full
     except limits.LimitsUnavailable as error:
         raise NotNow(str(error)) from error
     request.rate_windows = windows
-    usage.note(key)
     return replace(credential, windows=tuple(windows)) if windows else credential
+
+
+def _count(key: ApiKey) -> list[limits.Window]:
+    """Counts one request with this key, and notes that it was used. Raises LimitReached, LimitsUnavailable."""
+    windows = limits.count([key, key.made_with] if key.made_with else [key])
+    usage.note(key)
+    return windows
 
 
 def caller_of_key(key_id: str) -> Caller | None:

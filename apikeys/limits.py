@@ -109,7 +109,7 @@ def left(keys: Sequence[ApiKey]) -> dict[int, list[Window]]:
     return found
 
 
-def tightest(windows: list[Window]) -> Window:
+def tightest(windows: Sequence[Window]) -> Window:
     """The window that will refuse first."""
     return min(windows, key=lambda window: (window.remaining, -window.reset))
 

@@ -32,8 +32,10 @@ from django.db import connection
 
 import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
+from config import metrics
 from config.api import errors, request_id
 from config.client_ip import client_of
+from config.stored_answers import Answer, StoredAnswers, Validation, head_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -66,17 +68,6 @@ SLICE = 32 * 1024
 MAX_ANSWERS = 128 * 1024 * 1024
 # Bytes of an answer that the kernel buffers for a client; by itself it would take up to four megabytes.
 SEND_BUFFER = 128 * 1024
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    @property
-    def request_id(self) -> str:
-        return next((value for name, value in self.headers if name == "X-Request-Id"), "-")
 
 
 class Refused(Exception):
@@ -121,6 +112,10 @@ class Load:
     # Its free threads, and how many requests wait for one.
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     queue: int = 0
+    stored: StoredAnswers = field(default_factory=StoredAnswers)
+    validation: Validation = field(default_factory=lambda: Validation(begin_thread))
+    # Of keys with limits: each request takes a statement of its own, for which the others need not wait.
+    counting: Validation = field(default_factory=lambda: Validation(begin_thread))
     # A process that has much to do, or whose database hangs, is not dead.
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies of requests that are not answered yet.
@@ -165,7 +160,8 @@ class Load:
 
 def begin_thread() -> None:
     if connection.vendor == "postgresql":
-        connection.keep_between_requests(THREADS)  # type: ignore[attr-defined]  # that of config/databases
+        # And two that ask for stored answers.
+        connection.keep_between_requests(THREADS + 2)  # type: ignore[attr-defined]  # that of config/databases
 
 
 load = Load()
@@ -185,7 +181,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         await body.add_to(environ, receive)
         answer = await answered(environ)
     except Refused as refused:
-        request_id.current.set(request_id.of(environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")))
+        request_id.current.set(request_id.sent_with(environ))
         logger.warning("Refused with %d: %s", refused.status, refused)
         answer = refused.answer(environ)
     finally:
@@ -304,11 +300,28 @@ async def answered(environ: dict[str, Any]) -> Answer:
     loop = asyncio.get_running_loop()
     if environ["PATH_INFO"] == LIVENESS:
         return await loop.run_in_executor(load.liveness_thread, call_django, environ)
+    head = head_of(environ)
+    if (stored := load.stored.get(head)) and (again := await answered_again(stored, environ)):
+        return again
     await load.take_thread()
     try:
-        return await loop.run_in_executor(load.pool, call_django, environ)
+        answer = await loop.run_in_executor(load.pool, call_django, environ)
     finally:
         load.threads.release()
+    load.stored.store(head, answer)
+    return answer
+
+
+async def answered_again(stored: Answer, environ: dict[str, Any]) -> Answer | None:
+    """None where the answer must be made anew."""
+    began, basis = time.perf_counter(), stored.basis
+    if basis is None:
+        return None
+    own = await (load.counting if basis.is_counted else load.validation).own_headers(basis)
+    if own is None:
+        return None
+    metrics.count(stored.route, "GET", stored.status, time.perf_counter() - began)
+    return stored.again(own | request_id.headers(environ["PATH_INFO"], environ, request_id.sent_with(environ)))
 
 
 def call_django(environ: dict[str, Any]) -> Answer:
@@ -326,7 +339,9 @@ def call_django(environ: dict[str, Any]) -> Answer:
         # Django ends the request here, and gives its connection back to the pool.
         if close := getattr(response, "close", None):
             close()
-    return Answer(started[0], started[1], body)
+    # Django's handler gives its own response.
+    basis, route = getattr(response, "basis", None), getattr(response, "route", "")
+    return Answer(started[0], started[1], body, basis, route)
 
 
 def _write(data: bytes) -> object:

@@ -33,6 +33,11 @@ REFUSALS = Counter("modeldex_refusals", "Requests that were refused, by the code
 COMPRESSED_BYTES = Gauge(
     "modeldex_compressed_bytes", "Bytes of compressed answers that a worker keeps, at most.", multiprocess_mode="max"
 )
+STORED_BYTES = Gauge(
+    "modeldex_stored_bytes",
+    "Bytes of whole answers that a worker keeps, at most; most are those of other caches.",
+    multiprocess_mode="max",
+)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -51,11 +56,17 @@ class MetricsMiddleware:
         match = request.resolver_match
         route = match.route if match is not None else "none"
         method = request.method if request.method in _METHODS else "other"
-        REQUESTS.labels(route, method, response.status_code).inc()
-        SECONDS.labels(route).observe(time.perf_counter() - began)
+        count(route, method, response.status_code, time.perf_counter() - began)
         if code := getattr(response, "refusal", None):
             REFUSALS.labels(code).inc()
         return response
+
+
+def count(route: str, method: str, status: int, seconds: float) -> None:
+    """One request, where METRICS_TOKEN is set."""
+    if settings.METRICS_TOKEN:
+        REQUESTS.labels(route, method, status).inc()
+        SECONDS.labels(route).observe(seconds)
 
 
 class DatabaseCollector(Collector):

@@ -32,6 +32,11 @@ _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
 
 def first_row(connection: Any, sql: str, parameters: list[Any]) -> Any:
     """The first row of a statement that many requests make, or None."""
+    return next(iter(all_rows(connection, sql, parameters)), None)
+
+
+def all_rows(connection: Any, sql: str, parameters: list[Any]) -> list[Any]:
+    """The rows of a statement that many requests make."""
     cursor = connection.planned_cursor() if connection.vendor == "postgresql" else None
     if cursor is None:
         return _run(connection.cursor(), sql, parameters)
@@ -70,10 +75,10 @@ def watch() -> None:
     connection_created.connect(_look_for_pooler, dispatch_uid="pooler before the database")
 
 
-def _run(cursor: Any, sql: str, parameters: list[Any]) -> Any:
+def _run(cursor: Any, sql: str, parameters: list[Any]) -> list[Any]:
     with cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchone()
+        return list(cursor.fetchall())
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,9 @@ class CompiledQuery(Generic[M]):
     stand-ins. Rows are found by equality or IN with the values, which no field changes on their way.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
-        self._build = build
+    def __init__(self, build: Callable[..., QuerySet[M]], is_one: bool = True) -> None:
+        """`is_one`: no more than the first row is asked for."""
+        self._build, self._is_one = build, is_one
         self._statements: dict[Any, _Statement] = {}
 
     def first(self, *values: str | int) -> M | None:
@@ -121,10 +127,12 @@ class CompiledQuery(Generic[M]):
 
     def row(self, *values: str | int) -> tuple[Any, ...] | None:
         """The row as the database gave it: equal to another one where their instances would be."""
+        return next(iter(self.rows(*values)), None)
+
+    def rows(self, *values: str | int) -> list[tuple[Any, ...]]:
         using, statement = self._statement(values)
         parameters = [own if place is None else values[place] for own, place in statement.parameters]
-        found = first_row(connections[using], statement.sql, parameters)
-        return None if found is None else tuple(found)
+        return [tuple(row) for row in all_rows(connections[using], statement.sql, parameters)]
 
     def instance(self, found: tuple[Any, ...], *values: str | int) -> M:
         """What `first` makes of this row, which was found by these values."""
@@ -148,7 +156,8 @@ class CompiledQuery(Generic[M]):
     def _compile(self, using: str, values: tuple[str | int, ...]) -> _Statement:
         stand_ins = [_TEXT.format(n) if isinstance(value, str) else _NUMBER - n for n, value in enumerate(values)]
         places: dict[Any, int] = {stand_in: n for n, stand_in in enumerate(stand_ins)}
-        query: Any = self._build(*stand_ins).order_by()[:1].query
+        found = self._build(*stand_ins).order_by()
+        query: Any = (found[:1] if self._is_one else found).query
         # What QuerySet and ModelIterable do, with the statement kept.
         compiler = query.get_compiler(using=using)
         sql, parameters = compiler.as_sql()

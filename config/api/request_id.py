@@ -2,7 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.log import log_response
@@ -31,18 +32,27 @@ def of(sent: str, traceparent: str = "") -> str:
     return trace[1] if trace else uuid.uuid4().hex
 
 
+def sent_with(environ: Mapping[str, Any]) -> str:
+    """The id of the request of this WSGI environment."""
+    return of(environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", ""))
+
+
+def headers(path: str, environ: Mapping[str, Any], found: str) -> dict[str, str]:
+    """Those that tell a request's id: ours, and that of the protocol which the request speaks."""
+    protocol = protocols.of(path, environ)
+    return {HEADER: found, protocol.id_header: found} if protocol and protocol.id_header else {HEADER: found}
+
+
 class RequestIdMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = current.set(of(request.META.get("HTTP_X_REQUEST_ID", ""), request.META.get("HTTP_TRACEPARENT", "")))
+        token = current.set(sent_with(request.META))
         try:
             response = self.get_response(request)
-            response[HEADER] = current.get()
-            protocol = protocols.of(request.path_info, request.META)
-            if protocol and protocol.id_header:
-                response[protocol.id_header] = current.get()
+            for name, value in headers(request.path_info, request.META, current.get()).items():
+                response[name] = value
             if response.status_code >= 400:
                 # Django would log it once more, but outside of here, where the line would name no id.
                 log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)

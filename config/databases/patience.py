@@ -99,6 +99,16 @@ def current() -> Patience | None:
 
 
 @contextmanager
+def of_a_request(is_wide: bool = False) -> Iterator[None]:
+    """Waits inside as a request does."""
+    token = _current.set(Patience(is_wide))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
 def impatient() -> Iterator[None]:
     """Waits inside as a request does, and says nothing to others, as before a fork, or of another database."""
     token = _current.set(Patience(is_alone=True))
@@ -129,8 +139,5 @@ class PatienceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = _current.set(Patience(is_wide=request.path_info.startswith("/admin/")))
-        try:
+        with of_a_request(is_wide=request.path_info.startswith("/admin/")):
             return self.get_response(request)
-        finally:
-            _current.reset(token)

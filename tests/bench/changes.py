@@ -61,7 +61,7 @@ def measure(models: int, seconds: float) -> None:
     from tests.bench.fill import fill
 
     call_command("migrate", verbosity=0)
-    key, narrow, _ = fill(models)
+    key, narrow, *_ = fill(models)
     port = int(os.environ["PORT"])
 
     def tell(what: str, measured: str) -> None:

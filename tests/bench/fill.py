@@ -1,4 +1,4 @@
-"""Writes the catalog of the benchmark, and prints three API keys: for all models, for fifty, and one with limits."""
+"""Writes the catalog of the benchmark, and prints API keys: for all models, for fifty, with limits, 16 more for fifty."""
 
 import random
 import sys
@@ -54,6 +54,7 @@ def fill(count: int) -> list[str]:
         keys.create(user, {"name": "all"}, KeyPolicy("all"), actor).token,
         keys.create(user, {"name": "fifty"}, narrow, actor).token,
         keys.create(user, {"name": "limited", "per_day": 100_000_000}, KeyPolicy("all"), actor).token,
+        *(keys.create(user, {"name": f"fifty {n}"}, narrow, actor).token for n in range(16)),
     ]
 
 

@@ -7,6 +7,7 @@ same server and middleware, and a plain DRF list. One worker as `make run` start
 """
 
 import argparse
+import itertools
 import os
 import socket
 import statistics
@@ -24,6 +25,9 @@ from tests.databases import _free_port, postgresql
 
 PLAIN = "a plain DRF list"
 ROOT = Path(__file__).parent.parent.parent
+# Below which an answer is asked for 16 times at once; a whole list of 20,000 models takes seconds.
+LARGEST = 20_000_000
+NUMBERS = itertools.count()
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,6 +72,8 @@ class Connection:
         self.timeout = timeout
         self.address = ("127.0.0.1", port)
         self.request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
+        # "{n}" in it is a number that no request before had, and "{a}" and "{b}" are two that none had together.
+        self.is_numbered = b"{" in self.request
         self.buffer = memoryview(bytearray(1 << 20))
         self.socket: socket.socket | None = None
         self.head = b""
@@ -77,7 +83,12 @@ class Connection:
         try:
             if self.socket is None:
                 self.socket = socket.create_connection(self.address, self.timeout)
-            self.socket.sendall(self.request)
+            request = self.request
+            if self.is_numbered:
+                n = next(NUMBERS)
+                for name, number in ((b"{n}", n), (b"{a}", n % 400), (b"{b}", 1 + n // 400 % 200)):
+                    request = request.replace(name, b"%d" % number)
+            self.socket.sendall(request)
             head = b""
             while b"\r\n\r\n" not in head:
                 got = self.socket.recv(65536)
@@ -106,18 +117,18 @@ class Connection:
         raise SystemExit(f"{self.request!r} got no {name}")
 
 
-def latencies(port: int, path: str, headers: str, seconds: float, connections: int) -> list[float]:
-    """The seconds that each answer took."""
+def latencies(port: int, path: str, headers: list[str], seconds: float, connections: int) -> list[float]:
+    """The seconds that each answer took. The connections take these headers in turns."""
     found: list[list[float]] = [[] for _ in range(connections)]
     end = time.monotonic() + seconds
 
-    def ask(mine: list[float]) -> None:
-        connection = Connection(port, path, headers)
+    def ask(mine: list[float], own: str) -> None:
+        connection = Connection(port, path, own)
         while (began := time.monotonic()) < end:
             connection.get()
             mine.append(time.monotonic() - began)
 
-    threads = [threading.Thread(target=ask, args=(mine,)) for mine in found]
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(found, itertools.cycle(headers), strict=False)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -128,8 +139,8 @@ def latencies(port: int, path: str, headers: str, seconds: float, connections: i
 class Case:
     """One request, or the bare view that stands beside it, and what its rounds came to."""
 
-    def __init__(self, path: str, headers: str = "") -> None:
-        self.path, self.headers = path, headers
+    def __init__(self, path: str, *headers: str) -> None:
+        self.path, self.headers = path, list(headers) or [""]
         self.rates: list[float] = []
         self.cpu: list[float] = []
         self.latencies: list[float] = []
@@ -190,9 +201,9 @@ def measure(chosen: Any, database: str, models: int, url: str, data: str) -> Non
         return done.stdout.split()
 
     run("manage.py", "migrate", "--verbosity", "0")
-    every, narrow, limited = run("-m", "tests.bench.fill", str(models))
+    every, narrow, limited, *others = run("-m", "tests.bench.fill", str(models))
     with running_server(settings, port) as pid:
-        cases, bares = cases_of(port, every, narrow, limited)
+        cases, bares = cases_of(port, every, narrow, limited, others)
         # It takes seconds an answer where there are more.
         if models > 1_000:
             del cases[PLAIN]
@@ -215,7 +226,9 @@ def measure(chosen: Any, database: str, models: int, url: str, data: str) -> Non
         print(f"\nThe worker holds {memory_of(pid)} MB.", flush=True)
 
 
-def cases_of(port: int, every: str, narrow: str, limited: str) -> tuple[dict[str, Case], dict[str, Case]]:
+def cases_of(
+    port: int, every: str, narrow: str, limited: str, others: list[str]
+) -> tuple[dict[str, Case], dict[str, Case]]:
     """Each request, warm, and the bare view of as many bytes beside it."""
 
     def key(token: str) -> str:
@@ -226,6 +239,8 @@ def cases_of(port: int, every: str, narrow: str, limited: str) -> tuple[dict[str
     first.get()
     cases = {
         "`/v1/models/{id}`, a key of 50": Case(one, key(narrow)),
+        "the same with 16 keys": Case(one, *map(key, others)),
+        "the same as if never asked before": Case(one, key(narrow) + "X-Number: {n}\r\n"),
         "`/v1/models`, 304": Case("/v1/models", f"{key(every)}If-None-Match: {first.header('ETag')}\r\n"),
         "`/v1/models`, all": Case("/v1/models", key(every)),
         "`/v1/models`, all, gzip": Case("/v1/models", f"{key(every)}Accept-Encoding: gzip\r\n"),
@@ -234,14 +249,19 @@ def cases_of(port: int, every: str, narrow: str, limited: str) -> tuple[dict[str
         "`/api/models`": Case("/api/models", key(every)),
         "`/api/models?format=cli`": Case("/api/models?format=cli", key(every)),
         "`/api/models/list`, asked before": Case("/api/models/list", key(every)),
+        "`/api/models/list`, a search never asked before": Case(
+            "/api/models/list?query=model-{a}&page_size={b}", key(every)
+        ),
         PLAIN: Case("/bench/plain"),
     }
     bares = {}
-    for name, case in cases.items():
-        connection = Connection(port, case.path, case.headers)
+    for name, case in list(cases.items()):
+        connections = [Connection(port, case.path, headers) for headers in case.headers]
         # Every thread of the worker has met every route before anything is measured.
-        size = [connection.get() for _ in range(16)][-1]
-        if name != PLAIN:
+        size = [connection.get() for _, connection in zip(range(16), itertools.cycle(connections), strict=False)][-1]
+        if size > LARGEST:
+            del cases[name]
+        elif name != PLAIN:
             bares[name] = Case(f"/bench/bare?size={size}")
     return cases, bares
 

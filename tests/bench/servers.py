@@ -222,7 +222,7 @@ def main() -> None:
             ).stdout.strip()
 
         run("manage.py", "migrate", "--verbosity", "0")
-        key = run("-m", "tests.bench.fill", str(chosen.models))
+        key = run("-m", "tests.bench.fill", str(chosen.models)).split()[0]
         cookie = run("manage.py", "shell", "--verbosity", "0", "-c", SESSION)
         for name in chosen.servers.split(","):
             port = str(_free_port())
