@@ -20,8 +20,8 @@ _lock = threading.Lock()
 class DeferredPages(NumberedPages):
     """Reads the keys of a page by an index and then, for those alone, the wide rows.
 
-    The queryset is in a total order. The view has `wide_rows(keys)`, the rows of these keys in any order, and
-    `total_depends_on`: the total is counted in the statement that reads the keys, once for each of its values.
+    The queryset is in a total order. The view has `by_key(keys)`, what it shows of each of these rows that there is,
+    and `total_depends_on`: the total is counted in the statement that reads the keys, once for each of its values.
     """
 
     def cut(self, queryset: Any, start: int, view: Any) -> tuple[list[Any], int]:
@@ -33,12 +33,12 @@ class DeferredPages(NumberedPages):
                 n=Func(F("pk"), function="COUNT", output_field=IntegerField())  # no GROUP BY, unlike Count
             )
             rows = list(queryset.annotate(n=Subquery(counted.values("n"))).values_list("pk", "n")[start:end])
-            total = rows[0][1] if rows else queryset.count()
+            total = rows[0][1] if rows else queryset.count() if start else 0
             with _lock:
                 _totals[basis] = total
             keys = [key for key, _ in rows]
         else:
             keys = list(queryset.values_list("pk", flat=True)[start:end]) if start < total else []
-        by_key = {row.pk: row for row in view.wide_rows(keys)} if keys else {}
+        by_key = view.by_key(keys)
         # A row that was deleted in between is left out.
         return [by_key[key] for key in keys if key in by_key], total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,12 @@ def shown_or_none(model: Any, viewer: Viewer) -> Shown | None:
     return render_or_report(model.model_id, shown, model, viewer)
 
 
-def items(models: Iterable[Any], viewer: Viewer) -> list[orjson.Fragment]:
-    """The items of these rows, less those that cannot be rendered."""
-    found = (render_or_report(model.model_id, _body, model, viewer) for model in models)
-    return [orjson.Fragment(body) for body in found if body is not None]
+def items(models: Iterable[Any], viewer: Viewer) -> Iterator[tuple[int, bytes]]:
+    """The keys and items of these rows, less those that cannot be rendered."""
+    for model in models:
+        body = render_or_report(model.model_id, _body, model, viewer)
+        if body is not None:
+            yield model.pk, body
 
 
 def _body(model: Any, viewer: Viewer) -> bytes:
