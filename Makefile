@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-changes bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -85,6 +85,12 @@ acceptance: $(DEV) $(UV)
 # Answers a second, and ratios, at three sizes on both databases; BENCH_ARGS="--models 421 --databases postgresql" for one.
 bench: $(DEV)
 	$(BIN)/python -m tests.bench.reads $(BENCH_ARGS)
+
+# LiteLLM's list beside ours, in an environment outside of the product's.
+bench-peers: $(DEV) $(UV)
+	test -d $(ACCEPTANCE)/peers || $(UV) venv --quiet --python $(PYTHON) $(ACCEPTANCE)/peers
+	$(UV) pip install --quiet --python $(ACCEPTANCE)/peers/bin/python 'litellm[proxy]==1.110.2'
+	$(BIN)/python -m tests.bench.peers --litellm $(CURDIR)/$(ACCEPTANCE)/peers/bin/litellm $(BENCH_ARGS)
 
 # What changes cost readers, memory, syncs and commands; BENCH_ARGS="--models 421,20000 --databases sqlite" for others.
 bench-changes: $(DEV)

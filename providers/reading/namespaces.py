@@ -13,13 +13,12 @@ from collections.abc import Collection
 from django.db.models import QuerySet
 
 from catalog.validation.model_ids import author_of
-from providers.adapters import ADAPTERS
 from providers.models import Provider, ProviderModel
 
 AGGREGATORS = frozenset({"openrouter", "vercel"})
 VENDORS = frozenset({"openai", "anthropic", "google", "mistral"})
-# They describe models that others offer, and offer none themselves.
-ENRICHERS = frozenset(kind for kind, adapter in ADAPTERS.items() if adapter.enricher)
+# They describe models that others offer, and offer none themselves. Named here, as adapters load an HTTP client.
+ENRICHERS = frozenset({"modelsdev", "litellm"})
 # Listings of one kind of models only; any other may have both.
 LANGUAGE, EMBEDDINGS = "language", "embeddings"
 

@@ -1,6 +1,8 @@
 """manage.py: a command in a checkout that `make run` made."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +26,17 @@ def test_a_command_needs_no_variable_after_make_run_and_production_is_never_take
         (tmp_path / "secret_key").write_text("a secret")
     manage.after_make_run()
     assert os.environ.get("MODELDEX_ENV") == expected
+
+
+@pytest.mark.parametrize("command", ["check_freshness", "prune", "migrate"])
+def test_a_command_loads_nothing_that_answers_requests_or_asks_upstreams(project_dir, command):
+    code = (
+        "import sys, django; django.setup(); from django.core.management import get_commands, load_command_class;"
+        f"load_command_class(get_commands()[{command!r}], {command!r});"
+        "print(sorted({'requests', 'rest_framework.views', 'config.urls', 'catalog.admin'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_dir, check=True, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"

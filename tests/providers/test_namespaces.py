@@ -2,8 +2,13 @@
 
 import pytest
 
+from providers.adapters import ADAPTERS
 from providers.models import Provider
-from providers.reading.namespaces import Namespace, covers, owns_namespace
+from providers.reading.namespaces import ENRICHERS, Namespace, covers, owns_namespace
+
+
+def test_the_kinds_that_only_describe_are_those_whose_adapters_say_so():
+    assert {kind for kind, adapter in ADAPTERS.items() if adapter.enricher} == ENRICHERS
 
 
 @pytest.mark.parametrize(
