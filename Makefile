@@ -89,7 +89,7 @@ bench: $(DEV)
 # LiteLLM's list beside ours, in an environment outside of the product's.
 bench-peers: $(DEV) $(UV)
 	test -d $(ACCEPTANCE)/peers || $(UV) venv --quiet --python $(PYTHON) $(ACCEPTANCE)/peers
-	$(UV) pip install --quiet --python $(ACCEPTANCE)/peers/bin/python 'litellm[proxy]==1.110.2'
+	$(UV) pip install --quiet --python $(ACCEPTANCE)/peers/bin/python 'litellm[proxy]'
 	$(BIN)/python -m tests.bench.peers --litellm $(CURDIR)/$(ACCEPTANCE)/peers/bin/litellm $(BENCH_ARGS)
 
 # What changes cost readers, memory, syncs and commands; BENCH_ARGS="--models 421,20000 --databases sqlite" for others.

@@ -24,7 +24,7 @@ from apikeys.models import ApiKey, ExportToken, Scope, WhyNot
 from apikeys.policy import policy_of
 from catalog.access import callers
 from catalog.access.callers import Caller
-from catalog.db.prepared import CompiledQuery
+from catalog.db.prepared import CompiledQuery, padded
 from config.api import protocols
 
 
@@ -109,10 +109,7 @@ class KeyBasis:
     @staticmethod
     def still_hold(bases: Sequence[KeyBasis]) -> list[dict[str, str] | None]:
         """The headers on limits of each; None where the key's row has changed, or the key is refused."""
-        ids = sorted({basis.values[0] for basis in bases})
-        # As many as a power of two, so that there are few statements to plan.
-        ids += ids[-1:] * ((1 << (len(ids) - 1).bit_length()) - len(ids))
-        rows = _READ_AGAIN.rows(*ids)
+        rows = _READ_AGAIN.rows(*padded(sorted({basis.values[0] for basis in bases})))
         return [basis._own_headers() if basis.row in rows else None for basis in bases]
 
     def _own_headers(self) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from cachetools import LRUCache
 from django.db.models import F, Func, IntegerField, Subquery
 
+from catalog.db.prepared import planned
 from config.api.pagination import NumberedPages
 
 # Totals by what they depend on. A total is stored under the version of the catalog that was read before it was counted,
@@ -21,7 +22,9 @@ class DeferredPages(NumberedPages):
     """Reads the keys of a page by an index and then, for those alone, the wide rows.
 
     The queryset is in a total order. The view has `by_key(keys)`, what it shows of each of these rows that there is,
-    and `total_depends_on`: the total is counted in the statement that reads the keys, once for each of its values.
+    `total_depends_on`: the total is counted in the statement that reads the keys, once for each of its values; and
+    `is_usual`: whether others ask by the same statement, so that the server keeps its plan, which takes longer to make
+    than to run. A kept plan takes memory in each connection.
     """
 
     def cut(self, queryset: Any, start: int, view: Any) -> tuple[list[Any], int]:
@@ -32,7 +35,8 @@ class DeferredPages(NumberedPages):
             counted = queryset.order_by().annotate(
                 n=Func(F("pk"), function="COUNT", output_field=IntegerField())  # no GROUP BY, unlike Count
             )
-            rows = list(queryset.annotate(n=Subquery(counted.values("n"))).values_list("pk", "n")[start:end])
+            found = queryset.annotate(n=Subquery(counted.values("n"))).values_list("pk", "n")[start:end]
+            rows = planned(found) if view.is_usual else list(found)
             total = rows[0][1] if rows else queryset.count() if start else 0
             with _lock:
                 _totals[basis] = total

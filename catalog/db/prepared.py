@@ -7,7 +7,7 @@ PostgreSQL takes longer to plan that one than to run it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -81,6 +81,15 @@ def _run(cursor: Any, sql: str, parameters: list[Any]) -> list[Any]:
         return list(cursor.fetchall())
 
 
+def planned(rows: QuerySet[Any]) -> list[Any]:
+    """What this `values_list()` of numbers gives, by a plan that the server keeps for the statement's text."""
+    try:
+        sql, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    return all_rows(connections[rows.db], sql, list(parameters))
+
+
 @dataclass(frozen=True)
 class _Statement:
     """A compiled query: its text, where the values go, and how a row of it becomes an instance."""
@@ -109,6 +118,18 @@ def subquery(rows: QuerySet[Any]) -> RawSQL | tuple[()]:
     return RawSQL(sql, parameters)  # noqa: S611 - Django's own SQL and its parameters
 
 
+V = TypeVar("V", str, int)
+
+
+def padded(values: Sequence[V]) -> list[V]:
+    """These values, at least one, the last of them repeated until they are as many as a power of two.
+
+    For IN with a CompiledQuery, which has a statement for each number of values.
+    """
+    size = 1 << (len(values) - 1).bit_length()
+    return list(values) + [values[-1]] * (size - len(values))
+
+
 class CompiledQuery(Generic[M]):
     """`CompiledQuery(build).first(*values)` is `build(*values).first()`, for text and numbers.
 
@@ -124,6 +145,9 @@ class CompiledQuery(Generic[M]):
     def first(self, *values: str | int) -> M | None:
         row = self.row(*values)
         return None if row is None else self.instance(row, *values)
+
+    def all(self, *values: str | int) -> list[M]:
+        return [self.instance(row, *values) for row in self.rows(*values)]
 
     def row(self, *values: str | int) -> tuple[Any, ...] | None:
         """The row as the database gave it: equal to another one where their instances would be."""

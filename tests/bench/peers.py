@@ -1,13 +1,17 @@
 """
-LiteLLM's `/v1/models` beside ours: as many models, one worker each, 16 connections, alternating rounds.
+Lists of others beside ours: as many models, one worker each, 16 connections, alternating rounds.
 
-    python -m tests.bench.peers --litellm COMMAND [--models 421] [--rounds 3] [--seconds 3]
+    python -m tests.bench.peers [--litellm COMMAND] [--open-webui COMMAND] [--models 421] [--rounds 3] [--seconds 3]
 
-`make bench-peers` installs it, outside of the product's environment.
+The commands are those of environments of their own, such as `make bench-peers` makes for LiteLLM; Open WebUI takes
+7 GB. Of LiteLLM it is the proxy's `/v1/models`, of Open WebUI the list of its workspace, by page and search as ours.
 """
+
+from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import os
 import statistics
 import subprocess
@@ -15,18 +19,55 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.bench import reads
 from tests.databases import _free_port, postgresql
 
 KEY = "sk-of-the-benchmark-0123456789"
+ALIVE = "/health/liveliness"
 
 
 @contextmanager
-def litellm(command: str, models: int, folder: Path) -> Iterator[int]:
-    """Yields the port of its proxy, which knows as many models and one key."""
+def running(command: list[str], port: int, folder: Path, alive: str, **environment: str) -> Iterator[None]:
+    log = folder / "log"
+    with log.open("wb") as output:
+        peer = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 300
+        while not answers(port, alive):
+            if peer.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{command[0]} did not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.5)
+        yield
+    finally:
+        peer.terminate()
+        peer.wait(60)
+
+
+def answers(port: int, path: str) -> bool:
+    try:
+        return asked(port, "GET", path)[0] == 200
+    except OSError:
+        return False
+
+
+def asked(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def litellm(command: str, models: int, folder: Path) -> Iterator[tuple[int, str]]:
+    """Yields the port of its proxy, which knows as many models, and its key."""
     port, config = _free_port(), folder / "litellm.yaml"
     config.write_text(
         f"general_settings:\n  master_key: {KEY}\nmodel_list:\n"
@@ -35,45 +76,59 @@ def litellm(command: str, models: int, folder: Path) -> Iterator[int]:
             for n in range(models)
         )
     )
-    environment = os.environ | {"LITELLM_LOG": "ERROR", "OPENAI_API_KEY": "none"}
-    log = folder / "litellm.log"
-    with log.open("wb") as output:
-        proxy = subprocess.Popen(
-            [command, "--config", config, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"],
-            cwd=folder, env=environment, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while not answers(port):
-            if proxy.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"LiteLLM did not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.5)
-        yield port
-    finally:
-        proxy.terminate()
-        proxy.wait(30)
+    served = [command, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    with running(served, port, folder, ALIVE, LITELLM_LOG="ERROR", OPENAI_API_KEY="none"):
+        yield port, KEY
 
 
-def answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health/liveliness")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+@contextmanager
+def open_webui(command: str, models: int, folder: Path) -> Iterator[tuple[int, str]]:
+    """Yields its port and the token of an administrator, who has made as many models."""
+    port, data = _free_port(), folder / "data"
+    served = [command, "serve", "--host", "127.0.0.1", "--port", str(port)]
+    settings = {"DATA_DIR": str(data), "WEBUI_SECRET_KEY": KEY, "OFFLINE_MODE": "true", "RAG_EMBEDDING_MODEL": ""}
+    with running(served, port, folder, "/api/config", ENABLE_OLLAMA_API="false", ENABLE_OPENAI_API="false", **settings):
+        who = {"name": "bench", "email": "bench@example.com", "password": f"A long {KEY}"}
+        token = json.loads(asked(port, "POST", "/api/v1/auths/signup", who)[1])["token"]
+        for n in range(models):
+            model = {
+                "id": f"author{n % 40}/model-{n}", "base_model_id": "gpt-4o", "name": f"Model {n}", "params": {},
+                "meta": {"description": "Reads long documents. " * 10, "capabilities": {"vision": True}},
+                "access_control": None, "is_active": True,
+            }  # fmt: skip
+            status, body = asked(port, "POST", "/api/v1/models/create", model, token)
+            if status != 200:
+                raise SystemExit(f"Open WebUI refused a model: {body!r}")
+        yield port, token
+
+
+def measured(cases: dict[str, tuple[int, str, str]], rounds: int, seconds: int) -> None:
+    """`cases`: port, path and token. The first is what the others are compared with."""
+    rates: dict[str, list[float]] = {name: [] for name in cases}
+    # The first round is for warming up.
+    for _ in range(1 + rounds):
+        for name, (port, path, token) in cases.items():
+            found = reads.latencies(port, path, [f"Authorization: Bearer {token}\r\n"], seconds, 16)
+            rates[name].append(len(found) / seconds)
+    medians = {name: statistics.median(found[1:]) for name, found in rates.items()}
+    first = next(iter(medians.values()))
+    print(f"\n{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n\n| | a second | times the first |\n|---|---|---|")
+    for name, rate in medians.items():
+        print(f"| {name} | {rate:.1f} | {rate / first:.1f} |", flush=True)
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--litellm", required=True, help="the command of its environment")
+    for name in ("litellm", "open-webui"):
+        options.add_argument(f"--{name}", metavar="COMMAND")
     for name, default in (("models", 421), ("rounds", 3), ("seconds", 3)):
         options.add_argument(f"--{name}", type=int, default=default)
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data, postgresql() as url:
+    with ExitStack() as ending:
+        data = ending.enter_context(tempfile.TemporaryDirectory(prefix="modeldex-bench-"))
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="modeldex-peer-")))
         port = _free_port()
-        environment = os.environ | reads.environment(url, data, port)
+        environment = os.environ | reads.environment(ending.enter_context(postgresql()), data, port)
 
         def run(*arguments: str) -> list[str]:
             command = [sys.executable, *arguments]
@@ -84,27 +139,32 @@ def main() -> int:
 
         run("manage.py", "migrate", "--verbosity", "0")
         every, narrow, *_ = run("-m", "tests.bench.fill", str(chosen.models))
-        with reads.running_server(environment, port), litellm(chosen.litellm, chosen.models, Path(data)) as theirs:
-            cases = {
-                f"LiteLLM, {chosen.models} models": (theirs, KEY),
-                "ours, all of them with all metadata": (port, every),
-                "ours, a key of 50": (port, narrow),
-            }
-            rates: dict[str, list[float]] = {name: [] for name in cases}
-            for _ in range(1 + chosen.rounds):
-                for name, (where, key) in cases.items():
-                    headers = f"Authorization: Bearer {key}\r\n"
-                    found = reads.latencies(where, "/v1/models", [headers], chosen.seconds, 16)
-                    rates[name].append(len(found) / chosen.seconds)
-    print(
-        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n\n| `/v1/models` | a second | times LiteLLM |\n|---|---|---|"
-    )
-    least = None
-    for name, found in rates.items():
-        # The first round is for warming up.
-        rate = statistics.median(found[1:])
-        least = least or rate
-        print(f"| {name} | {rate:.1f} | {rate / least:.0f} |")
+        ending.enter_context(reads.running_server(environment, port))
+        if chosen.litellm:
+            with litellm(chosen.litellm, chosen.models, folder) as (theirs, key):
+                cases = {
+                    f"LiteLLM's `/v1/models`, {chosen.models} models": (theirs, "/v1/models", key),
+                    "ours, with all metadata": (port, "/v1/models", every),
+                    "ours, a key of 50": (port, "/v1/models", narrow),
+                }
+                measured(cases, chosen.rounds, chosen.seconds)
+        if chosen.open_webui:
+            with open_webui(chosen.open_webui, chosen.models, folder) as (theirs, token):
+                cases = {
+                    f"Open WebUI's list, page 1 of {chosen.models} models": (
+                        theirs,
+                        "/api/v1/models/list?page=1",
+                        token,
+                    ),
+                    "ours, asked before": (port, "/api/models/list", every),
+                    "Open WebUI's, a search": (theirs, "/api/v1/models/list?query={search}&page=1", token),
+                    "ours, a search never asked before": (
+                        port,
+                        "/api/models/list?query={search}",
+                        every,
+                    ),
+                }
+                measured(cases, chosen.rounds, chosen.seconds)
     return 0
 
 

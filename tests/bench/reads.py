@@ -72,7 +72,7 @@ class Connection:
         self.timeout = timeout
         self.address = ("127.0.0.1", port)
         self.request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
-        # "{n}" in it is a number that no request before had, and "{a}" and "{b}" are two that none had together.
+        # "{n}" in it is a number that no request before had, and "{search}" one of 400 words, never with as many blanks.
         self.is_numbered = b"{" in self.request
         self.buffer = memoryview(bytearray(1 << 20))
         self.socket: socket.socket | None = None
@@ -86,8 +86,8 @@ class Connection:
             request = self.request
             if self.is_numbered:
                 n = next(NUMBERS)
-                for name, number in ((b"{n}", n), (b"{a}", n % 400), (b"{b}", 1 + n // 400 % 200)):
-                    request = request.replace(name, b"%d" % number)
+                search = b"model-%d" % (n % 400) + b"+" * (n // 400 % 180)
+                request = request.replace(b"{n}", b"%d" % n).replace(b"{search}", search)
             self.socket.sendall(request)
             head = b""
             while b"\r\n\r\n" not in head:
@@ -249,9 +249,7 @@ def cases_of(
         "`/api/models`": Case("/api/models", key(every)),
         "`/api/models?format=cli`": Case("/api/models?format=cli", key(every)),
         "`/api/models/list`, asked before": Case("/api/models/list", key(every)),
-        "`/api/models/list`, a search never asked before": Case(
-            "/api/models/list?query=model-{a}&page_size={b}", key(every)
-        ),
+        "`/api/models/list`, a search never asked before": Case("/api/models/list?query={search}", key(every)),
         PLAIN: Case("/bench/plain"),
     }
     bares = {}
