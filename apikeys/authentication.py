@@ -107,15 +107,23 @@ class KeyBasis:
         return key.is_limited or bool(key.made_with and key.made_with.is_limited)
 
     @staticmethod
-    def still_hold(bases: Sequence[KeyBasis]) -> list[dict[str, str] | None]:
-        """The headers on limits of each; None where the key's row has changed, or the key is refused."""
+    def still_hold(bases: Sequence[KeyBasis]) -> list[bool]:
         rows = _READ_AGAIN.rows(*padded(sorted({basis.values[0] for basis in bases})))
-        return [basis._own_headers() if basis.row in rows else None for basis in bases]
+        return [basis.row in rows and basis._is_usable() for basis in bases]
 
-    def _own_headers(self) -> dict[str, str] | None:
+    def _is_usable(self) -> bool:
         try:
-            return rate_limit_headers.headers(_count(_usable(self.credential, self.values).key))
-        except (APIException, limits.LimitReached, limits.LimitsUnavailable):
+            _usable(self.credential, self.values)
+        except AuthenticationFailed:
+            return False
+        if not self.is_counted:
+            usage.note(self.credential.key)
+        return True
+
+    def count(self) -> dict[str, str] | None:
+        try:
+            return rate_limit_headers.headers(_count(self.credential.key))
+        except (limits.LimitReached, limits.LimitsUnavailable):
             return None
 
 

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO, RawIOBase
 from typing import Any
@@ -35,7 +36,7 @@ from config import environment as env
 from config import metrics
 from config.api import errors, request_id
 from config.client_ip import client_of
-from config.stored_answers import Answer, StoredAnswers, Validation, head_of
+from config.stored_answers import Answer, Basis, StoredAnswers, Validation, as_a_request, head_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -114,8 +115,6 @@ class Load:
     queue: int = 0
     stored: StoredAnswers = field(default_factory=StoredAnswers)
     validation: Validation = field(default_factory=lambda: Validation(begin_thread))
-    # Of keys with limits: each request takes a statement of its own, for which the others need not wait.
-    counting: Validation = field(default_factory=lambda: Validation(begin_thread))
     # A process that has much to do, or whose database hangs, is not dead.
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies of requests that are not answered yet.
@@ -160,8 +159,8 @@ class Load:
 
 def begin_thread() -> None:
     if connection.vendor == "postgresql":
-        # And two that ask for stored answers.
-        connection.keep_between_requests(THREADS + 2)  # type: ignore[attr-defined]  # that of config/databases
+        # And the one that asks for stored answers.
+        connection.keep_between_requests(THREADS + 1)  # type: ignore[attr-defined]  # that of config/databases
 
 
 load = Load()
@@ -300,28 +299,34 @@ async def answered(environ: dict[str, Any]) -> Answer:
     loop = asyncio.get_running_loop()
     if environ["PATH_INFO"] == LIVENESS:
         return await loop.run_in_executor(load.liveness_thread, call_django, environ)
-    head = head_of(environ)
-    if (stored := load.stored.get(head)) and (again := await answered_again(stored, environ)):
-        return again
+    began, head = time.perf_counter(), head_of(environ)
+    stored = load.stored.get(head)
+    if stored is None or stored.basis is None or not await load.validation.holds(stored.basis):
+        call = partial(call_django, environ)
+    elif stored.basis.is_counted:
+        call = partial(count_or_call_django, stored, stored.basis, environ)
+    else:
+        return again(stored, {}, environ, began)
     await load.take_thread()
     try:
-        answer = await loop.run_in_executor(load.pool, call_django, environ)
+        answer = await loop.run_in_executor(load.pool, call)
     finally:
         load.threads.release()
     load.stored.store(head, answer)
     return answer
 
 
-async def answered_again(stored: Answer, environ: dict[str, Any]) -> Answer | None:
-    """None where the answer must be made anew."""
-    began, basis = time.perf_counter(), stored.basis
-    if basis is None:
-        return None
-    own = await (load.counting if basis.is_counted else load.validation).own_headers(basis)
-    if own is None:
-        return None
+def again(stored: Answer, counted: dict[str, str], environ: dict[str, Any], began: float) -> Answer:
     metrics.count(stored.route, "GET", stored.status, time.perf_counter() - began)
-    return stored.again(own | request_id.headers(environ["PATH_INFO"], environ, request_id.sent_with(environ)))
+    return stored.again(counted | request_id.headers(environ["PATH_INFO"], environ, request_id.sent_with(environ)))
+
+
+def count_or_call_django(stored: Answer, basis: Basis, environ: dict[str, Any]) -> Answer:
+    """Runs on a thread. Where Django has to refuse the request, it does not wait for the database a second time."""
+    began = time.perf_counter()
+    with as_a_request():
+        counted = basis.count()
+        return call_django(environ) if counted is None else again(stored, counted, environ, began)
 
 
 def call_django(environ: dict[str, Any]) -> Answer:

@@ -13,8 +13,9 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -50,15 +51,16 @@ _SECRET = os.urandom(32)
 class Basis(Protocol):
     """What an answer rests on besides the request's head."""
 
-    # Whether each request is counted, which takes a statement of its own.
-    is_counted: bool
-
     @staticmethod
-    def still_hold(bases: Sequence[Any]) -> list[dict[str, str] | None]:
-        """For each the headers that differ from answer to answer; None where it holds no longer.
+    def still_hold(bases: Sequence[Any]) -> list[bool]:
+        """Whether each is as it was. One statement. Raises DatabaseError."""
 
-        Raises DatabaseError.
-        """
+    @property
+    def is_counted(self) -> bool:
+        """Whether each request is counted, which takes a statement of its own."""
+
+    def count(self) -> dict[str, str] | None:
+        """The headers that say so; None where the request may be refused."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ class Answer:
         return next((value for name, value in self.headers if name == "X-Request-Id"), "-")
 
     def again(self, own: Mapping[str, str]) -> Answer:
-        """The same with headers of its own in the place of those of these names."""
+        """The same with headers of its own in the place of those of these names; it is not to be stored."""
         headers = [(name, value) for name, value in self.headers if name not in own]
-        return Answer(self.status, [*headers, *own.items()], self.body, self.basis, self.route)
+        return Answer(self.status, [*headers, *own.items()], self.body)
 
 
 class StoredAnswers:
@@ -117,13 +119,13 @@ class Validation:
 
     def __init__(self, begin_thread: Callable[[], None]) -> None:
         self._thread = ThreadPoolExecutor(1, "stored answers", begin_thread)
-        self._waiting: list[tuple[Basis, asyncio.Future[dict[str, str] | None]]] = []
+        self._waiting: list[tuple[Basis, asyncio.Future[bool]]] = []
         self._is_asking = False
 
-    async def own_headers(self, basis: Basis) -> dict[str, str] | None:
-        """The headers of this answer alone; None where it must be made anew."""
+    async def holds(self, basis: Basis) -> bool:
+        """False also where that cannot be said: Django has the word then."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[dict[str, str] | None] = loop.create_future()
+        told: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((basis, told))
         if not self._is_asking:
             self._ask(loop)
@@ -132,33 +134,40 @@ class Validation:
     def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
         asked, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         self._is_asking = True
-        answering = loop.run_in_executor(self._thread, still_hold, [basis for basis, _ in asked])
+        answering = loop.run_in_executor(self._thread, _still_hold, [basis for basis, _ in asked])
         answering.add_done_callback(partial(self._tell, loop, asked))
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[Any]) -> None:
+    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[list[bool]]) -> None:
         self._is_asking = False
         # The next ones first: the thread works while these are told.
         if self._waiting:
             self._ask(loop)
-        found: list[dict[str, str] | None] = [None] * len(asked)
+        found = [False] * len(asked)
         if not answering.cancelled():
             if error := answering.exception():
                 logger.error("Stored answers could not be validated.", exc_info=error)
             else:
                 found = answering.result()
-        for (_, told), headers in zip(asked, found, strict=True):
+        for (_, told), holds in zip(asked, found, strict=True):
             if not told.done():
-                told.set_result(headers)
+                told.set_result(holds)
 
 
-def still_hold(bases: Sequence[Basis]) -> list[dict[str, str] | None]:
-    """On a thread of its own connection: as a request, it waits for the database no longer than one may."""
-    with patience.of_a_request():
-        close_old_connections()
+def _still_hold(bases: Sequence[Basis]) -> list[bool]:
+    with as_a_request():
         try:
             return type(bases[0]).still_hold(bases)
         except DatabaseError:
             # What is to be said of it, Django says.
-            return [None] * len(bases)
+            return [False] * len(bases)
+
+
+@contextmanager
+def as_a_request() -> Iterator[None]:
+    """On a thread: waits for the database no longer than a request may, and leaves its connection as one does."""
+    with patience.of_a_request():
+        close_old_connections()
+        try:
+            yield
         finally:
             close_old_connections()

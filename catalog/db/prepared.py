@@ -62,9 +62,11 @@ def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
         return
     with connection.wrap_database_errors, driver.cursor() as cursor:
         running = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
-    if running == driver.info.backend_pid:
-        _direct.add(driver)
-        return
+        if running == driver.info.backend_pid:
+            # By itself PostgreSQL would plan a search anew for each word, in hope of a better plan for that one.
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
+            _direct.add(driver)
+            return
     # Shared by the connections of all threads.
     settings["DISABLE_SERVER_SIDE_CURSORS"] = True
     logger.info("A pooler stands before the database: no plans and no cursors are kept on its servers.")

@@ -100,8 +100,8 @@ def current() -> Patience | None:
 
 @contextmanager
 def of_a_request(is_wide: bool = False) -> Iterator[None]:
-    """Waits inside as a request does."""
-    token = _current.set(Patience(is_wide))
+    """Waits inside as a request does, and what is inside of another one as that one, which may have waited already."""
+    token = _current.set(_current.get() or Patience(is_wide))
     try:
         yield
     finally:

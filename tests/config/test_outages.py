@@ -89,6 +89,13 @@ def asked(server: Server, path: str) -> tuple[int, dict, float]:
     return answer.status, json.loads(answer.body), time.monotonic() - began
 
 
+def warm(server: Server, keys: list[str]) -> None:
+    """Each gets the answer that is stored for it."""
+    for key in keys:
+        for _ in range(3):
+            assert server.request("GET", "/v1/models", Authorization=f"Bearer {key}").status == 200
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file: see the test below")
 @pytest.mark.parametrize("pool", ["4", "0"])
 def test_without_its_database_it_says_so_soon_and_it_recovers_by_itself(
@@ -170,6 +177,7 @@ def test_a_database_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
     through = database_url.replace(f":{url.port}/", f":{gate.port}/")
     with running(tmp_path / "log", project_dir, DATABASE_URL=through, DATABASE_POOL_MAX_SIZE=pool) as server:
         assert asked(server, PATH)[0] == 200
+        warm(server, keys)
         gate.passing.clear()
         with ThreadPoolExecutor(1) as clients:
             answers = clients.submit(held, server, keys, time.monotonic() + 6)
@@ -200,9 +208,12 @@ def test_a_locked_row_holds_a_request_for_2_seconds_and_no_connection_of_the_ser
         running(tmp_path / "log", project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="4") as server,
         psycopg.connect(database_url) as other,
     ):
-        assert server.request("GET", "/v1/models", Authorization=f"Bearer {key.token}").status == 200
+        warm(server, [key.token])
         other.execute("SELECT * FROM apikeys_requestcount FOR UPDATE")
-        assert {one[0] for one in held(server, [key.token], time.monotonic() + 3)} == {503}
+        answers = held(server, [key.token], time.monotonic() + 3)
+        assert {status for status, *_ in answers} == {503}
+        # Once, though its answer was stored.
+        assert max(seconds for *_, seconds in answers) < 3
         # Others are served meanwhile, and what waited was cancelled.
         assert asked(server, PATH)[2] < 1
         waiting = "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -221,6 +232,7 @@ def test_a_write_lock_that_another_process_keeps_holds_nobody(
         running(tmp_path / "log", project_dir, DATABASE_URL=database_url) as server,
         closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other,
     ):
+        warm(server, keys)
         other.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor(1) as clients:
             answers = clients.submit(held, server, keys, time.monotonic() + 4)

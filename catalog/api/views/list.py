@@ -21,7 +21,7 @@ from catalog.access.viewers import Viewer
 from catalog.api.base import INCLUDE, CallerMixin, IncludingMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
-from catalog.api.filters import ModelListFilter
+from catalog.api.filters import ModelListFilter, search_words
 from catalog.api.pagination import DeferredPages
 from catalog.api.permissions import HasScope, SignedInOrPublic
 from catalog.api.serializers import item_bytes
@@ -94,10 +94,10 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
         return found
 
     @property
-    def is_usual(self) -> bool:
-        """For the pages: a search of a few words, and no other parameter."""
-        query: str = self.request.query_params.get("query", "")
-        return {*self.request.query_params} <= {"query"} and len(query.split()) <= 3
+    def is_usual_search(self) -> bool:
+        """For the pages: the first page for a few words, and no other parameter."""
+        sent = self.request.query_params
+        return {*sent} == {"query"} and 1 <= len(search_words(sent["query"])) <= 3
 
     @property
     def total_depends_on(self) -> Hashable:
