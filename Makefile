@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz drill-ha drill-crash drill-days lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz image-test drill-ha drill-crash drill-days lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -107,6 +107,10 @@ bench-servers: $(DEV)
 # The API's document against the server on both databases, all of schemathesis: FUZZ_ARGS="--requests 100000" for more.
 fuzz: $(DEV)
 	$(BIN)/python -m tests.drills.fuzz $(FUZZ_ARGS)
+
+# The image, built and run by podman as root: Debian's podman, crun and debootstrap. Two minutes.
+image-test: $(DEV)
+	IMAGE_TESTS=1 $(BIN)/python -m pytest -n 0 -o faulthandler_timeout=900 tests/drills/test_image.py
 
 # Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: ten minutes.
 drill-ha: $(DEV)
