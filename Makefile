@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz image-test drill-ha drill-crash drill-days lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz image-test drill-host drill-ha drill-crash drill-days lock audit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -111,6 +111,10 @@ fuzz: $(DEV)
 # The image, built and run by podman as root: Debian's podman, crun and debootstrap. Two minutes.
 image-test: $(DEV)
 	IMAGE_TESTS=1 $(BIN)/python -m pytest -n 0 -o faulthandler_timeout=900 tests/drills/test_image.py
+
+# config/deploy/README.md by its own blocks on a bare Debian under systemd, as root: Debian's debootstrap, systemd-container.
+drill-host: $(DEV)
+	$(BIN)/python -m tests.drills.host
 
 # Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: ten minutes.
 drill-ha: $(DEV)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROWS = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", (Path(__file__).parent / "CASES.md").read_text(), re.MULTILINE)
 # Cases, or parts of them, that no test holds. Lower it when one is; never raise it.
-NOT_HELD = 3
+NOT_HELD = 2
 
 
 @cache
