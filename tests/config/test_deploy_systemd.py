@@ -48,3 +48,20 @@ def test_services_differ_in_what_they_start_and_not_in_what_they_may():
 
 def test_the_example_names_every_setting_of_production_once():
     assert sorted(re.findall(r"(?m)^#?([A-Z_]+)=", EXAMPLE)) == sorted(NAMES - ELSEWHERE)
+
+
+# `make drill-host` found these under systemd.
+def test_units_start_nothing_that_a_bare_debian_lacks():
+    started = {found for unit in SERVICES for found in re.findall(r"(?m)^Exec\w+=(\S+)", unit.read_text())}
+    assert started == {"/opt/modeldex/.venv/bin/python", "/bin/sh"}
+
+
+def test_a_sync_that_is_stopped_has_not_failed():
+    """It ends as a command does that SIGTERM has ended: 128 + 15."""
+    assert "\nSuccessExitStatus=143\n" in (DEPLOY / "systemd" / "modeldex-sync.service").read_text()
+
+
+def test_the_guide_waits_until_the_server_listens():
+    asked = re.findall(r"(?m)^curl .*readyz$", (DEPLOY / "README.md").read_text())
+    assert [line for line in asked if "--retry-connrefused" not in line] == []
+    assert len(asked) == 1
