@@ -78,7 +78,7 @@ class Podman:
         return done
 
     def base(self, name: str) -> str:
-        """The base image of this name, or what stands in for it where no registry is reached."""
+        """The base image of this name, from where podman's settings say, or what stands in for it where none is reached."""
         if self("pull", "--quiet", name, check=False, timeout=300).returncode == 0:
             return name
         print(f"{name} cannot be pulled: a stand-in is made of Debian's Python.")
