@@ -50,8 +50,10 @@ PACKAGERS = {"pip", "ensurepip", "setuptools", "pkg_resources", "wheel", ".git"}
 
 @pytest.fixture(scope="module")
 def podman() -> Iterator[Podman]:
-    assert os.geteuid() == 0, "only root can build and run containers here"
-    assert [name for name in NEEDED if not shutil.which(name)] == []
+    if os.geteuid() != 0:
+        pytest.skip("only root can build and run containers here")
+    if missing := [name for name in NEEDED if not shutil.which(name)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     own_mounts()
     with tempfile.TemporaryDirectory(prefix="modeldex-image-", ignore_cleanup_errors=True) as name:
         started = Podman(Path(name))
@@ -73,7 +75,12 @@ def image(podman: Podman) -> Podman:
         (context / name).write_text(CANARY)
     default = re.search(r"(?m)^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text())
     assert default is not None
-    podman.build(context, podman.base(default[1]))
+    base = podman.base(default[1])
+    # What has nothing to do with our image is no fault of it.
+    probe = podman("run", "--rm", *HERE, "--memory=64m", "--read-only", base, "true", check=False)
+    if probe.returncode:
+        pytest.skip(f"this machine runs no containers: {probe.stderr.strip()}")
+    podman.build(context, base)
     return podman
 
 
