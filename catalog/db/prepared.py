@@ -39,7 +39,7 @@ def all_rows(connection: Any, sql: str, parameters: list[Any]) -> list[Any]:
     """The rows of a statement that many requests make."""
     cursor = connection.planned_cursor() if connection.vendor == "postgresql" else None
     if cursor is None:
-        return _run(connection.cursor(), sql, parameters)
+        return _unplanned(connection, sql, parameters)
     driver = connection.connection
     try:
         return _run(cursor, sql, parameters)
@@ -49,7 +49,7 @@ def all_rows(connection: Any, sql: str, parameters: list[Any]) -> list[Any]:
         # The table has changed under the plan. A new connection knows of none.
         driver.close()
         connection.close()
-        return _run(connection.cursor(), sql, parameters)
+        return _unplanned(connection, sql, parameters)
 
 
 def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
@@ -63,8 +63,10 @@ def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
     with connection.wrap_database_errors, driver.cursor() as cursor:
         running = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
         if running == driver.info.backend_pid:
-            # By itself PostgreSQL would plan a search anew for each word, in hope of a better plan for that one.
+            # By itself PostgreSQL would plan a search anew for each word, in hope of a better plan for that one, and
+            # compile what it takes to be long, which takes seconds and is never made up for.
             cursor.execute("SET plan_cache_mode = force_generic_plan")
+            cursor.execute("SET jit = off")
             _direct.add(driver)
             return
     # Shared by the connections of all threads.
@@ -75,6 +77,10 @@ def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
 def watch() -> None:
     """Looks at each new connection."""
     connection_created.connect(_look_for_pooler, dispatch_uid="pooler before the database")
+
+
+def _unplanned(connection: Any, sql: str, parameters: list[Any]) -> list[Any]:
+    return _run(connection.cursor(), sql, parameters)
 
 
 def _run(cursor: Any, sql: str, parameters: list[Any]) -> list[Any]:
@@ -139,9 +145,12 @@ class CompiledQuery(Generic[M]):
     stand-ins. Rows are found by equality or IN with the values, which no field changes on their way.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[M]], is_one: bool = True) -> None:
-        """`is_one`: no more than the first row is asked for."""
-        self._build, self._is_one = build, is_one
+    def __init__(self, build: Callable[..., QuerySet[M]], is_one: bool = True, keeps_plan: bool = True) -> None:
+        """
+        `is_one`: no more than the first row is asked for. `keeps_plan`: the server need not know the values to find a
+        good plan.
+        """
+        self._build, self._is_one, self._run = build, is_one, all_rows if keeps_plan else _unplanned
         self._statements: dict[Any, _Statement] = {}
 
     def first(self, *values: str | int) -> M | None:
@@ -158,7 +167,7 @@ class CompiledQuery(Generic[M]):
     def rows(self, *values: str | int) -> list[tuple[Any, ...]]:
         using, statement = self._statement(values)
         parameters = [own if place is None else values[place] for own, place in statement.parameters]
-        return [tuple(row) for row in all_rows(connections[using], statement.sql, parameters)]
+        return [tuple(row) for row in self._run(connections[using], statement.sql, parameters)]
 
     def instance(self, found: tuple[Any, ...], *values: str | int) -> M:
         """What `first` makes of this row, which was found by these values."""
