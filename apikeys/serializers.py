@@ -10,9 +10,9 @@ from rest_framework import serializers
 from apikeys.authentication import Credential
 from apikeys.keys import MAX_OVERLAP
 from apikeys.models import ApiKey, ExportToken, Scope
-from catalog.api.fields import BoundedList, StrictSerializer, Switch, Text, Whole
+from catalog.api.fields import BoundedList, Line, StrictSerializer, Switch, Whole
 from catalog.validation import moments
-from catalog.validation.values import MAX_INTEGER, validate_line
+from catalog.validation.values import MAX_INTEGER
 
 
 class Until(serializers.DateTimeField):
@@ -44,7 +44,7 @@ class Patterns(serializers.ListField):
 class KeyWriteSerializer(StrictSerializer):
     """What a caller may say about a key."""
 
-    name = Text(max_length=128, trim_whitespace=True, validators=[validate_line], help_text="What the key is for.")
+    name = Line(max_length=128, help_text="What the key is for.")
     mode = serializers.ChoiceField(
         choices=ApiKey.Mode.choices,
         required=False,
@@ -127,9 +127,7 @@ class NewKeySerializer(KeySerializer):
 
 
 class ExportTokenWriteSerializer(StrictSerializer):
-    name = Text(
-        max_length=128, trim_whitespace=True, validators=[validate_line], help_text="Which tool the token is for."
-    )
+    name = Line(max_length=128, help_text="Which tool the token is for.")
 
 
 class ExportTokenSerializer(serializers.ModelSerializer):

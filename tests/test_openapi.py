@@ -9,7 +9,9 @@ import yaml
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+from rest_framework import serializers
 
+from catalog.api.fields import StrictSerializer
 from config.api import protocols
 from config.api.errors import REFUSALS
 from config.api.pagination import MAX_PAGE_SIZE
@@ -171,3 +173,15 @@ def test_its_introduction_tells_what_every_caller_needs(document):
     assert str(MAX_PAGE_SIZE) in told
     named = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id")
     assert [name for name in named if name not in told] == []
+
+
+def _fields(serializer):
+    for field in serializer.fields.values():
+        inner = getattr(field, "child", field)
+        yield from _fields(inner) if isinstance(inner, serializers.Serializer) else [inner]
+
+
+@pytest.mark.parametrize("written", StrictSerializer.__subclasses__(), ids=lambda one: one.__name__)
+def test_a_text_is_not_trimmed_before_its_documented_length_is_checked(written):
+    bounded = [one for one in _fields(written()) if getattr(one, "max_length", None)]
+    assert [one.field_name for one in bounded if getattr(one, "trim_whitespace", False)] == []

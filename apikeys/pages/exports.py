@@ -11,6 +11,7 @@ from django.urls import reverse
 from apikeys import exports, keys
 from apikeys.models import ApiKey, ExportToken
 from apikeys.pages.base import MOST_SHOWN, KeysBase, state_of
+from apikeys.serializers import ExportTokenWriteSerializer
 from catalog.editing import once
 from catalog.pages.base import see_other
 from catalog.pages.calling import Example
@@ -56,9 +57,13 @@ class ExportsPage(KeysBase):
         messages.success(self.request, f"Revoked: {export.name}. Whoever asks with it gets an empty file.")
 
     def _made(self, key: ApiKey) -> HttpResponse:
+        sent = ExportTokenWriteSerializer(data={"name": self.request.POST.get("name", "")})
+        if not sent.is_valid():
+            raise ValidationError([str(text) for text in sent.errors["name"]])
+        name = sent.validated_data["name"]
         try:
             with transaction.atomic():
-                issued = exports.create(key, self.request.POST.get("name", "").strip(), self.actor)
+                issued = exports.create(key, name, self.actor)
                 once.remember(self.form_key, issued.export)
         except IntegrityError as error:
             raise keys.Conflict("This form was sent twice. Nothing was made again.") from error

@@ -62,7 +62,9 @@ class NewKeyPage(KeysBase):
 
     def _typed(self) -> dict[str, Any]:
         sent = self.request.POST
-        typed: dict[str, Any] = {name: sent.get(name, "").strip() for name in ("name", "mode", "per_minute", "per_day")}
+        typed: dict[str, Any] = {name: sent.get(name, "").strip() for name in ("mode", "per_minute", "per_day")}
+        # The serializer says what a name may be, blanks at its ends too.
+        typed["name"] = sent.get("name", "")
         typed["patterns"], typed["picked"] = sent.get("patterns", ""), sent.getlist("picked")
         typed["ends"] = sent.get("ends", "") if sent.get("ends", "") in ENDS else ""
         typed["scopes"] = sent.getlist("scopes")

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
-from catalog.validation.values import validate_object
+from catalog.validation.values import validate_line, validate_object
 
 
 class Text(serializers.CharField):
@@ -22,6 +22,22 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Line(Text):
+    """A name in one line: its length and characters are checked as it was sent; then blanks at its ends are removed.
+
+    DRF's `trim_whitespace` removes control characters too, and before the length is checked.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validators=[validate_line], **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> str:
+        line: str = super().run_validation(data).strip()
+        if not line:
+            self.fail("blank")
+        return line
 
 
 class Switch(serializers.BooleanField):

@@ -63,6 +63,7 @@ def test_neither_the_key_nor_its_plain_hash_is_stored(api, alice):
         ({"name": 5}, "name"),
         ({"name": "a\u202eb"}, "name"),
         ({"name": "x" * 129}, "name"),
+        *(({"name": name}, "name") for name in (" ", "x" * 128 + " ", "x" * 128 + "\x1f", "\x1fx", "x\x1c", "x\n", "\x85x")),
         *(({"name": "x", field: value}, field) for field, value in (
             ("is_staff", True), ("user", "bob"), ("role", "admin"), ("rate_limit", None), ("id", "x"), ("hint", "x"),
             ("created_at", None), ("switched_off_by_staff", False), ("made_with", None), ("restricted", False),
@@ -94,6 +95,10 @@ def test_what_is_refused_is_named_and_makes_no_key(api, alice, bob, make_model, 
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
     assert not ApiKey.objects.exists()
+
+
+def test_blanks_at_the_ends_of_a_name_are_removed(api, alice):
+    assert api.as_(alice).post(KEYS, {"name": " a  b\u3000"}).json()["name"] == "a  b"
 
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", "5", '{"name": "a", "name": "b"}', "{"])

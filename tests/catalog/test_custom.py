@@ -141,6 +141,7 @@ def test_the_id_of_a_deleted_one_goes_to_nobody_else(make, mine, api, alice, bob
     ("field", "value"),
     [
         ("name", ""), ("name", "  "), ("name", None), ("name", "a\u202eb"), ("name", "x" * 256), ("name", 5),
+        ("name", "x" * 255 + " "), ("name", "\x1fx"),
         ("name", "a\x01b"), ("params", []), ("params", "x"), ("params", {"a": {"b": "\x01"}}),
         ("params", {"a": "x" * 20_001}), ("params", {f"k{n}": 1 for n in range(1001)}),
         ("params", {f"k{n}": "x" * 19_000 for n in range(4)}), ("meta", []), ("is_active", 1), ("is_active", None),

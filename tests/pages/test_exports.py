@@ -79,7 +79,7 @@ def test_nobody_reaches_the_exports_of_another(visit, bob, page, make):
     assert ExportToken.objects.filter(revoked_at=None).count() == 1
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129, "a\nb"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 129, "a\nb", "x\x1f"])
 def test_a_name_that_cannot_be_taken_is_said_in_the_form(make, name):
     answer = make(name)
     assert (answer.status_code, ExportToken.objects.count()) == (400, 0)

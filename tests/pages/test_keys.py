@@ -124,6 +124,7 @@ def test_a_new_key_works_and_a_reload_makes_none_and_shows_nothing(visit, api, a
     [
         ({"name": ""}, "name"),
         ({"name": "x" * 129}, "name"),
+        ({"name": "x\x1f"}, "name"),
         ({"mode": "allow_list", "patterns": " \n"}, "patterns"),
         ({"mode": "allow_list", "patterns": "acme/nobody"}, "patterns"),
         ({"mode": "deny_list", "patterns": "a b"}, "patterns"),
