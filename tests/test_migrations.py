@@ -1,5 +1,6 @@
 """Migrations work backwards and forwards on a database that holds data, and agree with the models."""
 
+import time
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
@@ -21,6 +22,7 @@ from catalog.models import AIModel, AuditEntry, SentForm
 from catalog.pricing import prompt_per_million
 from preferences.models import DefaultModel, ModelPreference, Profile
 from providers.models import Provider, ProviderCopy, ProviderModel, SyncRun
+from tests.worlds import IS_LONG
 
 OURS = ("apikeys", "preferences", "providers", "catalog")
 
@@ -250,3 +252,44 @@ def test_every_filter_finds_what_was_there_before_the_upgrade(api):
 @pytest.mark.django_db
 def test_the_models_need_no_migration_that_is_not_there():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.fixture
+def before_the_upgrade(transactional_db):
+    """So many models, each with an offer and a change, as the first migrations had them."""
+    number = 100_000 if IS_LONG else 10_000
+    migrate("catalog", "0001_initial")
+    executor = MigrationExecutor(connection)
+    old = executor.loader.project_state([node for node in executor.loader.applied_migrations if node[0] in OURS]).apps
+    model, offer = old.get_model("catalog", "AIModel"), old.get_model("providers", "ProviderModel")
+    provider = old.get_model("providers", "Provider").objects.create(slug="acme", name="Acme", kind="compatible")
+    rows = model.objects.bulk_create(
+        [
+            model(
+                model_id=f"author{n % 200}/model-{n}", name=f"Model {n}", is_available=True, offered_by=["acme"],
+                pricing={"prompt": "0.000001", "completion": "0"}, supports_tools=True, input_modalities=["text"],
+            )
+            for n in range(number)
+        ],
+        batch_size=2000,
+    )  # fmt: skip
+    offer.objects.bulk_create(
+        [offer(provider=provider, upstream_id=row.model_id, listing="language", model=row) for row in rows],
+        batch_size=2000,
+    )
+    change = old.get_model("catalog", "FieldChange")
+    change.objects.bulk_create(
+        [change(subject=row.model_id, field="name", old="", new=row.name) for row in rows], batch_size=2000
+    )
+    yield number
+    to_head()
+
+
+@pytest.mark.alone
+def test_100000_models_are_upgraded_within_a_minute(before_the_upgrade):
+    """With LONG_TESTS=1; else 10,000 within 20 seconds."""
+    began = time.monotonic()
+    to_head()
+    took = time.monotonic() - began
+    assert AIModel.objects.filter(facets__contains="capability:tools", prompt_price=1).count() == before_the_upgrade
+    assert took < (60 if IS_LONG else 20)

@@ -12,19 +12,21 @@ from catalog.db.bulk import update_rows
 from catalog.db.unreadable import render_or_report
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS
 from catalog.models import AIModel
+from catalog.pricing import prompt_per_million
 
 # So that no statement names too many rows.
 _BATCH = 2000
 
 
 def fill(state: Any) -> bool:
-    """Derives the fields of every row, for a migration, and returns whether any differed.
+    """Derives the fields of every row, and the prices of entries, for a migration; returns whether any differed.
 
     `state` is AIModel as the database has it at that point. Its rows are read into today's class, whose rules these
     are: a field that the database does not have yet is at its default, and is not written.
     """
     names = {field.name for field in state._meta.concrete_fields}
-    written = [name for name in (*DERIVED_FIELDS, *INHERITED_FIELDS) if name in names]
+    # Only what may differ: each field more makes the upgrade of a large catalog longer.
+    written = [name for name in (*DERIVED_FIELDS, "prompt_price") if name in names]
     bases = dict(state._base_manager.filter(kind="custom").values_list("pk", "base_model"))
     keys = list(state._base_manager.exclude(kind="custom").values_list("pk", flat=True))
     differed = False
@@ -34,6 +36,7 @@ def fill(state: Any) -> bool:
             differed |= _fill(state, keys[start : start + _BATCH], written)
         ready = {key for key, base in bases.items() if base not in bases}
         keys = sorted(ready)
+        written = [name for name in (*DERIVED_FIELDS, *INHERITED_FIELDS) if name in names]
         bases = {key: base for key, base in bases.items() if key not in ready}
     return differed
 
@@ -46,6 +49,8 @@ def _fill(state: Any, keys: list[int], written: list[str]) -> bool:
     for row in rows.values():
         row.base_model, row.owner = bases.get(row.base_model_id), owners.get(row.owner_id)
         before = [getattr(row, name) for name in written]
+        if row.kind != "custom":
+            row.prompt_price = prompt_per_million(row.pricing if isinstance(row.pricing, dict) else {})
         # One that cannot be read is named in the log and stays as it is.
         render_or_report(row.model_id, derived.set_derived, row)
         if before != [getattr(row, name) for name in written]:

@@ -1,4 +1,4 @@
-"""What a model is for, as a field; and the prices that lists filter by, as they now follow from the rows."""
+"""What a model is for, as a field. Its words, and prices, follow in 0014_more_names."""
 
 from django.db import migrations, models
 from django.db.models import F
@@ -38,18 +38,6 @@ def write(model, rows, change):
     update_rows(model, batch, WRITTEN)
 
 
-def forwards(apps, schema_editor):
-    """Prices alone: the words follow in 0009_derive_again, which derives every row anew."""
-    model = apps.get_model("catalog", "AIModel")
-
-    def price(row):
-        before, row.prompt_price = row.prompt_price, prompt_per_million(row.pricing)
-        return before != row.prompt_price
-
-    write(model, model.objects.only(*READ), price)
-    apps.get_model("catalog", "CatalogVersion").objects.update(number=F("number") + 1)
-
-
 def former_words(row):
     chat = not row.supports_embeddings and (not row.output_modalities or "text" in row.output_modalities)
     flags = (("embeddings", "supports_embeddings"), *ABILITIES)
@@ -85,5 +73,5 @@ class Migration(migrations.Migration):
             name="alias_of",
             field=ExactCharField(blank=True, max_length=model_ids.MAX_LENGTH, validators=[model_ids.validate]),
         ),
-        migrations.RunPython(forwards, backwards),
+        migrations.RunPython(migrations.RunPython.noop, backwards),
     ]

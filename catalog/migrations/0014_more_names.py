@@ -1,4 +1,7 @@
-"""What a model is for, by the names that the rules have come to know since."""
+"""Fills what lists are filtered, sorted and searched by on rows that were there before those columns, or their rules.
+
+By the rules of today, prices too: so the last migration that derives is the only one that has to.
+"""
 
 from django.db import migrations
 
