@@ -10,7 +10,7 @@ from rest_framework import serializers
 from apikeys.authentication import Credential
 from apikeys.keys import MAX_OVERLAP
 from apikeys.models import ApiKey, ExportToken, Scope
-from catalog.api.fields import BoundedList, Line, StrictSerializer, Switch, Whole
+from catalog.api.fields import BoundedList, NameField, StrictSerializer, Switch, Whole
 from catalog.validation import moments
 from catalog.validation.values import MAX_INTEGER
 
@@ -44,7 +44,7 @@ class Patterns(serializers.ListField):
 class KeyWriteSerializer(StrictSerializer):
     """What a caller may say about a key."""
 
-    name = Line(max_length=128, help_text="What the key is for.")
+    name = NameField(max_length=128, help_text="What the key is for.")
     mode = serializers.ChoiceField(
         choices=ApiKey.Mode.choices,
         required=False,
@@ -127,7 +127,7 @@ class NewKeySerializer(KeySerializer):
 
 
 class ExportTokenWriteSerializer(StrictSerializer):
-    name = Line(max_length=128, help_text="Which tool the token is for.")
+    name = NameField(max_length=128, help_text="Which tool the token is for.")
 
 
 class ExportTokenSerializer(serializers.ModelSerializer):

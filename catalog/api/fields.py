@@ -24,7 +24,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Line(Text):
+class NameField(Text):
     """A name in one line: its length and characters are checked as it was sent; then blanks at its ends are removed.
 
     DRF's `trim_whitespace` removes control characters too, and before the length is checked.

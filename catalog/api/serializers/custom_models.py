@@ -8,7 +8,7 @@ import orjson
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from catalog.api.fields import JSONObject, Line, StrictSerializer, Switch, Text
+from catalog.api.fields import JSONObject, NameField, StrictSerializer, Switch, Text
 from catalog.editing.grants import MAX_GRANTS, Grant
 from catalog.models import AccessGrant
 from catalog.validation import images
@@ -122,7 +122,7 @@ class CustomModelWriteSerializer(StrictSerializer):
     # back, and stays so.
 
     id = Text(max_length=255, help_text="Letters, digits and . _ : - only. It stays for ever.")
-    name = Line(max_length=255)
+    name = NameField(max_length=255)
     base_model_id = Text(max_length=255, help_text="A model that you may use.")
     params = SmallObject(required=False, allow_null=True)
     meta = MetaSerializer(required=False, allow_null=True)
