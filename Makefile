@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz image-test drill-host drill-ha drill-crash drill-days lock audit clean
+.PHONY: install run test test-long test-sqlite test-postgresql lint acceptance bench bench-peers bench-changes bench-lists bench-servers fuzz image-test drill-host drill-ha drill-crash drill-days lock audit clean drills drill-memory
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -116,9 +116,10 @@ image-test: $(DEV)
 drill-host: $(DEV)
 	$(BIN)/python -m tests.drills.host
 
-# Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: ten minutes.
+# Failures of etcd, Patroni, HAProxy and PostgreSQL under two servers, with Debian's packages of those: HA_ARGS="--failures
+# crash,node" for some of them.
 drill-ha: $(DEV)
-	$(BIN)/python -m tests.drills.ha
+	$(BIN)/python -m tests.drills.ha $(HA_ARGS)
 
 # Kill -9 at random moments, on both databases: CRASH_ARGS="--rounds 20" for fewer, "--seed 7 --round 3" for those again.
 drill-crash: $(DEV)
@@ -127,6 +128,24 @@ drill-crash: $(DEV)
 # Simulated hours of syncs, edits, keys and reads at 5,276 models on PostgreSQL: DAYS_ARGS="--hours 2" for fewer.
 drill-days: $(DEV)
 	$(BIN)/python -m tests.drills.days $(DAYS_ARGS)
+
+# 100,000 requests of many kinds to one worker on each database, whose memory stays flat: MEMORY_ARGS="--requests 20000".
+drill-memory: $(DEV)
+	$(BIN)/python -m tests.drills.memory $(MEMORY_ARGS)
+
+# A short run of each drill, six minutes of all; all of them run, and any that fails fails the target.
+drills: $(DEV)
+	@failed=; \
+	for drill in \
+		"fuzz --requests 1000 --examples 3" \
+		"crash --seconds 20" \
+		"days --hours 8 --models 500" \
+		"memory --requests 10000 --models 500 --databases sqlite" \
+		"ha --failures crash,node"; \
+	do \
+		echo "== $$drill"; $(BIN)/python -m tests.drills.$$drill || failed="$$failed $${drill%% *}"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi
 
 # Pins what pyproject.toml allows today, with the hash of every file, so that it installs on each Python and platform.
 LOCK := $(VENV)/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

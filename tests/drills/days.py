@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import statistics
 import sys
@@ -49,6 +48,7 @@ from catalog.editing.history import Author  # noqa: E402
 from catalog.models import AIModel  # noqa: E402
 from providers.models import Provider  # noqa: E402
 from providers.sync import run as sync  # noqa: E402
+from tests.drills.memory import WORKER, kept, megabytes, workers  # noqa: E402
 from tests.feeds import feed, record, saved  # noqa: E402
 from tests.servers import Answer, Server, running  # noqa: E402
 
@@ -63,7 +63,6 @@ PAGES = (
     "/api/models/list?page_size=50", "/api/models/list?query=model-12&order_by=price", "/api/models/tags", "/api/changes",
     "/api/models/list?capability=tools&order_by=name&page=3", "/api/models/list?provider=author7", "/healthz", "/readyz",
 )  # fmt: skip
-TOKEN = "of the drill alone"
 UNKNOWN = "/v1/models/author0/none"
 
 
@@ -183,13 +182,6 @@ def told(answer: Answer) -> bytes:
     return answer.body.replace((answer.headers["X-Request-Id"] or "-").encode(), b"")
 
 
-def megabytes(server: Server) -> float:
-    """Of the worker, what it holds resident."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    texts = [Path(f"/proc/{child}/status").read_text() for child in children]
-    return max(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("VmRSS:")) / 1000
-
-
 def rows() -> dict[str, int]:
     counted = {}
     with connection.cursor() as cursor:
@@ -203,12 +195,7 @@ def lived(asked: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="modeldex-days-") as name, ExitStack() as ending:
         folder = Path(name)
         days = Days(folder, asked.seed, asked.models)
-        environment = {
-            "DATABASE_URL": os.environ["DATABASE_URL"],
-            "DATABASE_POOL_MAX_SIZE": "4",
-            "MALLOC_ARENA_MAX": "2",
-            "METRICS_TOKEN": TOKEN,
-        }
+        environment = WORKER | {"DATABASE_URL": os.environ["DATABASE_URL"]}
         server = ending.enter_context(running(folder / "server.log", ROOT, **environment))
         worker, memory, took, before, began = workers(server), [], [], rows(), time.monotonic()
         checked = {-(-asked.hours * quarter // 4) for quarter in (1, 2, 3, 4)}
@@ -237,17 +224,6 @@ def lived(asked: argparse.Namespace) -> list[str]:
     print("rows: " + ", ".join(f"{table} {count:,}" for table, count in before.items() if count))
     print(f"{hour} hours, {statistics.median(took):.1f} s each; answers: {dict(sorted(days.statuses.items()))}")
     return days.broken + grown_memory(memory)
-
-
-def kept(server: Server) -> float:
-    """Megabytes of what the worker says that it keeps for answers, in caches that are bounded."""
-    told = server.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}").body.decode()
-    values = re.findall(r"^modeldex_(?:kept|compressed)_bytes\S* (\S+)$", told, re.MULTILINE)
-    return sum(map(float, values)) / 1_000_000
-
-
-def workers(server: Server) -> str:
-    return Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
 
 
 def grown_memory(memory: list[float]) -> list[str]:

@@ -1,7 +1,7 @@
 """
 Failures of a highly available PostgreSQL under two groups of servers, while writes are acknowledged and models read.
 
-    python -m tests.drills.ha
+    python -m tests.drills.ha [--failures crash,node]
 
 Starts three etcd, three PostgreSQL under Patroni in synchronous mode, HAProxy, PgBouncer and two servers on loopback,
 from Debian's etcd-server, patroni, haproxy, pgbouncer and postgresql. Prints for each failure how long writes and reads
@@ -11,6 +11,7 @@ server restarted.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import signal
@@ -28,6 +29,7 @@ import psycopg
 
 import tests.environment  # noqa: F401 - the settings of the tests
 from tests.drills.cluster import NEEDED, Cluster, until
+from tests.drills.memory import workers
 from tests.servers import Server, managed, running
 
 ROOT = Path(__file__).parents[2]
@@ -139,19 +141,20 @@ def once(act: Callable[[Cluster], None]) -> Callable[[Cluster], AbstractContextM
     return happens
 
 
-FAILURES: tuple[tuple[str, Callable[[Cluster], AbstractContextManager[None]], float], ...] = (
-    ("PostgreSQL of the primary crashes", once(lambda cluster: cluster.primary().crash()), AFTER_A_CRASH),
-    ("the primary's node dies", dead, IN_TIME),
-    ("the primary is cut off from etcd", cut_off, IN_TIME),
-    ("switchover", once(switch_over), IN_TIME),
-    ("a member of etcd is lost", member_lost, IN_TIME),
-    ("HAProxy is restarted", once(restart_haproxy), IN_TIME),
-)
+# What it is called in an argument, and in words; what happens; and within how many seconds writes are back.
+FAILURES: dict[str, tuple[str, Callable[[Cluster], AbstractContextManager[None]], float]] = {
+    "crash": ("PostgreSQL of the primary crashes", once(lambda cluster: cluster.primary().crash()), AFTER_A_CRASH),
+    "node": ("the primary's node dies", dead, IN_TIME),
+    "cut": ("the primary is cut off from etcd", cut_off, IN_TIME),
+    "switchover": ("switchover", once(switch_over), IN_TIME),
+    "etcd": ("a member of etcd is lost", member_lost, IN_TIME),
+    "haproxy": ("HAProxy is restarted", once(restart_haproxy), IN_TIME),
+}
 
 
-def drilled(cluster: Cluster, load: Load) -> list[str]:
+def drilled(cluster: Cluster, load: Load, failures: list[str]) -> list[str]:
     broken = []
-    for name, happens, bound in FAILURES:
+    for name, happens, bound in map(FAILURES.__getitem__, failures):
         until("a whole cluster", cluster.whole, 90)
         since, leader = time.monotonic(), cluster.primary().name
         with happens(cluster):
@@ -175,15 +178,14 @@ def lost(cluster: Cluster, acknowledged: set[str]) -> set[str]:
         return acknowledged - {row[0] for row in connection.execute("SELECT key_id FROM apikeys_apikey")}
 
 
-def workers(server: Server) -> str:
-    """The processes that the server has started; nothing where it has ended."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    return children.read_text() if server.process.poll() is None else ""
-
-
 def main() -> None:
     # A terminated drill leaves through the context managers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--failures", default=",".join(FAILURES), help="in this order")
+    failures = parser.parse_args().failures.split(",")
+    if unknown := {*failures} - {*FAILURES}:
+        parser.error(f"no such failures: {', '.join(sorted(unknown))}")
     if missing := [name for name in NEEDED if not shutil.which(name)]:
         raise SystemExit(f"Not installed: {', '.join(missing)}.")
     with tempfile.TemporaryDirectory(prefix="modeldex-ha-", ignore_cleanup_errors=True) as name, ExitStack() as ending:
@@ -207,7 +209,7 @@ def main() -> None:
         before = [workers(server) for server in servers]
         load = Load(servers, token)
         ending.callback(load.stop)
-        broken = drilled(cluster, load)
+        broken = drilled(cluster, load, failures)
         load.stop()
         gone = lost(cluster, load.acknowledged)
         print(
