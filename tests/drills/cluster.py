@@ -201,6 +201,8 @@ class Cluster:
     def start(self) -> None:
         self.etcd = self._start_etcd()
         clients = [int(process.command[-1].rpartition(":")[2]) for process in self.etcd]
+        # Patroni 3.0 ends at once on an etcd whose members have not agreed on a version yet.
+        until("etcd", lambda: all(map(_has_a_version, clients)), 60)
         for n in range(3):
             self.nodes.append(Node(self.folder(f"node{n}"), f"node{n}", clients))
         until("a primary with two replicas", lambda: len(self.streaming()) == 2, 240)
@@ -273,6 +275,12 @@ class Cluster:
             node.die()
         for process in [*self.others, *self.etcd]:
             process.kill()
+
+
+def _has_a_version(etcd: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{etcd}/version", timeout=2) as answer:
+        return json.load(answer)["etcdcluster"] != "not_decided"
+    return False
 
 
 def until(what: str, holds: Any, seconds: float) -> None:
