@@ -5,8 +5,8 @@ Failures of a highly available PostgreSQL under two groups of servers, while wri
 
 Starts three etcd, three PostgreSQL under Patroni in synchronous mode, HAProxy, PgBouncer and two servers on loopback,
 from Debian's etcd-server, patroni, haproxy, pgbouncer and postgresql. Prints for each failure how long writes and reads
-were not answered, and fails where a promise is broken: writes back in time, nothing acknowledged lost, no 500, no
-server restarted.
+were not answered, and fails where a promise is broken: writes back in time and none refused after, nothing acknowledged
+lost, no 500, no server restarted.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from tests.servers import Server, managed, running
 ROOT = Path(__file__).parents[2]
 # Seconds within which writes are acknowledged again.
 IN_TIME, AFTER_A_CRASH = 25.0, 6.0
+# Seconds in which nothing is refused any more, once a failure is over.
+CALM = 5.0
 FILL = """
 import json
 from django.contrib.auth import get_user_model
@@ -57,6 +59,7 @@ class Load:
         self.servers, self.token, self.going = servers, token, True
         self.acknowledged: set[str] = set()
         self.statuses: Counter[int | str] = Counter()
+        self.refused: list[float] = []
         self.good: dict[str, list[float]] = {"write": [], "read": []}
         self.threads = [threading.Thread(target=self._go, args=(kind, n)) for kind in self.good for n in range(3)]
         for thread in self.threads:
@@ -76,12 +79,15 @@ class Load:
                     answer = server.request("GET", "/v1/models", Authorization=f"Bearer {self.token}")
             except OSError as error:
                 self.statuses[type(error).__name__] += 1
+                self.refused.append(time.monotonic())
                 continue
             self.statuses[answer.status] += 1
             if answer.status < 300:
                 self.good[kind].append(time.monotonic())
                 if kind == "write":
                     self.acknowledged.add(json.loads(answer.body)["id"])
+            else:
+                self.refused.append(time.monotonic())
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -163,10 +169,15 @@ def drilled(cluster: Cluster, load: Load, failures: list[str]) -> list[str]:
             until("writes", lambda: load.good["write"] and load.good["write"][-1] > time.monotonic() - 0.5, 60)
             time.sleep(20)
             writes, reads = load.longest_gap("write", since), load.longest_gap("read", since)
+            over = time.monotonic()
+            time.sleep(CALM)
+            late = sum(moment > over for moment in load.refused)
         print(
             f"{name}: writes back after {writes:.1f} s, reads after {reads:.1f} s; {leader} -> {cluster.primary().name}",
             flush=True,
         )
+        if late:
+            broken.append(f"{name}: {late} answers were refused after it was over")
         if writes > bound:
             broken.append(f"{name}: writes were back after {writes:.1f} s, not {bound:.0f} s")
     return broken

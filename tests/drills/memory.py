@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tests.environment  # noqa: F401 - the settings of the tests
@@ -32,6 +32,7 @@ TOKEN = "of the drill alone"
 WORKER = {"DATABASE_POOL_MAX_SIZE": "4", "MALLOC_ARENA_MAX": "2", "METRICS_TOKEN": TOKEN}
 # What the memory at the end may be of that after the first part.
 GROWTH, PARTS, CLIENTS = 1.1, 5, 4
+Kind = Callable[[random.Random, int, list[str]], tuple[str, dict[str, str], int]]
 WORDS = ("model", "author", "long", "tools", "none", "vision")
 
 
@@ -54,6 +55,15 @@ def kept(server: Server) -> float:
     return sum(map(float, values)) / 1_000_000
 
 
+# Answers of megabytes.
+WHOLE = ("/v1/models", "/api/models", "/api/models?format=cli")
+
+
+def whole(chance: random.Random, models: int, keys: list[str]) -> tuple[str, dict[str, str], int]:
+    """One of the largest answers, as `asked` gives requests."""
+    return chance.choice(WHOLE), {"Authorization": f"Bearer {chance.choice(keys)}"}, 200
+
+
 def asked(chance: random.Random, models: int, keys: list[str]) -> tuple[str, dict[str, str], int]:
     """A path, its headers and the status that is due. Texts that make no sense differ each time."""
     number, odd = chance.randrange(models), chance.getrandbits(60)
@@ -69,8 +79,8 @@ def asked(chance: random.Random, models: int, keys: list[str]) -> tuple[str, dic
         (5, f"/nothing/{odd}", {}, 404),
         (4, "/api/models/tags", key, 200),
         (4, f"/api/models/list?unknown{odd}=1", key, 400),
-        (1, chance.choice(["/v1/models", "/api/models", "/api/models?format=cli"]), key, 200),
-        (1, chance.choice(["/v1/models", "/api/models"]), key | {"Accept-Encoding": "gzip"}, 200),
+        (1, chance.choice(WHOLE), key, 200),
+        (1, chance.choice(WHOLE), key | {"Accept-Encoding": "gzip"}, 200),
     )  # fmt: skip
     _, path, headers, status = chance.choices(choices, [choice[0] for choice in choices])[0]
     return path, headers, status
@@ -79,8 +89,11 @@ def asked(chance: random.Random, models: int, keys: list[str]) -> tuple[str, dic
 class Client(threading.Thread):
     """Sends so many requests on one connection, and notes what was answered."""
 
-    def __init__(self, server: Server, requests: int, seed: str, models: int, keys: list[str]) -> None:
+    def __init__(
+        self, server: Server, requests: int, seed: str, models: int, keys: list[str], kind: Kind = asked
+    ) -> None:
         super().__init__(daemon=True)
+        self.kind = kind
         self.server, self.requests, self.statuses = server, requests, Counter[int]()
         self.chance, self.models, self.keys = random.Random(seed), models, keys
         self.broken: list[str] = []
@@ -88,7 +101,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         for _ in range(self.requests):
-            path, headers, due = asked(self.chance, self.models, self.keys)
+            path, headers, due = self.kind(self.chance, self.models, self.keys)
             try:
                 connection.request("GET", path, headers=headers)
                 answer = connection.getresponse()
@@ -102,8 +115,10 @@ class Client(threading.Thread):
         connection.close()
 
 
-def load(server: Server, requests: int, seed: str, models: int, keys: list[str]) -> Iterator[Client]:
-    clients = [Client(server, requests // CLIENTS, f"{seed}:{n}", models, keys) for n in range(CLIENTS)]
+def load(
+    server: Server, requests: int, seed: str, models: int, keys: list[str], kind: Kind = asked
+) -> Iterator[Client]:
+    clients = [Client(server, requests // CLIENTS, f"{seed}:{n}", models, keys, kind) for n in range(CLIENTS)]
     for client in clients:
         client.start()
     for client in clients:
@@ -120,6 +135,9 @@ def flat(name: str, wanted: argparse.Namespace) -> list[str]:
         keys = managed(ROOT, "shell", "-v0", "-c", fill, DATABASE_URL=url).split()
         with running(Path(home) / "log", ROOT, DATABASE_URL=url, **WORKER) as server:
             worker, memory = workers(server), []
+            # The most that is ever held at once, first: else the heap grows whenever more large answers coincide.
+            for client in load(server, 400, f"{wanted.seed}", wanted.models, keys, whole):
+                broken += client.broken
             for part in range(PARTS):
                 began = time.monotonic()
                 for client in load(server, wanted.requests // PARTS, f"{wanted.seed}:{part}", wanted.models, keys):
