@@ -342,6 +342,13 @@ def test_a_page_costs_at_most_six_queries_whatever_it_shows(mine, alice, bob, ma
     assert len(queries) <= 6, "\n".join(each["sql"] for each in queries)
 
 
+def test_no_address_of_a_model_is_one_of_an_item_of_the_list(mine, make_model):
+    key = make_model("acme/large").pk
+    assert ids(mine.get(LIST)) == ["acme/large"]
+    for name in (f"{key} of a list", f"listed {key}", f"{key}"):
+        assert mine.get(f"/api/models/{name}").status_code == 404
+
+
 def test_the_same_again_costs_no_page(mine, make_model):
     make_model("acme/large")
     first = mine.get(LIST)

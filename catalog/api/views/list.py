@@ -86,10 +86,11 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
     def by_key(self, keys: Sequence[int]) -> dict[int, bytes]:
         """For the pages: the items that can be rendered, which other pages may have shown before."""
         fingerprint = self.caller.fingerprint
-        found = {key: body for key in keys if (body := snapshot.body(f"item {key} of a list", fingerprint))}
+        # Not "item ...": what follows that is an id from an address.
+        found = {key: body for key in keys if (body := snapshot.body(f"listed {key}", fingerprint))}
         if missing := [key for key in keys if key not in found]:
             for key, body in item_bytes.items(_shown(self.viewer).all(*padded(missing)), self.viewer):
-                snapshot.store_body(f"item {key} of a list", fingerprint, body)
+                snapshot.store_body(f"listed {key}", fingerprint, body)
                 found[key] = body
         return found
 
