@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,8 +65,13 @@ class ApiKeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-# What the last rows of keys that were used for reading came to, by the id of the key.
-_read: LRUCache[str, tuple[Any, Credential]] = LRUCache(1_000)
+def _size(row: tuple[Any, ...]) -> int:
+    """About the bytes that a row takes: its texts, such as the key's patterns, and what is made of them."""
+    return 4_000 + 3 * sum(len(value) for value in row if isinstance(value, str))
+
+
+# What the last rows of keys that were used for reading came to, by the id of the key; bounded by about their bytes.
+_read: LRUCache[str, tuple[Any, Credential]] = LRUCache(8_000_000, lambda read: _size(read[0]))
 _lock = threading.Lock()
 
 
@@ -87,8 +93,12 @@ def credential_of(request: HttpRequest) -> Credential | None:
         known, credential = _read.get(token.key_id, (None, None))
     if credential is None or known != row:
         credential = _credential(_OPENED.instance(row, *values))
-        with _lock:
+        # One that is larger than all of them may be is refused.
+        with _lock, suppress(ValueError):
             _read[token.key_id] = row, credential
+    else:
+        # Many answers may rest on it, and it may be long.
+        row = known
     request.basis = KeyBasis(credential, values, row)  # type: ignore[attr-defined]
     return _counted(request, _usable(credential, values))
 
@@ -100,6 +110,10 @@ class KeyBasis:
     credential: Credential
     values: tuple[str, ...]
     row: tuple[Any, ...]
+
+    @property
+    def size(self) -> int:
+        return _size(self.row)
 
     @property
     def is_counted(self) -> bool:

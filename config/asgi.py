@@ -301,8 +301,10 @@ async def answered(environ: dict[str, Any]) -> Answer:
         return await loop.run_in_executor(load.liveness_thread, call_django, environ)
     began, head = time.perf_counter(), head_of(environ)
     stored = load.stored.get(head)
-    if stored is None or stored.basis is None or not await load.validation.holds(stored.basis):
+    if stored is None or stored.basis is None:
         call = partial(call_django, environ)
+    elif not (holds := await load.validation.holds(stored.basis)):
+        call = partial(call_django_instead, environ, waited_in_vain=holds is None)
     elif stored.basis.is_counted:
         call = partial(count_or_call_django, stored, stored.basis, environ)
     else:
@@ -327,6 +329,12 @@ def count_or_call_django(stored: Answer, basis: Basis, environ: dict[str, Any]) 
     with as_a_request():
         counted = basis.count()
         return call_django(environ) if counted is None else again(stored, counted, environ, began)
+
+
+def call_django_instead(environ: dict[str, Any], waited_in_vain: bool) -> Answer:
+    """Runs on a thread. A request that the database has let wait in vain does not wait for it a second time."""
+    with as_a_request(waited_in_vain):
+        return call_django(environ)
 
 
 def call_django(environ: dict[str, Any]) -> Answer:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Protocol
 
 from cachetools import LRUCache
@@ -33,7 +34,7 @@ Headers = list[tuple[str, str]]
 
 # Bytes of stored answers, and of one. The bodies are shared with other caches.
 MOST, LARGEST = 16_000_000, 1_000_000
-# Bytes that an answer takes besides its body.
+# Bytes that an answer takes besides what differs in length.
 _BESIDES = 4_000
 # Requests whose rows are read together.
 TOGETHER = 64
@@ -54,6 +55,10 @@ class Basis(Protocol):
     @staticmethod
     def still_hold(bases: Sequence[Any]) -> list[bool]:
         """Whether each is as it was. One statement. Raises DatabaseError."""
+
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes."""
 
     @property
     def is_counted(self) -> bool:
@@ -77,6 +82,12 @@ class Answer:
     def request_id(self) -> str:
         return next((value for name, value in self.headers if name == "X-Request-Id"), "-")
 
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes."""
+        texts = (self.body, *(text for header in self.headers for text in header))
+        return sum(map(len, texts)) + (self.basis.size if self.basis else 0) + _BESIDES
+
     def again(self, own: Mapping[str, str]) -> Answer:
         """The same with headers of its own in the place of those of these names; it is not to be stored."""
         headers = [(name, value) for name, value in self.headers if name not in own]
@@ -87,7 +98,7 @@ class StoredAnswers:
     """Those of one process, by the heads of their requests."""
 
     def __init__(self) -> None:
-        self._answers: LRUCache[bytes, Answer] = LRUCache(MOST, lambda answer: len(answer.body) + _BESIDES)
+        self._answers: LRUCache[bytes, Answer] = LRUCache(MOST, attrgetter("size"))
         self._lock = threading.Lock()
 
     def get(self, head: bytes | None) -> Answer | None:
@@ -96,7 +107,7 @@ class StoredAnswers:
 
     def store(self, head: bytes | None, answer: Answer) -> None:
         """Where it has a basis and is not large."""
-        if head is not None and answer.basis is not None and len(answer.body) <= LARGEST:
+        if head is not None and answer.basis is not None and answer.size <= LARGEST:
             with self._lock:
                 self._answers[head] = answer
                 STORED_BYTES.set(self._answers.currsize)
@@ -108,7 +119,9 @@ def head_of(environ: Mapping[str, Any]) -> bytes | None:
         return None
     parts = [environ["RAW_URI"], environ["SERVER_PROTOCOL"], environ["REMOTE_ADDR"]]
     for name, value in environ.items():
-        if name.startswith("HTTP_") and (name not in PASSED_OVER or len(value) > _SHORT):
+        # A request without a body may still be refused for the length of its type.
+        counts = name.startswith("HTTP_") or name == "CONTENT_TYPE"
+        if counts and (name not in PASSED_OVER or len(value) > _SHORT):
             parts += (name, value)
     # No header holds NUL, and an address's is percent-encoded.
     return blake2b("\0".join(parts).encode(), key=_SECRET, digest_size=32).digest()
@@ -119,13 +132,13 @@ class Validation:
 
     def __init__(self, begin_thread: Callable[[], None]) -> None:
         self._thread = ThreadPoolExecutor(1, "stored answers", begin_thread)
-        self._waiting: list[tuple[Basis, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Basis, asyncio.Future[bool | None]]] = []
         self._is_asking = False
 
-    async def holds(self, basis: Basis) -> bool:
-        """False also where that cannot be said: Django has the word then."""
+    async def holds(self, basis: Basis) -> bool | None:
+        """False also where that cannot be said, and None where it was waited for in vain: Django has the word then."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[bool] = loop.create_future()
+        told: asyncio.Future[bool | None] = loop.create_future()
         self._waiting.append((basis, told))
         if not self._is_asking:
             self._ask(loop)
@@ -137,37 +150,46 @@ class Validation:
         answering = loop.run_in_executor(self._thread, _still_hold, [basis for basis, _ in asked])
         answering.add_done_callback(partial(self._tell, loop, asked))
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[list[bool]]) -> None:
+    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[list[bool] | None]) -> None:
         self._is_asking = False
-        # The next ones first: the thread works while these are told.
-        if self._waiting:
+        found = _found(answering, len(asked))
+        if found is None:
+            # The others have waited for the same: they do not wait for another statement after this one.
+            asked, self._waiting = asked + self._waiting, []
+            found = [None] * len(asked)
+        elif self._waiting:
+            # The next ones first: the thread works while these are told.
             self._ask(loop)
-        found = [False] * len(asked)
-        if not answering.cancelled():
-            if error := answering.exception():
-                logger.error("Stored answers could not be validated.", exc_info=error)
-            else:
-                found = answering.result()
         for (_, told), holds in zip(asked, found, strict=True):
             if not told.done():
                 told.set_result(holds)
 
 
-def _still_hold(bases: Sequence[Basis]) -> list[bool]:
-    with as_a_request():
+def _found(answering: asyncio.Future[list[bool] | None], count: int) -> Sequence[bool | None] | None:
+    if answering.cancelled():
+        return [False] * count
+    if error := answering.exception():
+        logger.error("Stored answers could not be validated.", exc_info=error)
+        return [False] * count
+    return answering.result()
+
+
+def _still_hold(bases: Sequence[Basis]) -> list[bool] | None:
+    """None where the database did not answer in time."""
+    with as_a_request() as waiting:
         try:
             return type(bases[0]).still_hold(bases)
         except DatabaseError:
             # What is to be said of it, Django says.
-            return [False] * len(bases)
+            return None if waiting.gave_up else [False] * len(bases)
 
 
 @contextmanager
-def as_a_request() -> Iterator[None]:
+def as_a_request(waited_in_vain: bool = False) -> Iterator[patience.Patience]:
     """On a thread: waits for the database no longer than a request may, and leaves its connection as one does."""
-    with patience.of_a_request():
+    with patience.of_a_request(waited_in_vain=waited_in_vain) as waiting:
         close_old_connections()
         try:
-            yield
+            yield waiting
         finally:
             close_old_connections()

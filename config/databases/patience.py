@@ -61,25 +61,25 @@ _outage = _Outage()
 class Patience:
     """One request's: what it still waits for."""
 
-    def __init__(self, is_wide: bool = False, is_alone: bool = False) -> None:
+    def __init__(self, is_wide: bool = False, is_alone: bool = False, waited_in_vain: bool = False) -> None:
         self._is_alone = is_alone
         # Returns once the database has answered, and raises where it has not; set by the backend.
         self.probe: Callable[[], None] | None = None
         self._is_wide = is_wide
         self._answered = False
-        self._gave_up = False
+        self.gave_up = waited_in_vain
 
     @property
     def seconds(self) -> float:
         """How long the database may be silent now."""
-        if self._gave_up:
+        if self.gave_up:
             return 0.0
         return WIDE if self._is_wide and self._answered else float(settings.DATABASE_REQUEST_TIMEOUT)
 
     @property
     def may_ask(self) -> bool:
         """Whether to turn to the database at all. A request that met silence once does not wait a second time."""
-        return not self._gave_up and not _outage.is_silent
+        return not self.gave_up and not _outage.is_silent
 
     def was_answered(self) -> None:
         self._answered = True
@@ -88,7 +88,7 @@ class Patience:
 
     def give_up(self, since: float) -> None:
         """Notes that nothing came since that moment (monotonic): an outage, unless others were answered meanwhile."""
-        self._gave_up = True
+        self.gave_up = True
         if self.probe is not None and not self._is_alone and _outage.answered_at < since:
             _outage.begin(self.probe)
 
@@ -99,11 +99,12 @@ def current() -> Patience | None:
 
 
 @contextmanager
-def of_a_request(is_wide: bool = False) -> Iterator[None]:
+def of_a_request(is_wide: bool = False, waited_in_vain: bool = False) -> Iterator[Patience]:
     """Waits inside as a request does, and what is inside of another one as that one, which may have waited already."""
-    token = _current.set(_current.get() or Patience(is_wide))
+    waiting = _current.get() or Patience(is_wide, waited_in_vain=waited_in_vain)
+    token = _current.set(waiting)
     try:
-        yield
+        yield waiting
     finally:
         _current.reset(token)
 

@@ -223,6 +223,29 @@ def test_a_locked_row_holds_a_request_for_2_seconds_and_no_connection_of_the_ser
 
 
 @pytest.mark.alone
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole file: see the test below")
+def test_a_table_of_keys_that_is_locked_holds_a_request_once_and_nobody_else(
+    database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key
+):
+    keys = [make_key(make_user(f"u{number}")).token for number in range(20)]
+    with (
+        running(tmp_path / "log", project_dir, DATABASE_URL=database_url, DATABASE_POOL_MAX_SIZE="8") as server,
+        psycopg.connect(database_url) as other,
+        ThreadPoolExecutor(1) as clients,
+    ):
+        warm(server, keys)
+        other.execute("LOCK TABLE apikeys_apikey IN ACCESS EXCLUSIVE MODE")
+        answers = clients.submit(held, server, keys, time.monotonic() + 5)
+        # While others are answered it is no outage.
+        anonymous = [asked(server, PATH)[2] for _ in range(50) if not time.sleep(0.08)]
+        assert {status for status, *_ in answers.result()} == {503}
+        assert max(seconds for *_, seconds in answers.result()) < 3
+        assert max(anonymous) < 1
+        other.rollback()
+        assert server.request("GET", "/v1/models", Authorization=f"Bearer {keys[0]}").status == 200
+
+
+@pytest.mark.alone
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows: see the test above")
 def test_a_write_lock_that_another_process_keeps_holds_nobody(
     database_url: str, project_dir: Path, tmp_path: Path, make_user, make_key

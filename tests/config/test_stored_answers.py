@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from apikeys.models import ApiKey
 from catalog.dialects.registry import DIALECTS
 from catalog.models import AccessGrant, AIModel, Tag
 from config import asgi, metrics, stored_answers
+from config.databases import patience
 from preferences.models import ModelPreference
 from tests.worlds import seeds
 
@@ -149,6 +151,7 @@ def test_a_header_that_is_passed_over_makes_no_difference_but_by_its_length(
         ({"If_None_Match": "*"}, 304),
         ({"x_api_key": "mdx_nonsense", "anthropic_version": "1"}, 401),
         ({"Accept": "x" * 2000}, 431),
+        ({"Content_Type": "x" * 2000}, 431),
     ],
 )
 def test_another_head_is_another_request(monkeypatch, made, alice, make_key, make_model, headers, status):
@@ -388,23 +391,75 @@ def test_a_limit_that_cannot_be_counted_lets_nothing_through(monkeypatch, alice,
     assert ask("/v1/models", token).status == 503
 
 
-def test_what_is_stored_is_bounded(monkeypatch):
-    class Never:
-        is_counted = False
+class Row:
+    """A basis whose row is as long as `size`."""
 
+    is_counted = False
+    size = 0
+    still_hold: Any = None
+
+
+def test_a_database_that_is_silent_is_waited_for_once_by_all_who_ask(monkeypatch, made, alice, make_key, make_model):
+    statements: list[int] = []
+    told: list[Any] = []
+
+    def is_silent(bases: Any) -> Any:
+        statements.append(len(bases))
+        time.sleep(0.3)
+        waiting: Any = patience.current()
+        waiting.give_up(time.monotonic())
+        raise DatabaseError
+
+    async def many() -> None:
+        validation = stored_answers.Validation(lambda: None)
+        told.extend(await asyncio.gather(*(validation.holds(Row()) for _ in range(150))))
+
+    monkeypatch.setattr(Row, "still_hold", is_silent)
+    asyncio.run(many())
+    assert (statements, told) == ([1], [None] * 150)
+
+    make_model("acme/one")
+    token = make_key(alice, last_used_at=timezone.now()).token
+    assert ask("/v1/models", token).status == 200
+    monkeypatch.setattr(authentication.KeyBasis, "still_hold", is_silent)
+    found: list[Any] = []
+
+    def django(environ: dict[str, Any], start_response: Any) -> Any:
+        found.append(patience.current())
+        start_response("503 Service Unavailable", [("X-Request-Id", "a")])
+        return [b""]
+
+    monkeypatch.setattr(asgi, "django", django)
+    assert ask("/v1/models", token).status == 503
+    assert [waiting.seconds for waiting in found] == [0]
+
+
+@pytest.mark.parametrize(("body", "header", "row"), [(10_000, 0, 0), (0, 10_000, 0), (0, 0, 10_000)])
+def test_what_is_stored_is_bounded(monkeypatch, body, header, row):
     monkeypatch.setattr(stored_answers, "MOST", 100_000)
+    monkeypatch.setattr(Row, "size", row)
     store = stored_answers.StoredAnswers()
-    for n in range(100):
-        store.store(b"%d" % n, stored_answers.Answer(200, [], b"x" * 10_000, Never()))
-    assert store.get(b"0") is None
-    assert store.get(b"99") is not None
+    for n in range(20):
+        store.store(b"%d" % n, stored_answers.Answer(200, [("Link", "x" * header)], b"x" * body, Row()))
+    assert [store.get(b"%d" % n) is not None for n in range(20)] == [False] * 13 + [True] * 7
     assert metrics.STORED_BYTES._value.get() <= 100_000
     for answer in (
-        stored_answers.Answer(200, [], b"x" * (stored_answers.LARGEST + 1), Never()),
+        stored_answers.Answer(200, [], b"x" * (stored_answers.LARGEST + 1), Row()),
         stored_answers.Answer(200, [], b"x"),
     ):
         store.store(b"other", answer)
         assert store.get(b"other") is None
+
+
+def test_answers_to_one_key_rest_on_one_row_and_weigh_what_it_holds(alice, make_key, make_model):
+    make_model("acme/one")
+    token = make_key(alice, allow=[f"acme/{n}*" for n in range(1000)], last_used_at=timezone.now()).token
+    for path in ("/v1/models", "/api/models", "/api/models/list"):
+        assert ask(path, token).status == 200
+    bases: list[Any] = [answer.basis for answer in asgi.load.stored._answers.values()]
+    assert len(bases) == 3
+    assert len({id(basis.row) for basis in bases}) == 1
+    assert bases[0].size > 3 * 9_000
 
 
 def test_a_stored_answer_is_counted_as_any_other(settings, alice, make_key, make_model):
