@@ -10,15 +10,17 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
 from apikeys import authentication, limits, usage
 from apikeys.models import ApiKey
 from catalog.dialects.registry import DIALECTS
-from catalog.models import AccessGrant, AIModel, Tag
+from catalog.models import AccessGrant, AIModel, FieldChange, Tag
 from config import asgi, metrics, stored_answers
 from config.databases import patience
 from preferences.models import ModelPreference
@@ -169,6 +171,26 @@ def test_nothing_but_a_plain_get_is_answered_from_what_is_stored(made, alice, ma
     token = make_key(alice, last_used_at=timezone.now()).token
     assert [ask("/v1/models", token).status, ask("/v1/models", token, **sent).status] == [200, 200]
     assert len(made) == 2
+
+
+def test_history_that_is_cut_is_told_of_by_the_next_answer(monkeypatch, alice, make_key, make_model):
+    model, now = make_model("acme/one"), timezone.now()
+    for n in range(3):
+        FieldChange.objects.bulk_create(
+            [
+                FieldChange(
+                    model=model, subject="acme/one", field="name", new=f"{n}", changed_at=now - timedelta(days=900)
+                )
+            ]
+        )
+    token = make_key(alice, last_used_at=now).token
+    begin = ask("/api/changes?limit=1", token)
+    since = f"/api/changes?since={orjson.loads(begin.body)['next']}"
+    assert ask(since, token).status == 200
+    call_command("prune")
+    assert ask(since, token).status == 410
+    assert ask("/api/changes?limit=1", token).shown == fresh(monkeypatch, "/api/changes?limit=1", token).shown
+    assert ask("/api/changes?limit=1", token, If_None_Match=begin.headers["ETag"]).status == 200
 
 
 def test_anonymous_answers_refusals_and_what_has_no_tag_are_made_each_time(made, settings, alice, make_key, make_model):

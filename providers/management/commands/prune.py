@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -54,8 +55,10 @@ class Command(BaseCommand):
 def _note_history_is_cut(rows: QuerySet[FieldChange]) -> None:
     """Before the rows go: whoever asks for changes from before the last of them is told that they are not all here."""
     last = rows.aggregate(last=Max("version"))["last"]
-    if last is not None:
-        CatalogVersion.objects.filter(pruned__lt=last).update(pruned=last)
+    with transaction.atomic():
+        if last is not None and CatalogVersion.objects.filter(pruned__lt=last).update(pruned=last):
+            # No model has changed, but what is answered from the begin of history has.
+            CatalogVersion.objects.bump([])
 
 
 def old_runs(before: datetime) -> QuerySet[SyncRun]:
