@@ -223,7 +223,7 @@ class ModelListFilter(FilterSet):
         for word in search_words(value):
             found = Q(search_text__contains=word)
             if keys := [key for key, address in addresses if word in address]:
-                found |= Q(pk__in=keys)
+                found |= Q(pk__among=keys)
             queryset = queryset.filter(found)
         return queryset
 

@@ -1,8 +1,9 @@
-"""Lookups for key policies.
+"""Lookups for lists of any length.
 
 `model_id__matches=["openai/gpt-4*", ...]`, where only `*` is special and case counts: what one of the patterns names.
-`model_id__among=[...]`, which is `__in`. Each has one parameter for the whole list: a rule that asks several times
-stays below SQLite's limit of parameters, and a condition for each pattern would take longer to build than to run.
+`model_id__among=[...]` and `pk__among=[...]`, which are `__in`. Each has one parameter for the whole list: what asks
+several times stays below the limit of parameters, and a condition for each pattern would take longer to build than to
+run.
 """
 
 import json
@@ -11,10 +12,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Lookup
+from django.db.models import BigAutoField, Lookup
 from django.db.models.sql.compiler import SQLCompiler
 
 from catalog.db.fields import ExactCharField
+
+# Keys beyond which PostgreSQL is given rows, of which it makes a hash: through a list it would go once for each model.
+# With a list it may still use an index on what else is asked.
+_FEW = 100
 
 
 def collapsed(pattern: str) -> str:
@@ -87,3 +92,12 @@ class Among(Lookup):
         left, params = self.process_lhs(compiler, connection)
         # `left` is a column that Django has quoted.
         return f"{left} IN (SELECT value FROM json_each(%s))", (*params, json.dumps(list(self.rhs)))  # noqa: S608
+
+
+@BigAutoField.register_lookup
+class KeyAmong(Among):
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if len(self.rhs) <= _FEW:
+            return super().as_sql(compiler, connection)
+        left, params = self.process_lhs(compiler, connection)
+        return f"{left} IN (SELECT unnest(%s::bigint[]))", (*params, list(self.rhs))

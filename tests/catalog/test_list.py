@@ -244,6 +244,27 @@ def test_an_address_is_searched_only_where_it_is_shown(api, alice, bob, preset):
     assert set(ids(api.as_(alice).get(LIST, {"query": "alice@example"}))) == {"readable", "writable"}
 
 
+@pytest.mark.parametrize("count", [3, 300])
+def test_an_address_of_many_models_is_one_parameter_a_word(mine, alice, preset, count):
+    alice.email = "al@mail.example"
+    alice.save()
+    preset("first")
+    base = AIModel.objects.get(model_id="acme/large")
+    AIModel.objects.bulk_create(
+        AIModel(model_id=f"m{n}", name=f"M {n}", kind="custom", owner=alice, base_model=base) for n in range(1, count)
+    )
+    parameters = []
+
+    def noted(execute, sql, params, many, context):
+        parameters.append(len(params or ()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(noted):
+        found = mine.get(LIST, {"query": "mail. @mail .example"})
+    assert (found.status_code, found.json()["total"]) == (200, count)
+    assert max(parameters) < 200
+
+
 def test_a_changed_name_of_an_owner_is_found_at_once(api, alice, bob, preset):
     preset("readable", granted_to=bob)
     assert ids(api.as_(bob).get(LIST, {"query": "adams"})) == ["readable"]
