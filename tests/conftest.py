@@ -17,7 +17,7 @@ from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 from waffle import get_waffle_flag_model
 
-from apikeys import exports, keys
+from apikeys import exports, keys, usage
 from apikeys.models import ApiKey
 from apikeys.policy import KeyPolicy
 from catalog.access.callers import GroupPrincipal
@@ -127,6 +127,12 @@ def _worker() -> str:
 def cheap_passwords(settings: Any) -> None:
     """A user a test must not cost a fifth of a second. A test of the real hash sets PASSWORD_HASHERS itself."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test rests from noting the use of keys because one before it could not."""
+    monkeypatch.setattr(usage, "_rests_until", 0.0)
 
 
 class Api(APIClient):

@@ -4,13 +4,14 @@ import threading
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
-from apikeys import keys, tokens
+from apikeys import keys, tokens, usage
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import ApiKey
 from catalog.models import AuditEntry
@@ -246,6 +247,21 @@ def test_a_key_that_somebody_holds_locked_is_not_waited_for(api, alice, make_key
     assert ApiKey.objects.get(pk=issued.key.pk).last_used_at is None
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks of tables")
+def test_a_table_of_keys_that_is_locked_is_waited_for_once_and_briefly(database_url, api, alice, make_key, caplog):
+    tokens = [make_key(alice).token for _ in range(20)]
+    with psycopg.connect(database_url) as other, caplog.at_level("INFO", "apikeys.usage"):
+        # As a new index would be made.
+        other.execute("LOCK TABLE apikeys_apikey IN SHARE MODE")
+        began = time.monotonic()
+        assert {api.with_key(token).get(CURRENT).status_code for token in tokens} == {200}
+        assert (time.monotonic() - began < 1.5, len(caplog.records)) == (True, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
 def test_what_a_rotation_left_behind_ends_on_time(api, alice, make_key):
     issued = make_key(alice)
     new = keys.rotate(issued.key, 60, keys.Actor(keys.Author.person(alice)))
@@ -270,5 +286,6 @@ def test_what_a_request_writes_is_one_statement_each_without_a_transaction_aroun
     caller = api.with_key(make_key(alice, **limits).token)
     with CaptureQueriesContext(connection) as statements:
         assert caller.get(CURRENT).status_code == 200
-    written = [query["sql"].split()[0] for query in statements.captured_queries if query["sql"][:6] != "SELECT"]
+    sent = [query["sql"].removeprefix(usage._BRIEFLY) for query in statements.captured_queries]
+    written = [sql.split()[0] for sql in sent if sql[:6] != "SELECT"]
     assert written == ["INSERT"] * len(limits) + ["UPDATE"]
