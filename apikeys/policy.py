@@ -43,6 +43,10 @@ class KeyPolicy:
         return _policy(key.mode, tuple(key.patterns))
 
     @cached_property
+    def length(self) -> int:
+        return sum(map(len, self.patterns))
+
+    @cached_property
     def _exact(self) -> frozenset[str]:
         return frozenset(pattern for pattern in self.patterns if "*" not in pattern)
 
@@ -115,6 +119,10 @@ class Conjunction:
     """All of several policies: of a key and of those that it was made with."""
 
     policies: tuple[KeyPolicy, ...]
+
+    @property
+    def length(self) -> int:
+        return sum(policy.length for policy in self.policies)
 
     def allows(self, model_id: str) -> bool:
         return all(policy.allows(model_id) for policy in self.policies)

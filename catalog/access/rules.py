@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from catalog import extensions
-from catalog.access.viewers import Viewer
+from catalog.access.viewers import Viewer, cached_by_viewer
 from catalog.db.prepared import subquery
 
 EXPERIMENTAL_FLAG = "experimental_models"
@@ -134,7 +134,7 @@ def _plain(viewer: Viewer) -> Viewer:
     return replace(viewer.including(()), no_new_since=None)
 
 
-@lru_cache(maxsize=256)
+@cached_by_viewer(256)
 def _aliases_seen(model_class: Any, viewer: Viewer) -> RawSQL | tuple[()]:
     """The keys of the aliases whose targets this viewer sees."""
     aliases = model_class._default_manager.filter(_target_seen(model_class, viewer), alias_of__gt="")
@@ -273,7 +273,7 @@ def base_visible(model_class: Any, viewer: Viewer) -> Q:
     return seen & _alias(model_class, viewer.including(()), "base_model__")
 
 
-@lru_cache(maxsize=256)
+@cached_by_viewer(256)
 def _custom_seen(model_class: Any, viewer: Viewer) -> RawSQL | tuple[()]:
     """The keys of the custom models whose base model the viewer sees.
 

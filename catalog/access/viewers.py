@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.db.models import Q
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Policy(Protocol):
@@ -16,6 +20,10 @@ class Policy(Protocol):
     `spares` is asked of what an alias stands for: a deny list that names it denies the alias too, while an allow list
     is content to name the alias.
     """
+
+    @property
+    def length(self) -> int:
+        """Characters of all its patterns."""
 
     def allows(self, model_id: str) -> bool: ...
 
@@ -52,3 +60,24 @@ class Viewer:
 
 
 ANONYMOUS = Viewer()
+
+# Characters of a policy beyond which what is made for its viewer is made each time: statements hold it several times.
+_LONG = 4_000
+
+
+def cached_by_viewer(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """`lru_cache` for a function whose last argument is a viewer, whose results take little memory all the same."""
+
+    def decorate(make: Callable[P, T]) -> Callable[P, T]:
+        cached: Any = lru_cache(maxsize)(make)
+
+        @wraps(make)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            viewer: Any = args[-1]
+            is_short = viewer.policy is None or viewer.policy.length <= _LONG
+            made: T = (cached if is_short else make)(*args, **kwargs)
+            return made
+
+        return call
+
+    return decorate

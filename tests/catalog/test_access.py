@@ -13,7 +13,7 @@ from hypothesis.extra.django import TestCase
 
 from apikeys.policy import Conjunction, KeyPolicy
 from catalog.access import rules
-from catalog.access.viewers import ANONYMOUS, Viewer
+from catalog.access.viewers import ANONYMOUS, Viewer, cached_by_viewer
 from catalog.models import AccessGrant, AIModel
 from preferences.models import ModelPreference
 
@@ -238,3 +238,15 @@ def test_a_custom_model_is_available_while_its_catalog_entry_is(make_model, alic
     top.refresh_from_db()
     assert not top.is_available
     assert not rules.sees(Viewer(user_id=alice.pk), top)
+
+
+def test_what_is_made_for_a_viewer_of_a_long_policy_is_not_kept():
+    made: list[Viewer] = []
+    cached = cached_by_viewer(8)(made.append)
+    own = KeyPolicy("allow_list", ("acme/*",))
+    long = KeyPolicy("deny_list", tuple(f"acme/{n:04}" for n in range(1000)))
+    for policy, times in ((None, 1), (own, 1), (long, 2), (Conjunction((own, long)), 2)):
+        made.clear()
+        for _ in range(2):
+            cached(Viewer(user_id=1, policy=policy))
+        assert len(made) == times

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +16,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access.viewers import Viewer
+from catalog.access.viewers import Viewer, cached_by_viewer
 from catalog.api.base import INCLUDE, CallerMixin, IncludingMixin
 from catalog.api.direct import DirectMixin
 from catalog.api.examples import ITEM, answered
@@ -106,13 +105,13 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
         return "list", self.caller.fingerprint, self.filters.chosen
 
 
-@lru_cache(maxsize=256)
+@cached_by_viewer(256)
 def _findable(viewer: Viewer) -> QuerySet[AIModel]:
     """Never asked itself. The rule takes half a millisecond to become a query."""
     return AIModel.objects.findable_by(viewer)
 
 
-@lru_cache(maxsize=32)
+@cached_by_viewer(32)
 def _shown(viewer: Viewer) -> CompiledQuery[AIModel]:
     """The rows of items, by their keys. To compile it takes five milliseconds."""
     return CompiledQuery(
