@@ -435,5 +435,7 @@ LOGGING = {
         "django": {"handlers": [], "level": _log_level, "propagate": True},
         # The URL of an upstream may hold a credential in its query.
         "urllib3": {"level": "WARNING"},
+        # It warns of each try to connect; what an outage is, is told once a minute where requests meet it.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.config.test_outages import Gate
 from tests.databases import _as_unprivileged
 from tests.servers import free_port, manage, running
 
@@ -26,7 +27,17 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def pooler(own_database: str) -> Iterator[str]:
+def gate(own_database: str) -> Iterator[Gate]:
+    """Between the pooler and the database."""
+    url = urlsplit(own_database)
+    gate = Gate((url.hostname or "", url.port or 0))
+    yield gate
+    gate.passing.set()
+    gate.shut()
+
+
+@pytest.fixture
+def pooler(own_database: str, gate: Gate) -> Iterator[str]:
     """The URL of the same database through a pooler with two connections to it."""
     url, port = urlsplit(own_database), free_port()
     with tempfile.TemporaryDirectory(prefix="modeldex-pooler-") as name:
@@ -34,7 +45,7 @@ def pooler(own_database: str) -> Iterator[str]:
         home.chmod(0o755)
         (home / "users.txt").write_text(f'"{url.username}" ""\n')
         (home / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host={url.hostname} port={url.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"[databases]\n* = host=127.0.0.1 port={gate.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {home / 'users.txt'}\n"
             "pool_mode = transaction\ndefault_pool_size = 2\n"
         )
@@ -95,3 +106,32 @@ def test_behind_a_pooler_everything_works_by_itself_and_nobody_gets_anothers_ans
         assert (ids[1], ids[2], ids[0] > {"anthropic", "openai"}) == ({"anthropic"}, {"openai"}, True)
         assert server.request("GET", "/readyz").status == 200
         assert not server.logged("Traceback")
+
+
+@pytest.mark.alone
+def test_a_database_that_is_silent_behind_a_pooler_is_waited_for_once(pooler, gate, project_dir, tmp_path):
+    """The pooler itself lets everyone in meanwhile."""
+    settings = {"DATABASE_URL": pooler, "DATABASE_POOL_MAX_SIZE": "8"}
+    output = manage(project_dir, "quickstart", "--no-sync", **settings).communicate(timeout=300)[0]
+    key = re.search(r"mdx_\w+", output)[0]
+    with running(tmp_path / "log", project_dir, **settings) as server:
+
+        def ask(_=None):
+            began = time.monotonic()
+            status = server.request("GET", "/v1/models", Authorization=f"Bearer {key}").status
+            return status, time.monotonic() - began
+
+        assert {ask()[0] for _ in range(4)} == {200}
+        gate.passing.clear()
+        with ThreadPoolExecutor(8) as callers:
+            first = list(callers.map(ask, range(8)))
+        later = [ask() for _ in range(10)]
+        assert {status for status, _ in first + later} == {503}
+        assert max(seconds for _, seconds in first) < 3
+        assert max(seconds for _, seconds in later) < 0.5
+        gate.passing.set()
+        deadline = time.monotonic() + 5
+        while ask()[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert not server.logged("psycopg.pool", least=0)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, connections, router
@@ -22,9 +21,6 @@ from django.db.models.query import get_related_populators  # type: ignore[attr-d
 logger = logging.getLogger("modeldex.database")
 
 M = TypeVar("M", bound=Model)
-
-# Connections that lead to the server itself, as they come back from Django's pool.
-_direct: WeakSet[Any] = WeakSet()
 
 # In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
 _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
@@ -58,7 +54,7 @@ def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
     A pooler answers for many servers, so the process that it says it is, is not the one that runs the statement.
     """
     settings, driver = connection.settings_dict, connection.connection
-    if connection.vendor != "postgresql" or settings["DISABLE_SERVER_SIDE_CURSORS"] or driver in _direct:
+    if connection.vendor != "postgresql" or settings["DISABLE_SERVER_SIDE_CURSORS"] or driver.is_direct:
         return
     with connection.wrap_database_errors, driver.cursor() as cursor:
         running = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
@@ -67,7 +63,7 @@ def _look_for_pooler(sender: Any, connection: Any, **_: Any) -> None:
             # compile what it takes to be long, which takes seconds and is never made up for.
             cursor.execute("SET plan_cache_mode = force_generic_plan")
             cursor.execute("SET jit = off")
-            _direct.add(driver)
+            driver.is_direct = True
             return
     # Shared by the connections of all threads.
     settings["DISABLE_SERVER_SIDE_CURSORS"] = True

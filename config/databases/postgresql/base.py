@@ -7,7 +7,7 @@ nothing wrong: the kernel acknowledges what the server does not read.
 import select
 import time
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -41,6 +41,8 @@ class Connection(psycopg.Connection[Any]):
 
     # The moment (monotonic) from which the pool has it.
     idle_since = 0.0
+    # Whether it leads to the server itself, as far as is known: set where somebody has looked.
+    is_direct = False
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         current = patience.current()
@@ -51,8 +53,9 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(_impatient(gen, current), *args, **options)
         except _Silent:
             current.give_up(began)
-            # A statement that waits for a lock, or works, would go on in the server.
-            if psycopg.capabilities.has_cancel_safe():
+            # A statement that waits for a lock, or works, would go on in the server. PgBouncer 1.18, which is Debian
+            # 12's, ends with all its clients where a request to cancel is given up.
+            if self.is_direct and psycopg.capabilities.has_cancel_safe():
                 with suppress(psycopg.Error):
                     self.cancel_safe(timeout=CANCELLING)
             self.close()
@@ -78,8 +81,12 @@ def _impatient(gen: Any, current: Patience) -> Generator[Any, Any, Any]:
 
 
 def _probe(parameters: dict[str, Any]) -> None:
-    """Returns where a server lets us in. Raises psycopg.Error, after `connect_timeout` at the latest."""
-    psycopg.connect(**parameters).close()
+    """Returns where a server answers. Raises psycopg.Error, as soon as a request would.
+
+    A pooler lets us in whether it has a server or not, so being let in says nothing.
+    """
+    with patience.impatient(), closing(Connection.connect(**parameters)) as connection:
+        connection.execute("SELECT 1")
 
 
 class _Escapes:
