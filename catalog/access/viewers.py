@@ -61,21 +61,23 @@ class Viewer:
 
 ANONYMOUS = Viewer()
 
-# Characters of a policy beyond which what is made for its viewer is made each time: statements hold it several times.
-_LONG = 4_000
+# Characters of a policy beyond which what is made for its viewer takes megabytes, as statements hold it several times;
+# and for how many such viewers it is kept.
+_LONG, _FEW = 4_000, 8
 
 
 def cached_by_viewer(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """`lru_cache` for a function whose last argument is a viewer, whose results take little memory all the same."""
+    """`lru_cache` for a function whose last argument is a viewer; for few of those whose policies are long."""
 
     def decorate(make: Callable[P, T]) -> Callable[P, T]:
         cached: Any = lru_cache(maxsize)(make)
+        cached_of_few: Any = lru_cache(_FEW)(make)
 
         @wraps(make)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             viewer: Any = args[-1]
             is_short = viewer.policy is None or viewer.policy.length <= _LONG
-            made: T = (cached if is_short else make)(*args, **kwargs)
+            made: T = (cached if is_short else cached_of_few)(*args, **kwargs)
             return made
 
         return call
