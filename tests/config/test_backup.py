@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.databases import program
+from tests.settings_read import NAMES
 
 SCRIPT = Path(__file__).parents[2] / "config" / "deploy" / "manage"
 
@@ -72,15 +74,24 @@ def test_without_pg_dump_it_is_said_where_it_comes_from(backup, monkeypatch):
 def test_the_script_hands_over_what_stands_in_the_file_as_it_stands(tmp_path):
     files = {
         "config/deploy/manage": SCRIPT.read_text(),
-        ".venv/bin/python": '#!/bin/sh\nprintf "%s|" "$SECRET_KEY" "$OTHER" "$@"',
+        ".venv/bin/python": '#!/bin/sh\nprintf "%s|" "$SECRET_KEY" "$OTHER" "$DATABASE_URL" "$@"',
         "id": "#!/bin/sh\necho 1000",  # Nobody who would become somebody else first.
-        "env": '# A note\n\nSECRET_KEY=a$HOME `id` b\\="c\nOTHER="d e"',
+        "env": '# A note\n\nSECRET_KEY=a$HOME `id` b\\="c\nOTHER="d e"\nDATABASE_URL=pooled',
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o700)
-    environment = {"PATH": f"{tmp_path}:{os.defpath}", "MODELDEX_ENV_FILE": str(tmp_path / "env")}
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "SETTINGS": str(tmp_path / "env")}
     command = [str(tmp_path / "config/deploy/manage"), "check", "a b"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.stdout == 'a$HOME `id` b\\="c|d e|manage.py|check|a b|', done.stderr
+    assert done.stdout == 'a$HOME `id` b\\="c|d e|pooled|manage.py|check|a b|', done.stderr
+    (tmp_path / "direct.env").write_text("DATABASE_URL=past PgBouncer\n")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout == 'a$HOME `id` b\\="c|d e|past PgBouncer|manage.py|check|a b|', done.stderr
+
+
+def test_the_name_of_the_scripts_file_is_no_setting_of_the_product():
+    """`MODELDEX_ENV_FILE` was one: the file that MODELDEX_ENV stands in."""
+    (asked,) = re.findall(r"\$\{(\w+):-/etc", SCRIPT.read_text())
+    assert asked.removesuffix("_FILE") not in NAMES

@@ -8,10 +8,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPSConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -200,6 +202,53 @@ def test_no_log_holds_what_is_secret_in_an_address(served):
     assert "SECRET" not in logs
     if (own := folder / "modeldex.log").exists():
         assert '"GET /export/***/genai-prices.json" 40' in own.read_text()
+
+
+@contextmanager
+def answering(port: int) -> Iterator[None]:
+    """A server on the port that answers 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_servers_behind_nginx_are_restarted_in_turn_without_a_refused_request(certificate, tmp_path):
+    """By the guide: one, a wait longer than fail_timeout, the other."""
+    if not shutil.which("nginx", path=BINARIES):
+        pytest.skip("nginx is not installed")
+    first, second, port = free_port(), free_port(), free_port()
+    _, start = nginx(tmp_path, certificate, first, port)
+    conf = (tmp_path / "conf").read_text()
+    (line,) = re.findall(rf"(?m)^ *server 127\.0\.0\.1:{first}.*;$", conf)
+    (tmp_path / "conf").write_text(conf.replace(line, f"{line}\n{line.replace(str(first), str(second))}"))
+    through = Through(port, certificate)
+
+    def asked() -> set[int]:
+        return {through.request("GET", "/readyz").status for _ in range(4)}
+
+    guide = (DEPLOY / "README.md").read_text()
+    with ExitStack() as rest:
+        with answering(second):
+            rest.enter_context(proxy(start, through, tmp_path))
+            assert asked() == {200}  # The first one is down: nginx has met that.
+            rest.enter_context(answering(first))
+            time.sleep(int(re.findall(r"`sleep (\d+)`", guide)[0]))
+        assert asked() == {200}
 
 
 CACHING = """
