@@ -5,6 +5,8 @@ the worker, a sync that brings nothing new, and the start of a command. On a dat
     python -m tests.bench.changes [--models 421,5276,20000] [--seconds 20] [--databases postgresql]
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import resource
@@ -74,11 +76,11 @@ def measure(models: int, seconds: float) -> None:
             for _ in range(16):
                 connection.get()
         tell("CPU of a read before", f"{_cpu_of(pid, one.get, lambda: None) * 1000:.1f} ms")
-        health = Health(port)
-        with health:
-            tell("CPU of the first read after a change", f"{_cpu_of(pid, one.get, Edits(models)) * 1000:.1f} ms")
-            tell("the same, the whole list", f"{_cpu_of(pid, everything.get, Edits(models)) * 1000:.1f} ms")
-        tell("`/healthz` meanwhile, at most", f"{max(health.latencies) * 1000:.0f} ms")
+        for what, read in (("first read", one.get), ("first read of the whole list", everything.get)):
+            tell(f"CPU of the {what} after a change", f"{_cpu_of(pid, read, Edits(models)) * 1000:.1f} ms")
+            with Health(port) as health:
+                _cpu_of(pid, read, Edits(models))
+            tell("`/healthz` meanwhile, at most", f"{max(health.latencies) * 1000:.0f} ms")
         quiet, _ = _read(port, one, seconds, lambda: None)
         beside, p99 = _read(port, one, seconds, Edits(models))
         tell(
@@ -152,8 +154,9 @@ class Health(threading.Thread):
             self.latencies.append(time.monotonic() - began)
             time.sleep(0.01)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Health:
         self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.ends = True
@@ -164,7 +167,7 @@ def _read(port: int, like: reads.Connection, seconds: float, each_second: Callab
     """Answers a second to sixteen connections, and the 99th percentile."""
     path, headers = like.request.split()[1].decode(), like.request.decode().partition("127.0.0.1\r\n")[2][:-2]
     found: list[float] = []
-    reader = threading.Thread(target=lambda: found.extend(reads.latencies(port, path, headers, seconds, 16)))
+    reader = threading.Thread(target=lambda: found.extend(reads.latencies(port, path, [headers], seconds, 16)))
     reader.start()
     while reader.is_alive():
         each_second()

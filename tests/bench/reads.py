@@ -206,7 +206,7 @@ def measure(chosen: Any, database: str, models: int, url: str, data: str) -> Non
         cases, bares = cases_of(port, every, narrow, limited, others)
         # It takes seconds an answer where there are more.
         if models > 1_000:
-            del cases[PLAIN]
+            cases.pop(PLAIN, None)
         print(
             f"\n{models} models, {database}, {chosen.connections} connections, one worker; "
             f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n"
