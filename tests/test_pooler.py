@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.config.test_outages import Gate
 from tests.databases import _as_unprivileged
+from tests.gate import Gate, gate_before
 from tests.servers import free_port, manage, running
 
 pytestmark = pytest.mark.skipif(
@@ -29,11 +29,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def gate(own_database: str) -> Iterator[Gate]:
     """Between the pooler and the database."""
-    url = urlsplit(own_database)
-    gate = Gate((url.hostname or "", url.port or 0))
-    yield gate
-    gate.passing.set()
-    gate.shut()
+    with gate_before(own_database) as gate:
+        yield gate
 
 
 @pytest.fixture

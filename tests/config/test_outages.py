@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.gate import Gate, gate_before
 from tests.servers import Server, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,60 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/models"
 
 
-class Gate:
-    """A TCP proxy to PostgreSQL that can be shut: nothing listens then, and what was connected is cut.
-
-    Or frozen: it accepts and takes whatever it is sent, as the kernel does for a stopped server, and passes nothing on.
-    """
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        self.target = target
-        self.pairs: list[socket.socket] = []
-        self.passing = threading.Event()
-        self.passing.set()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, args=(self.listener,), daemon=True).start()
-
-    def shut(self) -> None:
-        # Closing alone would leave the thread in accept().
-        with suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for connected in self.pairs:
-            with suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
-            connected.close()
-        self.pairs = []
-
-    def open(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._serve, args=(self.listener,), daemon=True).start()
-
-    def _serve(self, listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                server = socket.create_connection(self.target)
-                self.pairs += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
-
-    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                self.passing.wait()
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
 def gate(database_url: str) -> Iterator[Gate]:
-    url = urlsplit(database_url)
-    gate = Gate((url.hostname or "", url.port or 0))
-    yield gate
-    gate.passing.set()
-    gate.shut()
+    with gate_before(database_url) as gate:
+        yield gate
 
 
 def asked(server: Server, path: str) -> tuple[int, dict, float]:

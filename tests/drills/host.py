@@ -72,14 +72,14 @@ class Host:
         )
         run("git", "clone", "--quiet", "--bare", ROOT, self.tree / "srv/modeldex.git")
         self.publish("HEAD^{tree}", "-p", "HEAD", "-m", "this")
-        shutil.copy(CERTIFICATES, self.tree / "root/certificates.pem")
+        shutil.copy(CERTIFICATES, self.tree / "srv/certificates.pem")
         # As on an image of a bare machine: packages' services wait for the boot.
         (self.tree / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (self.tree / "usr/sbin/policy-rc.d").chmod(0o755)
         command = ["apt-get update -qq", "export DEBIAN_FRONTEND=noninteractive", *blocks("1. Install")]
         run(
             "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--pipe", "-D", self.tree,
-            "--setenv=PIP_CERT=/root/certificates.pem", "bash", "-euc", "\n".join(command).replace("install --", "install -y --", 1),
+            "--setenv=PIP_CERT=/srv/certificates.pem", "bash", "-euc", "\n".join(command).replace("install --", "install -y --", 1),
         )  # fmt: skip
         (self.tree / "usr/sbin/policy-rc.d").unlink()
 
