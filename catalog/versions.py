@@ -27,8 +27,8 @@ from catalog.db.fields import StoredJSON
 _ONLY_ROW = 1
 # More changed models than this are not named: processes then read all of them.
 MOST_NAMED = 500
-# How many versions the journal reaches back, at least.
-_REACH = 4_096
+# How many versions the journal reaches back, at least, and after how many entries it is cut to that.
+REACH, CUT_EVERY = 4_096, 256
 # How far a number goes at most that cannot follow the clock: so far that two of the same number differ.
 _FAR = 2**32
 
@@ -133,8 +133,8 @@ class CatalogVersionManager(models.Manager["CatalogVersion"]):
             entry = CatalogChange(version=Subquery(row.values("number")), previous=Subquery(row.values("previous")))
             entry.set(changed)
             entry.save(force_insert=True)
-            if entry.pk % 256 == 0:
-                CatalogChange.objects.filter(pk__lt=entry.pk - _REACH).delete()
+            if entry.pk % CUT_EVERY == 0:
+                CatalogChange.objects.filter(pk__lt=entry.pk - REACH).delete()
         transaction.on_commit(_Raised(entry.pk, changed, connection.run_on_commit), using=self.db)
 
     def _raise(self) -> None:

@@ -277,6 +277,19 @@ def test_what_is_rolled_back_is_in_no_journal(make_model):
     assert (list(CatalogChange.objects.values_list("version", "keys")), CatalogVersion.objects.current()) == state
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("every", "kept"), [(2**62, 9), (1, 4)])
+def test_the_journal_is_cut_to_its_reach(make_model, monkeypatch, every, kept):
+    model = make_model("acme/a")
+    CatalogChange.objects.all().delete()
+    monkeypatch.setattr(versions, "REACH", 3)
+    monkeypatch.setattr(versions, "CUT_EVERY", every)
+    for priority in range(9):
+        AIModel.objects.filter(pk=model.pk).update(priority=priority)
+    assert CatalogChange.objects.count() == kept
+    assert CatalogChange.objects.order_by("version").last().version == CatalogVersion.objects.current()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("count", "named"), [(500, True), (501, False)])
 def test_many_changed_models_are_any_models(count, named):
