@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from cachetools import LRUCache
 from django.db.models import Q, QuerySet
@@ -134,11 +134,20 @@ class KeyBasis:
             usage.note(self.credential.key)
         return True
 
-    def count(self) -> dict[str, str] | None:
-        try:
-            return rate_limit_headers.headers(_count(self.credential.key))
-        except (limits.LimitReached, limits.LimitsUnavailable):
-            return None
+    @staticmethod
+    def count(bases: Sequence[KeyBasis]) -> list[dict[str, str] | Literal[False]]:
+        """Together for each key. Where its limits have no room for all, or cannot be counted, for none."""
+        told: list[dict[str, str] | Literal[False]] = [False] * len(bases)
+        places: dict[int, list[int]] = {}
+        for place, basis in enumerate(bases):
+            places.setdefault(id(basis.credential), []).append(place)
+        with suppress(limits.LimitsUnavailable):
+            for of_one in places.values():
+                key = bases[of_one[0]].credential.key
+                for place, windows in zip(of_one, limits.count_each(_counting(key), len(of_one)) or (), strict=False):
+                    told[place] = rate_limit_headers.headers(windows)
+                usage.note(key)
+        return told
 
 
 def token_in(header: str) -> tokens.Token | None:
@@ -289,9 +298,14 @@ def _counted(request: Any, credential: Credential) -> Credential:
 
 def _count(key: ApiKey) -> list[limits.Window]:
     """Counts one request with this key, and notes that it was used. Raises LimitReached, LimitsUnavailable."""
-    windows = limits.count([key, key.made_with] if key.made_with else [key])
+    windows = limits.count(_counting(key))
     usage.note(key)
     return windows
+
+
+def _counting(key: ApiKey) -> list[ApiKey]:
+    """Those against whose limits a request with this key counts."""
+    return [key, key.made_with] if key.made_with else [key]
 
 
 def caller_of_key(key_id: str) -> Caller | None:

@@ -1,11 +1,11 @@
-"""Request limits, exact across processes: each request is one atomic statement in the database."""
+"""Request limits, exact across processes: counting is one atomic statement in the database."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -23,7 +23,7 @@ _NOW = {"postgresql": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"}
 _OVER = "abs(excluded.{0}_started - held.{0}_started) >= {1}"
 _SET = (
     "{0}_started = CASE WHEN {over} THEN excluded.{0}_started ELSE held.{0}_started END,"
-    " {0}_count = CASE WHEN {over} THEN 1 ELSE held.{0}_count + 1 END"
+    " {0}_count = CASE WHEN {over} THEN excluded.{0}_count ELSE held.{0}_count + excluded.{0}_count END"
 )
 
 
@@ -32,11 +32,11 @@ def _statement() -> str:
     columns = "minute_started, minute_count, day_started, day_count"
     return (
         f"INSERT INTO {RequestCount._meta.db_table} AS held (key_id, {columns})"  # noqa: S608 - no value is in it.
-        " VALUES (%s, {now}, 1, {now}, 1) ON CONFLICT (key_id) DO UPDATE SET "
+        " VALUES (%s, {now}, %s, {now}, %s) ON CONFLICT (key_id) DO UPDATE SET "
         + ", ".join(_SET.format(period, over=over[period]) for period in LENGTHS)
-        # Where either window is full, nothing is written and no row comes back: a refused request uses up nothing.
+        # Where either window has no room, nothing is written and no row comes back: what is refused uses up nothing.
         + " WHERE "
-        + " AND ".join(f"({over[period]} OR held.{period}_count < %s)" for period in LENGTHS)
+        + " AND ".join(f"({over[period]} OR held.{period}_count + excluded.{period}_count <= %s)" for period in LENGTHS)
         + f" RETURNING {{now}}, {columns}"
     )
 
@@ -77,20 +77,35 @@ class LimitReached(Exception):
         self.wait = max(window.reset for window in full)
 
 
-def count(keys: list[ApiKey]) -> list[Window]:
-    """Counts one request against the limits of all these keys, or of none; returns their running windows.
+def count(keys: list[ApiKey], times: int = 1) -> list[Window]:
+    """Counts requests against the limits of all these keys, or of none; returns their running windows.
 
-    Raises LimitReached where one of them is full, and LimitsUnavailable.
+    Raises LimitReached where one of them has no room, and LimitsUnavailable.
     """
     # Always in this order, so that no two requests wait for one another's rows.
     limited = sorted((key for key in keys if key.is_limited), key=lambda key: key.pk)
     try:
         if len(limited) > 1:
             with transaction.atomic():
-                return [window for key in limited for window in _count(key)]
-        return _count(limited[0]) if limited else []
+                return [window for key in limited for window in _count(key, times)]
+        return _count(limited[0], times) if limited else []
     except DatabaseError as error:
         raise LimitsUnavailable from error
+
+
+def count_each(keys: list[ApiKey], times: int) -> list[list[Window]] | None:
+    """Counts so many requests at once; returns the windows as each finds them. None where they have no room for all.
+
+    Raises LimitsUnavailable.
+    """
+    # A first row, and a window that starts again, would take any number.
+    if any(times > most for key in keys for most in (key.per_minute, key.per_day) if most is not None):
+        return None
+    try:
+        windows = count(keys, times)
+    except LimitReached:
+        return None
+    return [[replace(window, used=window.used - later) for window in windows] for later in reversed(range(times))]
 
 
 def left(keys: Sequence[ApiKey]) -> dict[int, list[Window]]:
@@ -114,9 +129,9 @@ def tightest(windows: Sequence[Window]) -> Window:
     return min(windows, key=lambda window: (window.remaining, -window.reset))
 
 
-def _count(key: ApiKey) -> list[Window]:
+def _count(key: ApiKey, times: int) -> list[Window]:
     most = [limit if limit is not None else _NO_LIMIT for limit in (key.per_minute, key.per_day)]
-    row = _execute(_COUNT, [key.pk], most)
+    row = _execute(_COUNT, [key.pk, times, times, *most])
     if row is not None:
         return _windows(key, row)
     row = _execute(_READ, [key.pk])
@@ -126,12 +141,12 @@ def _count(key: ApiKey) -> list[Window]:
     raise LimitReached(_windows(key, row))
 
 
-def _execute(statement: str, before: list[Any], after: list[Any] | None = None) -> Any:
+def _execute(statement: str, parameters: list[Any]) -> Any:
     now = _NOW.get(connection.vendor)
     if now is None:
         # SQLite's processes share one host, and so one clock.
         now = str(time.time_ns() // 1_000_000)
-    return first_row(connection, statement.format(now=now), before + (after or []))
+    return first_row(connection, statement.format(now=now), parameters)
 
 
 def _windows(key: ApiKey, row: Any) -> list[Window]:

@@ -36,7 +36,17 @@ from config import environment as env
 from config import metrics
 from config.api import errors, request_id
 from config.client_ip import client_of
-from config.stored_answers import Answer, Basis, StoredAnswers, Validation, as_a_request, head_of
+from config.stored_answers import (
+    Answer,
+    Basis,
+    Counted,
+    StoredAnswers,
+    Together,
+    as_a_request,
+    count,
+    head_of,
+    still_hold,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -63,8 +73,9 @@ SLOWEST = 8 * 1024
 MAX_BODIES, SMALL_BODY = 64 * 1024 * 1024, 16 * 1024
 # Each chunk of a body costs a turn of the loop. Beyond this many they must hold this many bytes each on average.
 MANY_CHUNKS, SMALL_CHUNK = 256, 64
-# Of an answer, as much as is handed to the server at a time: it copies what it takes, the rest is shared.
-SLICE = 32 * 1024
+# Of an answer, as much as is handed to the server at a time: it copies what it takes, the rest is shared. Larger slices
+# take fewer turns of the loop, and are for as long as few large answers are on their way.
+SLICE, LARGE_SLICE, FEW = 32 * 1024, 256 * 1024, 32
 # Bytes of large answers that one process holds for clients that read slowly.
 MAX_ANSWERS = 128 * 1024 * 1024
 # Bytes of an answer that the kernel buffers for a client; by itself it would take up to four megabytes.
@@ -114,7 +125,9 @@ class Load:
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     queue: int = 0
     stored: StoredAnswers = field(default_factory=StoredAnswers)
-    validation: Validation = field(default_factory=lambda: Validation(begin_thread))
+    validation: Together[bool] = field(default_factory=lambda: Together("stored answers", still_hold, begin_thread))
+    # Apart, as a count may have to wait for a lock.
+    counting: Together[Counted] = field(default_factory=lambda: Together("counting", count, begin_thread))
     # A process that has much to do, or whose database hangs, is not dead.
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies of requests that are not answered yet.
@@ -159,8 +172,8 @@ class Load:
 
 def begin_thread() -> None:
     if connection.vendor == "postgresql":
-        # And the one that asks for stored answers.
-        connection.keep_between_requests(THREADS + 1)  # type: ignore[attr-defined]  # that of config/databases
+        # And the two that ask for stored answers.
+        connection.keep_between_requests(THREADS + 2)  # type: ignore[attr-defined]  # that of config/databases
 
 
 load = Load()
@@ -300,15 +313,13 @@ async def answered(environ: dict[str, Any]) -> Answer:
     if environ["PATH_INFO"] == LIVENESS:
         return await loop.run_in_executor(load.liveness_thread, call_django, environ)
     began, head = time.perf_counter(), head_of(environ)
+    call = partial(call_django, environ)
     stored = load.stored.get(head)
-    if stored is None or stored.basis is None:
-        call = partial(call_django, environ)
-    elif not (holds := await load.validation.holds(stored.basis)):
-        call = partial(call_django_instead, environ, waited_in_vain=holds is None)
-    elif stored.basis.is_counted:
-        call = partial(count_or_call_django, stored, stored.basis, environ)
-    else:
-        return again(stored, {}, environ, began)
+    if stored is not None and stored.basis is not None:
+        counted = await still_good(stored.basis)
+        if isinstance(counted, dict):
+            return again(stored, counted, environ, began)
+        call = partial(call_django_instead, environ, waited_in_vain=counted is None)
     await load.take_thread()
     try:
         answer = await loop.run_in_executor(load.pool, call)
@@ -318,17 +329,17 @@ async def answered(environ: dict[str, Any]) -> Answer:
     return answer
 
 
+async def still_good(basis: Basis) -> Counted | None:
+    """The headers of its count, if any, where an answer may be sent again; None where that was waited for in vain."""
+    holds = await load.validation.said_of(basis)
+    if not holds:
+        return None if holds is None else False
+    return await load.counting.said_of(basis) if basis.is_counted else {}
+
+
 def again(stored: Answer, counted: dict[str, str], environ: dict[str, Any], began: float) -> Answer:
     metrics.count(stored.route, "GET", stored.status, time.perf_counter() - began)
     return stored.again(counted | request_id.headers(environ["PATH_INFO"], environ, request_id.sent_with(environ)))
-
-
-def count_or_call_django(stored: Answer, basis: Basis, environ: dict[str, Any]) -> Answer:
-    """Runs on a thread. Where Django has to refuse the request, it does not wait for the database a second time."""
-    began = time.perf_counter()
-    with as_a_request():
-        counted = basis.count()
-        return call_django(environ) if counted is None else again(stored, counted, environ, began)
 
 
 def call_django_instead(environ: dict[str, Any], waited_in_vain: bool) -> Answer:
@@ -371,9 +382,11 @@ async def deliver(answer: Answer, is_head: bool, send: Send) -> None:
     try:
         async with asyncio.timeout(ARRIVAL + len(body) / SLOWEST) as limit:
             with load.waiting_answer(limit, body):
-                for at in range(0, len(body), SLICE):
-                    part = body[at : at + SLICE]
-                    await send({"type": "http.response.body", "body": part, "more_body": at + SLICE < len(body)})
+                at = 0
+                while at < len(body):
+                    part = body[at : at + (LARGE_SLICE if len(load.answers) <= FEW else SLICE)]
+                    at += len(part)
+                    await send({"type": "http.response.body", "body": part, "more_body": at < len(body)})
     except TimeoutError:
         logger.warning("Gave up on an answer of %d bytes, which its client reads too slowly.", len(body))
 

@@ -4,7 +4,7 @@ Answers that are stored, and sent again once the database has said that what the
 A read with a key is answered with bytes that follow from the request's head and the row of the key, which holds the
 version of all else that counts. So where a request with the same head finds the same row, its answer is the one before,
 but for its own headers: Django need not make it again. The rows of all requests that come while a statement runs are
-read together by the next one, after each of them has come.
+read together by the next one, after each of them has come; and requests that count are counted together likewise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from cachetools import LRUCache
 from django.db import DatabaseError, close_old_connections
@@ -31,6 +31,8 @@ from config.metrics import STORED_BYTES
 logger = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
+# The headers that say that a request was counted, at least one; False where it was not, and may have to be refused.
+Counted = dict[str, str] | Literal[False]
 
 # Bytes of stored answers, and of one. The bodies are shared with other caches.
 MOST, LARGEST = 16_000_000, 1_000_000
@@ -56,16 +58,17 @@ class Basis(Protocol):
     def still_hold(bases: Sequence[Any]) -> list[bool]:
         """Whether each is as it was. One statement. Raises DatabaseError."""
 
+    @staticmethod
+    def count(bases: Sequence[Any]) -> list[Counted]:
+        """Counts a request for each. Raises DatabaseError."""
+
     @property
     def size(self) -> int:
         """About the bytes that it takes."""
 
     @property
     def is_counted(self) -> bool:
-        """Whether each request is counted, which takes a statement of its own."""
-
-    def count(self) -> dict[str, str] | None:
-        """The headers that say so; None where the request may be refused."""
+        """Whether requests are counted, which takes a statement of its own."""
 
 
 @dataclass(frozen=True)
@@ -127,45 +130,65 @@ def head_of(environ: Mapping[str, Any]) -> bytes | None:
     return blake2b("\0".join(parts).encode(), key=_SECRET, digest_size=32).digest()
 
 
-class Validation:
-    """Asks for the bases of stored answers, those together that come while the statement before runs."""
+Said = TypeVar("Said")
 
-    def __init__(self, begin_thread: Callable[[], None]) -> None:
-        self._thread = ThreadPoolExecutor(1, "stored answers", begin_thread)
-        self._waiting: list[tuple[Basis, asyncio.Future[bool | None]]] = []
+
+class Together(Generic[Said]):
+    """Asks the database for many requests at once, on a thread: for those that come while it is asked for those before.
+
+    `ask` says of each of some bases what there is to say, which is true where the answer may be sent again. It raises
+    DatabaseError.
+    """
+
+    def __init__(
+        self, name: str, ask: Callable[[Sequence[Any]], Sequence[Said]], begin_thread: Callable[[], None]
+    ) -> None:
+        self._ask = ask
+        self._thread = ThreadPoolExecutor(1, name, begin_thread)
+        self._waiting: list[tuple[Basis, asyncio.Future[Said | Literal[False] | None]]] = []
         self._is_asking = False
 
-    async def holds(self, basis: Basis) -> bool | None:
+    async def said_of(self, basis: Basis) -> Said | Literal[False] | None:
         """False also where that cannot be said, and None where it was waited for in vain: Django has the word then."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[bool | None] = loop.create_future()
+        told: asyncio.Future[Said | Literal[False] | None] = loop.create_future()
         self._waiting.append((basis, told))
         if not self._is_asking:
-            self._ask(loop)
+            self._begin(loop)
         return await told
 
-    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         asked, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         self._is_asking = True
-        answering = loop.run_in_executor(self._thread, _still_hold, [basis for basis, _ in asked])
+        answering = loop.run_in_executor(self._thread, self._patiently, [basis for basis, _ in asked])
         answering.add_done_callback(partial(self._tell, loop, asked))
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[list[bool] | None]) -> None:
+    def _patiently(self, bases: Sequence[Basis]) -> list[Said | Literal[False] | None]:
+        found: Sequence[Said | Literal[False]]
+        with as_a_request() as waiting:
+            try:
+                found = self._ask(bases)
+            except DatabaseError:
+                # What is to be said of it, Django says.
+                found = [False] * len(bases)
+        return [None if said is False and waiting.gave_up else said for said in found]
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, asked: Any, answering: asyncio.Future[Any]) -> None:
         self._is_asking = False
         found = _found(answering, len(asked))
-        if found is None:
+        if all(said is None for said in found):
             # The others have waited for the same: they do not wait for another statement after this one.
+            found += [None] * len(self._waiting)
             asked, self._waiting = asked + self._waiting, []
-            found = [None] * len(asked)
         elif self._waiting:
             # The next ones first: the thread works while these are told.
-            self._ask(loop)
-        for (_, told), holds in zip(asked, found, strict=True):
+            self._begin(loop)
+        for (_, told), said in zip(asked, found, strict=True):
             if not told.done():
-                told.set_result(holds)
+                told.set_result(said)
 
 
-def _found(answering: asyncio.Future[list[bool] | None], count: int) -> Sequence[bool | None] | None:
+def _found(answering: asyncio.Future[Any], count: int) -> list[Any]:
     if answering.cancelled():
         return [False] * count
     if error := answering.exception():
@@ -174,14 +197,12 @@ def _found(answering: asyncio.Future[list[bool] | None], count: int) -> Sequence
     return answering.result()
 
 
-def _still_hold(bases: Sequence[Basis]) -> list[bool] | None:
-    """None where the database did not answer in time."""
-    with as_a_request() as waiting:
-        try:
-            return type(bases[0]).still_hold(bases)
-        except DatabaseError:
-            # What is to be said of it, Django says.
-            return None if waiting.gave_up else [False] * len(bases)
+def still_hold(bases: Sequence[Basis]) -> list[bool]:
+    return type(bases[0]).still_hold(bases)
+
+
+def count(bases: Sequence[Basis]) -> list[Counted]:
+    return type(bases[0]).count(bases)
 
 
 @contextmanager

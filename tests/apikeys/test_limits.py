@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from django.db.models import F
 
-from apikeys import tokens
+from apikeys import limits, tokens
 from apikeys.models import RequestCount
 
 pytestmark = pytest.mark.django_db
@@ -125,8 +125,8 @@ def test_a_made_key_counts_in_the_windows_of_its_maker_and_a_refusal_in_neither(
 def test_what_the_key_in_use_has_left_is_told(api, alice, make_key):
     maker = make_key(alice, per_day=10)
     made = make_key(alice, made_with=maker.key, per_minute=3)
-    limits = api.with_key(made.token).get(CURRENT).json()["limits"]
-    assert [(one["period"], one["limit"], one["remaining"]) for one in limits] == [("day", 10, 9), ("minute", 3, 2)]
+    told = api.with_key(made.token).get(CURRENT).json()["limits"]
+    assert [(one["period"], one["limit"], one["remaining"]) for one in told] == [("day", 10, 9), ("minute", 3, 2)]
 
 
 def test_a_key_without_limits_says_and_counts_nothing(api, alice, make_key):
@@ -142,6 +142,29 @@ def test_a_clock_that_was_set_back_does_not_keep_a_window_for_ever(api, alice, m
     assert statuses(caller, 2) == {200: 1, 429: 1}
     rewind(issued.key, -3600)
     assert statuses(caller, 2) == {200: 1, 429: 1}
+
+
+@pytest.mark.parametrize(("before", "times", "found"), [
+    (0, 3, [2, 1, 0]), (0, 4, None), (1, 2, [1, 0]), (1, 3, None), (3, 1, None),
+])  # fmt: skip
+def test_requests_that_count_together_do_so_all_or_none(alice, make_key, before, times, found):
+    key = make_key(alice, per_minute=3, per_day=9).key
+    for _ in range(before):
+        limits.count([key])
+    told = limits.count_each([key], times)
+    assert (told and [[window.remaining for window in windows] for windows in told]) == (
+        found and [[minute, minute + 6] for minute in found]
+    )
+    counts = RequestCount.objects.filter(key=key).values_list("minute_count", "day_count")
+    assert list(counts) == ([(before + (times if found else 0),) * 2] if found or before else [])
+
+
+def test_a_window_that_starts_again_takes_no_more_than_its_limit(alice, make_key):
+    key = make_key(alice, per_minute=3).key
+    limits.count_each([key], 3)
+    rewind(key, 61)
+    assert limits.count_each([key], 4) is None
+    assert [[window.remaining for window in windows] for windows in limits.count_each([key], 3)] == [[2], [1], [0]]
 
 
 def test_both_limits_cost_one_statement(api, alice, make_key, django_assert_num_queries):

@@ -130,11 +130,14 @@ def test_an_answer_keeps_each_of_its_headers():
     assert [value for name, value in headers if name == b"Set-Cookie"] == [b"a=1", b"b=2"]
 
 
-@pytest.mark.parametrize("size", [0, 1, asgi.SLICE, asgi.SLICE + 1, 3_000_000])
-def test_an_answer_arrives_whole_whatever_its_size(monkeypatch, size):
+@pytest.mark.parametrize("size", [0, 1, asgi.SLICE, asgi.SLICE + 1, asgi.LARGE_SLICE, 3_000_000])
+@pytest.mark.parametrize(("few", "largest"), [(asgi.FEW, asgi.LARGE_SLICE), (0, asgi.SLICE)])
+def test_an_answer_arrives_whole_whatever_its_size(monkeypatch, size, few, largest):
+    monkeypatch.setattr(asgi, "FEW", few)
     monkeypatch.setattr(asgi, "django", answering(size))
     sent = Exchange().run().sent
-    assert sum(len(message["body"]) for message in sent[1:]) == size
+    sizes = [len(message["body"]) for message in sent[1:]]
+    assert (sum(sizes), max(sizes)) == (size, min(size, largest))
     assert [message.get("more_body", False) for message in sent[1:]][-1] is False
 
 

@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from apikeys import authentication, limits, usage
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, RequestCount
 from catalog.dialects.registry import DIALECTS
 from catalog.models import AccessGrant, AIModel, FieldChange, Tag
 from config import asgi, metrics, stored_answers
@@ -323,6 +323,69 @@ def test_a_limit_is_exact_for_many_at_once(made, alice, make_key, make_model):
     assert sorted(answer.status for answer in asyncio.run(many())) == [200] * 6 + [429] * 14
 
 
+@pytest.mark.parametrize("limit", [100, 30])
+def test_many_at_once_are_counted_together_and_each_says_what_it_left(
+    monkeypatch, made, alice, bob, make_key, make_model, limit
+):
+    make_model("acme/one")
+    now = timezone.now()
+    mother = make_key(alice, per_day=limit, last_used_at=now)
+    hers = make_key(alice, made_with=mother.key, per_minute=1000, last_used_at=now).token
+    his = make_key(bob, per_minute=200, last_used_at=now).token
+    statements: list[str] = []
+    execute = limits._execute
+    monkeypatch.setattr(limits, "_execute", lambda sql, values: (statements.append(sql), execute(sql, values))[1])
+
+    async def many() -> list[Answer]:
+        return await asyncio.gather(*(asked("/v1/models", token) for token in (hers, his) * 40))
+
+    assert [ask("/v1/models", token).status for token in (hers, his)] == [200, 200]
+    statements.clear()
+    answers = asyncio.run(many())
+    room = min(limit - 1, 40)
+    assert [answer.status for answer in answers[1::2]] == [200] * 40
+    assert sorted(answer.status for answer in answers[::2]) == [200] * room + [429] * (40 - room)
+    left = [[int(answer.headers["RateLimit-Remaining"]) for answer in half] for half in (answers[::2], answers[1::2])]
+    assert sorted(left[0], reverse=True)[:room] == list(range(limit - 2, limit - 2 - room, -1))
+    assert sorted(left[1], reverse=True) == list(range(198, 158, -1))
+    assert [row.day_count for row in RequestCount.objects.filter(key=mother.key)] == [1 + room]
+    # Without room for all of them, one by one.
+    assert (len(statements) <= 12) == (limit == 100)
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_what_was_counted_before_the_database_fell_silent_is_answered(is_silent):
+    def asks(bases: Any) -> list[Any]:
+        if is_silent:
+            patience.current().give_up(time.monotonic())  # type: ignore[union-attr]
+        return [{"RateLimit-Limit": "9"}, False]
+
+    async def both() -> list[Any]:
+        counting = stored_answers.Together("a thread", lambda bases: (asks(bases) * 2)[: len(bases)], lambda: None)
+        return await asyncio.gather(*(counting.said_of(Row()) for _ in range(3)))
+
+    counted = {"RateLimit-Limit": "9"}
+    assert asyncio.run(both()) == [counted, counted, None if is_silent else False]
+
+
+def test_a_lock_that_holds_up_a_count_is_waited_for_once(monkeypatch, alice, bob, make_key, make_model):
+    make_model("acme/one")
+    issued = [make_key(owner, per_minute=9) for owner in (alice, bob)]
+    bases = []
+    for key in issued:
+        ask("/v1/models", key.token)
+        bases.append(next(found.basis for found in asgi.load.stored._answers.values() if found.basis not in bases))
+    counted: list[int] = []
+
+    def fails(sql: str, values: list[int]) -> Any:
+        counted.append(values[0])
+        raise DatabaseError
+
+    monkeypatch.setattr(limits, "_execute", fails)
+    assert authentication.KeyBasis.count(bases) == [False, False]
+    assert len(counted) == 1
+
+
 def test_the_use_of_a_key_is_noted_for_stored_answers(monkeypatch, alice, make_key, make_model):
     make_model("acme/one")
     now = timezone.now()
@@ -419,6 +482,7 @@ class Row:
     is_counted = False
     size = 0
     still_hold: Any = None
+    count: Any = None
 
 
 def test_a_database_that_is_silent_is_waited_for_once_by_all_who_ask(monkeypatch, made, alice, make_key, make_model):
@@ -433,10 +497,9 @@ def test_a_database_that_is_silent_is_waited_for_once_by_all_who_ask(monkeypatch
         raise DatabaseError
 
     async def many() -> None:
-        validation = stored_answers.Validation(lambda: None)
-        told.extend(await asyncio.gather(*(validation.holds(Row()) for _ in range(150))))
+        validation = stored_answers.Together("a thread", is_silent, lambda: None)
+        told.extend(await asyncio.gather(*(validation.said_of(Row()) for _ in range(150))))
 
-    monkeypatch.setattr(Row, "still_hold", is_silent)
     asyncio.run(many())
     assert (statements, told) == ([1], [None] * 150)
 
