@@ -1,10 +1,12 @@
 """
 Lists of others beside ours: as many models, one worker each, 16 connections, alternating rounds.
 
-    python -m tests.bench.peers [--litellm COMMAND] [--open-webui COMMAND] [--models 421] [--rounds 3] [--seconds 3]
+    python -m tests.bench.peers [--litellm COMMAND] [--open-webui COMMAND] [--before REVISION] [--models 421]
+        [--rounds 3] [--seconds 3]
 
 The commands are those of environments of their own, such as `make bench-peers` makes for LiteLLM; Open WebUI takes
 7 GB. Of LiteLLM it is the proxy's `/v1/models`, of Open WebUI the list of its workspace, by page and search as ours.
+A revision is one of our own history, with the packages of today; before answers were stored it was 46ed4be.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +106,54 @@ def open_webui(command: str, models: int, folder: Path) -> Iterator[tuple[int, s
         yield port, token
 
 
+@dataclass(frozen=True)
+class Modeldex:
+    port: int
+    every: str
+    narrow: str
+    limited: str
+
+    def token(self, name: str) -> str:
+        return getattr(self, name)
+
+    def known(self, path: str, name: str) -> str:
+        """The header of a request that knows the answer, for behind its key."""
+        connection = reads.Connection(self.port, path, f"Authorization: Bearer {self.token(name)}\r\n")
+        connection.get()
+        return f"\r\nIf-None-Match: {connection.header('ETag')}"
+
+
+@contextmanager
+def modeldex(tree: Path, models: int) -> Iterator[Modeldex]:
+    """Ours, of this tree, on a PostgreSQL of its own."""
+    with postgresql() as url, tempfile.TemporaryDirectory(prefix="modeldex-bench-") as data:
+        port = _free_port()
+        environment = os.environ | reads.environment(url, data, port)
+
+        def run(*arguments: str) -> list[str]:
+            command = [sys.executable, *arguments]
+            done = subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+            return done.stdout.split()
+
+        run("manage.py", "migrate", "--verbosity", "0")
+        every, narrow, limited, *_ = run("-m", "tests.bench.fill", str(models))
+        with reads.running_server(environment, port, tree):
+            yield Modeldex(port, every, narrow, limited)
+
+
+@contextmanager
+def checkout(revision: str) -> Iterator[Path]:
+    """That revision, with the benchmark of today."""
+    with tempfile.TemporaryDirectory(prefix="modeldex-before-") as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "--detach", tree, revision], cwd=reads.ROOT, check=True)
+        try:
+            shutil.copytree(reads.ROOT / "tests/bench", tree / "tests/bench", dirs_exist_ok=True)
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=reads.ROOT, check=True)
+
+
 def measured(cases: dict[str, tuple[int, str, str]], rounds: int, seconds: int) -> None:
     """`cases`: port, path and token. The first is what the others are compared with."""
     rates: dict[str, list[float]] = {name: [] for name in cases}
@@ -119,33 +171,20 @@ def measured(cases: dict[str, tuple[int, str, str]], rounds: int, seconds: int) 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("litellm", "open-webui"):
-        options.add_argument(f"--{name}", metavar="COMMAND")
+    for name, what in (("litellm", "COMMAND"), ("open-webui", "COMMAND"), ("before", "REVISION")):
+        options.add_argument(f"--{name}", metavar=what)
     for name, default in (("models", 421), ("rounds", 3), ("seconds", 3)):
         options.add_argument(f"--{name}", type=int, default=default)
     chosen = options.parse_args()
     with ExitStack() as ending:
-        data = ending.enter_context(tempfile.TemporaryDirectory(prefix="modeldex-bench-"))
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="modeldex-peer-")))
-        port = _free_port()
-        environment = os.environ | reads.environment(ending.enter_context(postgresql()), data, port)
-
-        def run(*arguments: str) -> list[str]:
-            command = [sys.executable, *arguments]
-            done = subprocess.run(
-                command, cwd=reads.ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-            )
-            return done.stdout.split()
-
-        run("manage.py", "migrate", "--verbosity", "0")
-        every, narrow, *_ = run("-m", "tests.bench.fill", str(chosen.models))
-        ending.enter_context(reads.running_server(environment, port))
+        ours = ending.enter_context(modeldex(reads.ROOT, chosen.models))
         if chosen.litellm:
             with litellm(chosen.litellm, chosen.models, folder) as (theirs, key):
                 cases = {
                     f"LiteLLM's `/v1/models`, {chosen.models} models": (theirs, "/v1/models", key),
-                    "ours, with all metadata": (port, "/v1/models", every),
-                    "ours, a key of 50": (port, "/v1/models", narrow),
+                    "ours, with all metadata": (ours.port, "/v1/models", ours.every),
+                    "ours, a key of 50": (ours.port, "/v1/models", ours.narrow),
                 }
                 measured(cases, chosen.rounds, chosen.seconds)
         if chosen.open_webui:
@@ -156,15 +195,35 @@ def main() -> int:
                         "/api/v1/models/list?page=1",
                         token,
                     ),
-                    "ours, asked before": (port, "/api/models/list", every),
+                    "ours, asked before": (ours.port, "/api/models/list", ours.every),
                     "Open WebUI's, a search": (theirs, "/api/v1/models/list?query={search}&page=1", token),
                     "ours, a search never asked before": (
-                        port,
+                        ours.port,
                         "/api/models/list?query={search}",
-                        every,
+                        ours.every,
                     ),
                 }
                 measured(cases, chosen.rounds, chosen.seconds)
+        if chosen.before:
+            with checkout(chosen.before) as tree, modeldex(tree, chosen.models) as theirs:
+                one = "/v1/models/author1%2Fmodel-1"
+                for name, path, key, is_known in (
+                    ("/v1/models/{id}", one, "narrow", False),
+                    ("/v1/models, 304", "/v1/models", "every", True),
+                    ("/v1/models, a key of 50", "/v1/models", "narrow", False),
+                    ("/v1/models/{id}, a key with limits", one, "limited", False),
+                    ("/api/models/list", "/api/models/list", "every", False),
+                ):
+                    both = {f"`{name}` at {chosen.before}": theirs, "now": ours}
+                    cases = {
+                        title: (
+                            server.port,
+                            path,
+                            server.token(key) + (server.known(path, key) if is_known else ""),
+                        )
+                        for title, server in both.items()
+                    }
+                    measured(cases, chosen.rounds, chosen.seconds)
     return 0
 
 

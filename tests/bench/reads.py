@@ -32,10 +32,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def running_server(environment: dict[str, str], port: int) -> Iterator[int]:
+def running_server(environment: dict[str, str], port: int, tree: Path = ROOT) -> Iterator[int]:
     """Yields the process id of its one worker."""
     command = [sys.executable, "-m", "config.serving"]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
         while True:
