@@ -31,8 +31,8 @@ MAX_CONNECTIONS = 4096
 HEAD_TIMEOUT = 10_000
 # Bytes of a request's head, and of an answer that wait for the client.
 HEAD_BUFFER = 64 * 1024
-# M_ARENA_MAX of mallopt(3). The environment's MALLOC_ARENA_MAX is read before there is a Python.
-_ARENAS = -8
+# M_ARENA_MAX and M_MMAP_THRESHOLD of mallopt(3). The environment's MALLOC_ARENA_MAX is read before there is a Python.
+_ARENAS, _APART = -8, -3
 # Seconds that running requests get when the server stops.
 GRACE = 20
 
@@ -44,7 +44,7 @@ def main() -> None:
         env.refuse("STATIC_ROOT holds no static files: run `manage.py collectstatic --noinput`.")
     if settings.METRICS_TOKEN:
         share_metrics()
-    share_memory_arenas()
+    bound_heap()
     # Loaded once, before there are workers: what stops the start then stops the server, and the workers share memory.
     import_module(APPLICATION.partition(":")[0])
     # It stays: Python need not look for garbage in it, which would copy it in each worker, and hold requests up.
@@ -76,10 +76,16 @@ def share_metrics() -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
-def share_memory_arenas() -> None:
-    """Two arenas of glibc for all threads: what one thread has freed, in an arena of its own, would serve no other."""
+def bound_heap() -> None:
+    """Two arenas of glibc for all threads: what one thread has freed, in an arena of its own, would serve no other.
+
+    What takes a megabyte or more, as whole lists do, goes back to the kernel once it is freed. By itself glibc would
+    put the next one into the heap, which grows where others lie in between: 228 MB of a worker instead of 192.
+    """
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_ARENAS, 2)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_ARENAS, 2)
+        libc.mallopt(_APART, 1 << 20)
 
 
 def free_address() -> str:

@@ -51,7 +51,7 @@ def megabytes(server: Server) -> float:
 def kept(server: Server) -> float:
     """Megabytes of what the worker says that it keeps for answers, in caches that are bounded."""
     told = server.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}").body.decode()
-    values = re.findall(r"^modeldex_(?:kept|compressed)_bytes\S* (\S+)$", told, re.MULTILINE)
+    values = re.findall(r"^modeldex_(?:kept|compressed|stored)_bytes\S* (\S+)$", told, re.MULTILINE)
     return sum(map(float, values)) / 1_000_000
 
 
