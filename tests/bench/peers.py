@@ -1,11 +1,12 @@
 """
 Lists of others beside ours: as many models, one worker each, 16 connections, alternating rounds.
 
-    python -m tests.bench.peers [--litellm COMMAND] [--open-webui COMMAND] [--before REVISION] [--models 421]
-        [--rounds 3] [--seconds 3]
+    python -m tests.bench.peers [--litellm COMMAND] [--codex-lb COMMAND] [--open-webui COMMAND] [--before REVISION]
+        [--models 421] [--rounds 3] [--seconds 3]
 
 The commands are those of environments of their own, such as `make bench-peers` makes for LiteLLM; Open WebUI takes
-7 GB. Of LiteLLM it is the proxy's `/v1/models`, of Open WebUI the list of its workspace, by page and search as ours.
+7 GB. Of LiteLLM it is the proxy's `/v1/models`, of codex-lb, which needs Python 3.13, the same without a key, of
+Open WebUI the list of its workspace, by page and search as ours.
 A revision is one of our own history, with the packages of today; before answers were stored it was 46ed4be.
 """
 
@@ -83,6 +84,27 @@ def litellm(command: str, models: int, folder: Path) -> Iterator[tuple[int, str]
     served = [command, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     with running(served, port, folder, ALIVE, LITELLM_LOG="ERROR", OPENAI_API_KEY="none"):
         yield port, KEY
+
+
+@contextmanager
+def codex_lb(command: str, models: int, folder: Path) -> Iterator[tuple[int, str]]:
+    """Yields its port, and no key: it lists as many models of one source, beside a few of its own, to this machine."""
+    port, data = _free_port(), folder / "codex-lb"
+    data.mkdir()
+    settings = {"CODEX_LB_DATA_DIR": str(data), "CODEX_LB_TELEMETRY_ENABLED": "false", "HOME": str(data)}
+    with running([command, "--port", str(port)], port, data, "/health", **settings):
+        source = {
+            "name": "bench",
+            "base_url": "http://127.0.0.1:9/v1",
+            "models": [
+                {"model": f"author{n % 40}/model-{n}", "display_name": f"Model {n}", "context_window": 131072}
+                for n in range(models)
+            ],
+        }
+        status, body = asked(port, "POST", "/api/model-sources/", source)
+        if status != 200:
+            raise SystemExit(f"codex-lb refused the models: {body!r}")
+        yield port, ""
 
 
 @contextmanager
@@ -171,22 +193,27 @@ def measured(cases: dict[str, tuple[int, str, str]], rounds: int, seconds: int) 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, what in (("litellm", "COMMAND"), ("open-webui", "COMMAND"), ("before", "REVISION")):
-        options.add_argument(f"--{name}", metavar=what)
+    for name in ("litellm", "codex-lb", "open-webui"):
+        options.add_argument(f"--{name}", metavar="COMMAND")
+    options.add_argument("--before", metavar="REVISION")
     for name, default in (("models", 421), ("rounds", 3), ("seconds", 3)):
         options.add_argument(f"--{name}", type=int, default=default)
     chosen = options.parse_args()
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="modeldex-peer-")))
         ours = ending.enter_context(modeldex(reads.ROOT, chosen.models))
-        if chosen.litellm:
-            with litellm(chosen.litellm, chosen.models, folder) as (theirs, key):
-                cases = {
-                    f"LiteLLM's `/v1/models`, {chosen.models} models": (theirs, "/v1/models", key),
-                    "ours, with all metadata": (ours.port, "/v1/models", ours.every),
-                    "ours, a key of 50": (ours.port, "/v1/models", ours.narrow),
-                }
-                measured(cases, chosen.rounds, chosen.seconds)
+        for name, command, start in (
+            ("LiteLLM", chosen.litellm, litellm),
+            ("codex-lb", chosen.codex_lb, codex_lb),
+        ):
+            if command:
+                with start(command, chosen.models, folder) as (theirs, key):
+                    cases = {
+                        f"{name}'s `/v1/models`, {chosen.models} models": (theirs, "/v1/models", key),
+                        "ours, with all metadata": (ours.port, "/v1/models", ours.every),
+                        "ours, a key of 50": (ours.port, "/v1/models", ours.narrow),
+                    }
+                    measured(cases, chosen.rounds, chosen.seconds)
         if chosen.open_webui:
             with open_webui(chosen.open_webui, chosen.models, folder) as (theirs, token):
                 cases = {
