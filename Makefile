@@ -129,7 +129,7 @@ drill-crash: $(DEV)
 drill-days: $(DEV)
 	$(BIN)/python -m tests.drills.days $(DAYS_ARGS)
 
-# 100,000 requests of many kinds to one worker on each database, whose memory stays flat: MEMORY_ARGS="--requests 20000".
+# 250,000 requests of many kinds to one worker on each database, whose memory stays flat: MEMORY_ARGS="--requests 20000".
 drill-memory: $(DEV)
 	$(BIN)/python -m tests.drills.memory $(MEMORY_ARGS)
 

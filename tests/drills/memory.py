@@ -1,7 +1,7 @@
 """
 What a worker holds in memory, and a drill: it does not grow over many requests of many kinds, each unlike the one before.
 
-    python -m tests.drills.memory [--requests 100000] [--models 5276] [--databases sqlite,postgresql] [--seed 1]
+    python -m tests.drills.memory [--requests 250000] [--models 5276] [--databases sqlite,postgresql] [--seed 1]
 
 Prints the worker's memory after each fifth of the requests. Fails where it has, less what the bounded caches hold, a
 tenth more at the end than after the first fifth, where an answer is not as it should be, or the worker is replaced.
@@ -164,7 +164,7 @@ def main() -> None:
     # A terminated drill leaves through the context managers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--requests", type=int, default=250_000)
     parser.add_argument("--models", type=int, default=5276)
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--seed", type=int, default=1)
