@@ -35,6 +35,7 @@ import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
 from config import metrics
 from config.api import errors, request_id
+from config.api.pieces import LARGE, Pieces
 from config.client_ip import client_of
 from config.stored_answers import (
     Answer,
@@ -133,7 +134,7 @@ class Load:
     # Bytes of the bodies of requests that are not answered yet.
     bodies: int = 0
     # The large answers that their clients have not taken yet, the longest waiting first.
-    answers: dict[asyncio.Timeout, bytes] = field(default_factory=dict)
+    answers: dict[asyncio.Timeout, bytes | Pieces] = field(default_factory=dict)
     bounds_connections: bool = False
 
     async def take_thread(self) -> None:
@@ -153,7 +154,7 @@ class Load:
             self.queue -= 1
 
     @contextmanager
-    def waiting_answer(self, limit: asyncio.Timeout, body: bytes) -> Iterator[None]:
+    def waiting_answer(self, limit: asyncio.Timeout, body: bytes | Pieces) -> Iterator[None]:
         """Ends the limits of those that have waited longest where there are too many: they are read most slowly."""
         self.answers[limit] = body
         while self._held() > MAX_ANSWERS and len(self.answers) > 1:
@@ -166,8 +167,8 @@ class Load:
             self.answers.pop(limit, None)
 
     def _held(self) -> int:
-        """The bytes of all that wait. Several clients may be answered with the same."""
-        return sum({id(body): len(body) for body in self.answers.values()}.values())
+        """The bytes of all that wait, but for shared pieces. Several clients may be answered with the same."""
+        return sum({id(body): len(body) for body in self.answers.values() if isinstance(body, bytes)}.values())
 
 
 def begin_thread() -> None:
@@ -357,8 +358,9 @@ def call_django(environ: dict[str, Any]) -> Answer:
         return _write
 
     response: Iterable[bytes] = django(environ, start_response)
+    pieces: Pieces | None = getattr(response, "pieces", None)
     try:
-        body = b"".join(response)
+        body = b"".join(response) if pieces is None or len(pieces) <= LARGE else pieces
     finally:
         # Django ends the request here, and gives its connection back to the pool.
         if close := getattr(response, "close", None):
@@ -376,19 +378,29 @@ async def deliver(answer: Answer, is_head: bool, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = b"" if is_head else answer.body
-    if len(body) <= SLICE:
+    if isinstance(body, bytes) and len(body) <= SLICE:
         await send({"type": "http.response.body", "body": body})
         return
     try:
         async with asyncio.timeout(ARRIVAL + len(body) / SLOWEST) as limit:
             with load.waiting_answer(limit, body):
-                at = 0
-                while at < len(body):
-                    part = body[at : at + (LARGE_SLICE if len(load.answers) <= FEW else SLICE)]
-                    at += len(part)
-                    await send({"type": "http.response.body", "body": part, "more_body": at < len(body)})
+                for part in slices(body):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
     except TimeoutError:
         logger.warning("Gave up on an answer of %d bytes, which its client reads too slowly.", len(body))
+
+
+def slices(body: bytes | Pieces) -> Iterator[bytes]:
+    """Parts, each of about as many bytes as may be handed on at the moment when it is asked for."""
+    units: Any = body if isinstance(body, bytes) else body.pieces
+    average = len(body) / len(units)
+    at = 0
+    while at < len(units):
+        size = LARGE_SLICE if len(load.answers) <= FEW else SLICE
+        part = units[at : at + max(1, int(size / average))]
+        yield part if isinstance(body, bytes) else b"".join(part)
+        at += len(part)
 
 
 def log_access(environ: dict[str, Any], answer: Answer, seconds: float) -> None:

@@ -25,6 +25,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from cachetools import LRUCache
 from django.db import DatabaseError, close_old_connections
 
+from config.api.pieces import Pieces
 from config.databases import patience
 from config.metrics import STORED_BYTES
 
@@ -75,7 +76,7 @@ class Basis(Protocol):
 class Answer:
     status: int
     headers: Headers
-    body: bytes
+    body: bytes | Pieces
     # None: it must be made again for each request.
     basis: Basis | None = None
     # For the metrics, where there is a basis.
@@ -88,8 +89,8 @@ class Answer:
     @property
     def size(self) -> int:
         """About the bytes that it takes."""
-        texts = (self.body, *(text for header in self.headers for text in header))
-        return sum(map(len, texts)) + (self.basis.size if self.basis else 0) + _BESIDES
+        texts = [text for header in self.headers for text in header]
+        return len(self.body) + sum(map(len, texts)) + (self.basis.size if self.basis else 0) + _BESIDES
 
     def again(self, own: Mapping[str, str]) -> Answer:
         """The same with headers of its own in the place of those of these names; it is not to be stored."""

@@ -31,6 +31,7 @@ from catalog.api.snapshot import VisibleCatalog, snapshot
 from catalog.dialects.registry import DIALECTS
 from catalog.models import AccessGrant, AIModel
 from catalog.validation.text import fold
+from config.api.pieces import Pieces
 
 PER_PAGE = 100
 # Rows of a dialect's answer on one page.
@@ -66,7 +67,7 @@ subjects: dict[str, Callable[[str], Subject | None]] = {"user": _user, "anyone":
 permissions: dict[str, str] = {"user": "auth.view_user"}
 
 # Route -> a function that makes its answer for a caller, byte for byte. Apps above add theirs.
-dialects: dict[str, Callable[[VisibleCatalog], bytes]] = {one.label: one.whole for one in DIALECTS}
+dialects: dict[str, Callable[[VisibleCatalog], bytes | Pieces]] = {one.label: one.whole for one in DIALECTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _dialect(request: HttpRequest, subject: Subject, dialect: str, context: dict
     # It has custom models too.
     if not _sees_custom(request):
         raise PermissionDenied
-    body = dialects[dialect](snapshot.view(subject.caller, subject.caller_now))
+    body = bytes(dialects[dialect](snapshot.view(subject.caller, subject.caller_now)))
     if "download" in request.GET:
         named = slugify(f"{subject.label} {dialect.replace('/', ' ')}")
         headers = {"Content-Disposition": f'attachment; filename="{named}.json"'}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from catalog.api.snapshot import (
 )
 from config.api import compression
 from config.api.conditional import ConditionalMixin, etag
+from config.api.pieces import Pieces, joined
 
 # Bump when the response format changes, so that ETags of older releases stop matching.
 SHAPE = 2
@@ -36,6 +37,7 @@ _ENDS = {
     for enabled in (None, False, True)
     for default in (False, True)
 }
+_CLI_ENDS = {default: b',"isDefault":' + _WORDS[default] + b"}" for default in (False, True)}
 
 
 class RenderingMixin(ConditionalMixin, CallerMixin):
@@ -54,14 +56,16 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
         self.request._caller = view.caller
         return view
 
-    def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> HttpResponse:
+    def rendered_answer(self, dialect: str, make: Callable[[VisibleCatalog], bytes | Pieces]) -> HttpResponse:
         """The body that `make` gives for this viewer, stored where it is not large; 304 where the caller has it."""
         caller, fingerprint = self.caller, self.caller.fingerprint
         tag = etag(SHAPE, dialect, fingerprint)
         response: HttpResponse = self.conditional(
             tag,
             lambda: (
-                snapshot.body(dialect, fingerprint) or compression.ready(self.request, tag) or self._made(dialect, make)
+                snapshot.answer(dialect, fingerprint)
+                or compression.ready(self.request, tag)
+                or self._made(dialect, make)
             ),
         )
         if self.caller is not caller:
@@ -69,7 +73,7 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
             response["ETag"] = etag(SHAPE, dialect, self.caller.fingerprint)
         return response
 
-    def _made(self, dialect: str, make: Callable[[VisibleCatalog], bytes]) -> bytes:
+    def _made(self, dialect: str, make: Callable[[VisibleCatalog], bytes | Pieces]) -> bytes | Pieces:
         view = self.visible_catalog()
         body = make(view)
         snapshot.store_body(dialect, view.caller.fingerprint, body)
@@ -84,31 +88,35 @@ def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
     return item
 
 
-def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes:
+def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes | Pieces:
     """`/api/models`: everything visible and the usable part of it; for anonymous callers what is available, twice."""
     if view.caller.viewer.is_anonymous:
-        items = [
-            _item(view, rendered_model) + _ENDS[None, pk == default] for pk, rendered_model in view.having(AVAILABLE)
-        ]
-        both = b",".join(items)
-        return b'{"catalog":[' + both + b'],"models":[' + both + b"]}"
+        both = _rows(
+            (_item(view, rendered_model), _ENDS[None, pk == default]) for pk, rendered_model in view.having(AVAILABLE)
+        )
+        return joined([b'{"catalog":[', *both, b'],"models":[', *both, b"]}"])
     catalog, usable = [], []
     for pk, rendered_model, mark in view.marked():
-        item = _item(view, rendered_model) + _ENDS[mark & ENABLED != 0, pk == default]
+        item = _item(view, rendered_model), _ENDS[mark & ENABLED != 0, pk == default]
         catalog.append(item)
         if mark & USABLE == USABLE:
             usable.append(item)
-    return b'{"catalog":[' + b",".join(catalog) + b'],"models":[' + b",".join(usable) + b"]}"
+    return joined([b'{"catalog":[', *_rows(catalog), b'],"models":[', *_rows(usable), b"]}"])
 
 
-def cli_rows(view: VisibleCatalog, default: int | None) -> bytes:
+def cli_rows(view: VisibleCatalog, default: int | None) -> bytes | Pieces:
     """`/api/models?format=cli`: chat models, visible and available and not switched off by the user."""
-    rows = [
-        rendered_model.cli + b',"isDefault":' + _WORDS[pk == default] + b"}"
+    rows = _rows(
+        (rendered_model.cli, _CLI_ENDS[pk == default])
         for pk, rendered_model in view.having(AVAILABLE | SWITCHED_OFF, AVAILABLE)
         if rendered_model.cli is not None
-    ]
-    return b"[" + b",".join(rows) + b"]"
+    )
+    return joined([b"[", *rows, b"]"])
+
+
+def _rows(rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """Each of two pieces, the first one shared with other callers; commas stand between them."""
+    return [piece for row, end in rows for piece in (b",", row, end)][1:]
 
 
 def named(model_id: str) -> str:

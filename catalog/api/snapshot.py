@@ -35,13 +35,13 @@ from catalog.db.unreadable import render_or_report
 from catalog.dialects.cli import CliRowSerializer
 from catalog.dialects.openai import OpenAIModelSerializer
 from catalog.models import AIModel, CatalogChange, CatalogVersion
+from config.api.pieces import LARGE, Pieces
 
 AVAILABLE, ENABLED, SWITCHED_OFF = 1, 2, 4
 USABLE = AVAILABLE | ENABLED
 
-# Bytes beyond which an answer is not stored for each viewer: only the last one is, as many may ask for it at once. And
-# beyond which none is.
-LARGE, TOO_LARGE = 1_000_000, 64_000_000
+# Of answers above LARGE the last one alone is stored, as many may ask for it at once; joined ones of no more bytes.
+TOO_LARGE = 64_000_000
 
 # How often a catalog that goes on changing is read for one request.
 _TRIES = 5
@@ -255,7 +255,7 @@ class Snapshot:
     bodies: LRUCache[tuple[str, str], bytes] = field(
         default_factory=lambda: LRUCache(24_000_000, lambda body: len(body) + 1_000)
     )
-    last_large: tuple[tuple[str, str], bytes] = (("", ""), b"")
+    last_large: tuple[tuple[str, str], bytes | Pieces] = (("", ""), b"")
     _loading: threading.Lock = field(default_factory=threading.Lock)
     # Of the caches.
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -286,7 +286,12 @@ class Snapshot:
         raise CatalogBusy("The catalog is being changed. Try again shortly.")
 
     def body(self, dialect: str, fingerprint: str) -> bytes | None:
-        """The bytes of one answer to one viewer, where they were stored."""
+        """The bytes of one answer to one viewer, where they were stored joined."""
+        found = self.answer(dialect, fingerprint)
+        return found if isinstance(found, bytes) else None
+
+    def answer(self, dialect: str, fingerprint: str) -> bytes | Pieces | None:
+        """One answer to one viewer, where it was stored."""
         key = dialect, fingerprint
         large_key, large = self.last_large
         if large_key == key:
@@ -302,11 +307,11 @@ class Snapshot:
             self.store_body(name, fingerprint, body)
         return body
 
-    def store_body(self, dialect: str, fingerprint: str, body: bytes) -> None:
+    def store_body(self, dialect: str, fingerprint: str, body: bytes | Pieces) -> None:
         key = dialect, fingerprint
-        if len(body) <= LARGE:
+        if isinstance(body, bytes) and len(body) <= LARGE:
             self._store(self.bodies, key, fitted(body))
-        elif len(body) <= TOO_LARGE and not _in_transaction():
+        elif (isinstance(body, Pieces) or len(body) <= TOO_LARGE) and not _in_transaction():
             self.last_large = key, body
 
     def _store(self, cache: LRUCache[Any, Any], key: Any, value: Any) -> None:

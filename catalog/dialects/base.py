@@ -28,6 +28,7 @@ from catalog.pricing import Tariff
 from config.api import protocols
 from config.api.conditional import etag
 from config.api.openapi import some_of
+from config.api.pieces import Pieces
 from config.api.protocols import Protocol
 
 REQUIRABLE = ("pricing", "context_length")
@@ -137,7 +138,7 @@ class Dialect:
     # The address of its list, and the headers that it takes besides the key. An export's holds `{token}`.
     address: str
     # The whole list for a viewer, as the address answers it.
-    whole: Callable[[VisibleCatalog], bytes]
+    whole: Callable[[VisibleCatalog], bytes | Pieces]
     routes: tuple[URLPattern, ...] = ()
     protocol: Protocol | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -204,7 +205,7 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
             response[header] = value
         return response
 
-    def part_of(self, view: VisibleCatalog, name: str, part: Any, make: Callable[[], bytes]) -> HttpResponse:
+    def part_of(self, view: VisibleCatalog, name: str, part: Any, make: Callable[[], bytes | Pieces]) -> HttpResponse:
         """A part of a list, such as a page. What is asked of it is part of its tag."""
         tag = etag(SHAPE, name, keyed("part", repr(part).encode()), view.caller.fingerprint)
         response: HttpResponse = self.conditional(tag, make)

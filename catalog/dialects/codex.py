@@ -11,6 +11,7 @@ from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import RenderedModel, VisibleCatalog
 from catalog.capabilities import CHAT
 from catalog.dialects.base import Dialect, Facts, Rows, usable
+from config.api.pieces import Pieces, listed
 
 # The words that every version of it knows; another one loses the list.
 MODALITIES = ("text", "image")
@@ -82,12 +83,12 @@ class CodexCatalogSerializer(serializers.Serializer):
 ROWS = Rows("codex", CodexModelSerializer(), only=(CHAT,))
 
 
-def catalog(view: VisibleCatalog) -> bytes:
+def catalog(view: VisibleCatalog) -> bytes | Pieces:
     rows = []
     for rendered_model in usable(view):
         if row := ROWS.of(rendered_model):
             rows.append(_upgraded(row, view, rendered_model))
-    return b'{"models":[' + b",".join(rows) + b"]}"
+    return listed(b'{"models":[', rows, b"]}")
 
 
 def _upgraded(row: bytes, view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:

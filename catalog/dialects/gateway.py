@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
+from config.api.pieces import Pieces, listed
 from config.api.protocols import Protocol, RefusalDetails
 
 # The tasks that the SDK has a type for; it leaves out others.
@@ -102,8 +103,8 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-def config(view: VisibleCatalog) -> bytes:
-    return b'{"models":[' + b",".join(ROWS.usable(view)) + b"]}"
+def config(view: VisibleCatalog) -> bytes | Pieces:
+    return listed(b'{"models":[', ROWS.usable(view), b"]}")
 
 
 @extend_schema(tags=["dialects"])

@@ -14,6 +14,7 @@ from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
 from catalog.capabilities import TASKS
 from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, Facts, Rows, answered, required_of
+from config.api.pieces import Pieces, listed
 
 # LiteLLM's words for tasks, where they are not ours.
 _MODES = {"embeddings": "embedding", "speech": "audio_speech", "transcription": "audio_transcription"}
@@ -115,8 +116,8 @@ _EXAMPLE = {
 }
 
 
-def model_info(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
-    return b'{"data":[' + b",".join(ROWS.usable(view, required)) + b"]}"
+def model_info(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes | Pieces:
+    return listed(b'{"data":[', ROWS.usable(view, required), b"]}")
 
 
 @extend_schema(tags=["dialects"])

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered
+from config.api.pieces import Pieces, listed
 from config.api.protocols import Protocol, RefusalDetails
 
 # The version whose answers these are.
@@ -120,8 +121,8 @@ _SHOWN = {
 }
 
 
-def tags(view: VisibleCatalog) -> bytes:
-    return b'{"models":[' + b",".join(ROWS.usable(view)) + b"]}"
+def tags(view: VisibleCatalog) -> bytes | Pieces:
+    return listed(b'{"models":[', ROWS.usable(view), b"]}")
 
 
 @extend_schema(tags=["dialects"])

@@ -17,6 +17,7 @@ from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
 from config.api.openapi import whole
 from config.api.pagination import whole_number
+from config.api.pieces import Pieces, listed
 from config.api.protocols import Protocol, RefusalDetails
 
 ROOT = "openrouter/api/v1"
@@ -152,11 +153,11 @@ _PARAMETERS = [
 ]
 
 
-def models(view: VisibleCatalog, offset: int = 0, limit: int = MOST) -> bytes:
+def models(view: VisibleCatalog, offset: int = 0, limit: int = MOST) -> bytes | Pieces:
     rows = ROWS.usable(view)
-    part = b",".join(rows[offset : offset + limit])
     # Its SDK goes on by itself, by `offset`, while a page has as many rows as were asked for.
-    return b'{"data":[' + part + b'],"links":{"next":null},"total_count":' + orjson.dumps(len(rows)) + b"}"
+    end = b'],"links":{"next":null},"total_count":' + orjson.dumps(len(rows)) + b"}"
+    return listed(b'{"data":[', rows[offset : offset + limit], end)
 
 
 def count(view: VisibleCatalog) -> bytes:

@@ -14,12 +14,13 @@ from catalog.dialects import anthropic, codex
 from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, ModelNotFound, required_of, usable
 from catalog.dialects.openai import PROTOCOL, OpenAIModelListSerializer, OpenAIModelSerializer
 from config.api import protocols
+from config.api.pieces import Pieces, listed
 
 
-def openai_list(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes:
+def openai_list(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes | Pieces:
     """What is usable and for the API."""
-    rows = [rendered_model.openai or b"" for rendered_model in usable(view, required)]
-    return b'{"object":"list","data":[' + b",".join(rows) + b"]}"
+    rows = (rendered_model.openai or b"" for rendered_model in usable(view, required))
+    return listed(b'{"object":"list","data":[', rows, b"]}")
 
 
 _ITEM: dict[str, Any] = {

@@ -9,6 +9,8 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseNotModified
 from rest_framework.response import Response
 
+from config.api.pieces import Pieces, PiecesResponse
+
 _TAGS = re.compile(r'(?:W/)?"[^"]*"')
 
 
@@ -38,8 +40,11 @@ class ConditionalMixin:
         if is_fresh(self.request, tag):
             return HttpResponseNotModified(headers={"ETag": tag})
         made = make()
+        response: Any
         if isinstance(made, bytes):
-            response: HttpResponse = HttpResponse(made, content_type="application/json")
+            response = HttpResponse(made, content_type="application/json")
+        elif isinstance(made, Pieces):
+            response = PiecesResponse(made)
         else:
             response = made if isinstance(made, HttpResponse) else Response(made)
         response["ETag"] = tag

@@ -106,7 +106,10 @@ class Connection:
         length = next((int(line[16:]) for line in lines if line.startswith(b"content-length:")), 0)
         left = length - len(rest)
         while left > 0:
-            left -= self.socket.recv_into(self.buffer, min(left, len(self.buffer)))
+            got = self.socket.recv_into(self.buffer, min(left, len(self.buffer)))
+            if not got:
+                raise SystemExit(f"{self.request!r} was cut off {left} bytes before its end")
+            left -= got
         return length
 
     def header(self, name: str) -> str:
