@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from django.conf import settings
@@ -27,6 +28,8 @@ _GZIP = 31
 # By address, query and tag.
 _compressed: LRUCache[bytes, bytes] = LRUCache(24_000_000, lambda body: len(body) + 500)
 _lock = threading.Lock()
+# Those that are being made.
+_making: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
 # Kinds of files that get smaller.
 _TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 # One coding of a list, with its weight (RFC 9110, 12.5.3).
@@ -134,13 +137,17 @@ def compressed(name: str, pieces: Iterable[bytes]) -> bytes:
     """A body under gzip; `name` says which content it is."""
     key = _key(name)
     with _lock:
-        found = _compressed.get(key)
-    if found is None:
-        # Without a time: the same content is the same bytes in every process.
-        made = zlib.compressobj(LEVEL, wbits=_GZIP)
-        found = b"".join([*map(made.compress, pieces), made.flush()])
-        if len(found) + 500 <= _compressed.maxsize:
-            with _lock:
-                _compressed[key] = found
-                COMPRESSED_BYTES.set(_compressed.currsize)
+        making = _making.setdefault(key, threading.Lock())
+    # Of those who ask at the same time one compresses, and the others take what it made.
+    with making:
+        with _lock:
+            found = _compressed.get(key)
+        if found is None:
+            # Without a time: the same content is the same bytes in every process.
+            made = zlib.compressobj(LEVEL, wbits=_GZIP)
+            found = b"".join([*map(made.compress, pieces), made.flush()])
+            if len(found) + 500 <= _compressed.maxsize:
+                with _lock:
+                    _compressed[key] = found
+                    COMPRESSED_BYTES.set(_compressed.currsize)
     return found

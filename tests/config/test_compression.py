@@ -1,6 +1,9 @@
 """config/api/compression.py: answers with an ETag under gzip, once for each content."""
 
 import gzip
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.http import StreamingHttpResponse
@@ -61,6 +64,22 @@ def test_a_content_is_compressed_once(caller, monkeypatch):
     caller.get("/v1/models", headers=ACCEPTED)
     monkeypatch.setattr(compression, "zlib", None)
     assert caller.get("/v1/models", headers=ACCEPTED).headers["Content-Encoding"] == "gzip"
+
+
+def test_a_content_that_many_ask_for_at_once_is_compressed_once(monkeypatch):
+    made = []
+    compressobj = zlib.compressobj
+
+    def slowly(*args, **options):
+        made.append(1)
+        time.sleep(0.1)
+        return compressobj(*args, **options)
+
+    monkeypatch.setattr(compression.zlib, "compressobj", slowly)
+    with ThreadPoolExecutor(8) as threads:
+        found = {*threads.map(lambda _: compression.compressed("of a test", [b"a" * 5000, b"b"]), range(8))}
+    assert [gzip.decompress(one) for one in found] == [b"a" * 5000 + b"b"]
+    assert (len(made), dict(compression._making)) == (1, {})
 
 
 def test_what_is_compressed_is_sent_without_being_made_again_where_it_is_too_large_to_be_stored(caller, monkeypatch):
