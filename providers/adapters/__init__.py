@@ -1,7 +1,7 @@
 """The registry of adapters: a new kind of provider is one file and one line here."""
 
 from providers.adapters.anthropic import Anthropic
-from providers.adapters.base import Adapter, Answer, BadRecord, short_name
+from providers.adapters.base import Adapter, Answer, BadRecord
 from providers.adapters.builder import ListedModel
 from providers.adapters.compatible import Compatible
 from providers.adapters.google import Google
@@ -26,4 +26,4 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "litellm": LiteLLM,
 }
 
-__all__ = ["ADAPTERS", "Adapter", "Answer", "BadRecord", "ListedModel", "short_name"]
+__all__ = ["ADAPTERS", "Adapter", "Answer", "BadRecord", "ListedModel"]

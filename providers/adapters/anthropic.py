@@ -13,7 +13,6 @@ VERSION = "2023-06-01"
 class Anthropic(Adapter):
     kind = "anthropic"
     title = "Anthropic's API"
-    slug = "anthropic"
     default_base_url = "https://api.anthropic.com/v1"
     credential_style = ("x-api-key", "")
 

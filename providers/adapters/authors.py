@@ -14,17 +14,13 @@ AUTHORS = {
     "dashscope": "qwen",
     "nova": "amazon",
 }
-# The namespaces of providers whose own spelling is not OpenRouter's: a model may be in the catalog under either.
-_NAMESPACES = {"mistral": "mistral"}
-
-
-def our_author(theirs: str) -> str:
-    return AUTHORS.get(theirs.lower(), theirs.lower())
+# Providers whose own spelling is not OpenRouter's: a model may be in the catalog under either.
+_PROVIDERS = frozenset({"mistral"})
 
 
 def our_ids(author: str, name: str) -> list[str]:
     """The catalog ids a model may have: OpenRouter's spelling first, then its own provider's namespace."""
-    ids = [f"{our_author(author)}/{name}"]
-    if author in _NAMESPACES:
-        ids.append(f"{_NAMESPACES[author]}/{name}")
+    ids = [f"{AUTHORS.get(author.lower(), author.lower())}/{name}"]
+    if author in _PROVIDERS:
+        ids.append(f"{author}/{name}")
     return ids

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from providers.adapters import values
-from providers.adapters.builder import ListedModel, ListingBuilder, Rejected
+from providers.adapters.builder import ListedModel, ListingBuilder, Rejected, mapping
 from providers.adapters.values import Unusable
 from providers.client.http import UpstreamClient, UpstreamError, origin_of
 
@@ -46,7 +46,6 @@ class Adapter:
     # What people call it, and an address to show them where it has none of its own.
     title: ClassVar[str]
     example: ClassVar[str] = ""
-    slug: ClassVar[str]
     default_base_url: ClassVar[str] = ""
     # What it can be asked for, and under which path below the base URL.
     listings: ClassVar[dict[str, str]] = {"models": "/models"}
@@ -60,7 +59,7 @@ class Adapter:
     def __init__(self, base_url: str = "", namespace: str = "", *, any_script: bool = False):
         """`any_script`: its ids, which it shares with no other source, may have letters beyond ASCII."""
         self.base_url = (base_url or self.default_base_url).rstrip("/")
-        self.namespace = namespace or self.slug
+        self.namespace = namespace or self.kind
         self.any_script = any_script
 
     def url(self, path: str) -> str:
@@ -85,9 +84,7 @@ class Adapter:
 
     def fetch(self, client: UpstreamClient, listing: str, credential: str | None = None) -> Any:
         """The whole answer to a listing, its pages joined; raises `UpstreamError`."""
-        return self.fetch_pages(client, self.url(self.listings[listing]), credential)
-
-    def fetch_pages(self, client: UpstreamClient, url: str, credential: str | None) -> Any:
+        url = self.url(self.listings[listing])
         first = page = self.get(client, url, credential)
         seen, where = {url}, _place(url)
         while following := self.next_page(page, url):
@@ -146,24 +143,15 @@ class Adapter:
 
     def records(self, payload: Any) -> list[Any]:
         """The list of records in the envelope; raises `UpstreamError`."""
-        if not isinstance(payload, dict):
-            raise UpstreamError.of_answer(
-                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
-            )
-        if "error" in payload and not isinstance(payload.get(self.envelope), list):
+        sent = mapping(payload)
+        records = sent.get(self.envelope)
+        if isinstance(records, list):
+            return records
+        if "error" in sent:
             raise UpstreamError.of_answer("wrong_shape", "reports an error instead of models.")
-        if payload and self.envelope not in payload:
-            raise UpstreamError.of_answer(
-                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
-            )
-        records = payload.get(self.envelope)
-        if records is None:
+        if payload == {} or (self.envelope in sent and records is None):
             raise UpstreamError.of_answer("empty", "lists no models.")
-        if not isinstance(records, list):
-            raise UpstreamError.of_answer(
-                "wrong_shape", f"is not an object with a list of models under {self.envelope}."
-            )
-        return records
+        raise UpstreamError.of_answer("wrong_shape", f"is not an object with a list of models under {self.envelope}.")
 
     def sent_id(self, record: dict[str, Any]) -> Any:
         """The record's id as upstream sent it, whatever that is."""
@@ -213,10 +201,6 @@ class Adapter:
         found = self.parse(self.fetch(client, listing, credential), listing)
         return f"Connected: {count(len(found.listings))} listed."
 
-    def facts_by_id(self, payload: Any) -> dict[str, ListedModel]:
-        """The listings under our ids, for a source that adds facts to what others list."""
-        return {listing.model_id: listing for listing in self.parse(payload, next(iter(self.listings))).listings}
-
 
 def _place(url: str) -> str:
     """The host and the path of an address, without the query, which may hold a secret."""
@@ -247,9 +231,3 @@ def _refuse_too_many(records: list[Any]) -> None:
 
 def count(number: int) -> str:
     return f"{number} model" if number == 1 else f"{number} models"
-
-
-def short_name(name: str) -> str:
-    """A display name without its author: "OpenAI: GPT-4o" is "GPT-4o". Split once; the author may be renamed."""
-    author, found, rest = name.partition(": ")
-    return rest.strip() if found and author and rest.strip() else name.strip()

@@ -66,7 +66,6 @@ class Compatible(Adapter):
     kind = "compatible"
     title = "Any server that speaks OpenAI's dialect (vLLM, LM Studio, llama.cpp, Together, ...)"
     example = "http://127.0.0.1:8000/v1"
-    slug = "compatible"
 
     def records(self, payload: Any) -> list[Any]:
         if isinstance(payload, list):

@@ -22,7 +22,6 @@ _TASKS = (
 class Google(Adapter):
     kind = "google"
     title = "Google's Gemini API"
-    slug = "google"
     default_base_url = "https://generativelanguage.googleapis.com/v1beta"
     listings: ClassVar[dict[str, str]] = {"models": "/models?pageSize=1000"}
     # The other way that Google allows, `?key=`, would put the key into every access log on the way.

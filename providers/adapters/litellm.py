@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 from catalog.capabilities import EMBEDDINGS
 from providers.adapters import purposes, values
 from providers.adapters.authors import our_ids
-from providers.adapters.builder import ListingBuilder, mapping
+from providers.adapters.builder import ListingBuilder
 from providers.adapters.enricher import Enricher
-from providers.client.http import UpstreamError
 
 # Clouds sell the same models under other prices and limits; only the authors' own rows speak about the model.
 FIRST_PARTY = frozenset(
@@ -44,21 +43,21 @@ _FLAGS = (
 class LiteLLM(Enricher):
     kind = "litellm"
     title = "LiteLLM's table: facts and prices only, no offers"
-    slug = "litellm"
     default_base_url = "https://raw.githubusercontent.com/BerriAI/litellm/main"
     listings: ClassVar[dict[str, str]] = {"models": "/model_prices_and_context_window.json"}
+    parts, mark = "models", "litellm_provider"
 
-    def records(self, payload: Any) -> list[Any]:
-        if not isinstance(payload, dict) or "error" in payload:
-            raise UpstreamError.of_answer("wrong_shape", "is not an object of models.")
-        if payload and not any("litellm_provider" in mapping(row) for row in payload.values()):
-            raise UpstreamError.of_answer(
-                "not_recognised", "is none of litellm: models by name, each with its litellm_provider."
-            )
-        found: dict[str, Any] = {}
-        for model_id, row in _rows(payload):
-            found.setdefault(model_id, {**row, "id": model_id})
-        return list(found.values())
+    def rows(self, payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for key, row in payload.items():
+            # `sample_spec` explains the fields in words where others have numbers.
+            if key == "sample_spec" or not isinstance(row, dict) or row.get("litellm_provider") not in FIRST_PARTY:
+                continue
+            author = row["litellm_provider"].removeprefix("text-completion-").removesuffix("_chat")
+            # Keys come bare, or once more under the provider's prefix.
+            name = key.removeprefix(f"{row['litellm_provider']}/")
+            if "/" not in name:
+                for model_id in our_ids(author, name):
+                    yield model_id, row
 
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         draft.put("context_length", record.get("max_input_tokens"), values.whole, "max_input_tokens")
@@ -73,8 +72,7 @@ class LiteLLM(Enricher):
             for fact, theirs in _FLAGS:
                 draft.flag(fact, record.get(theirs))
         for key, theirs in _PRICES:
-            if record.get(theirs) is not None:
-                draft.price(key, record[theirs])
+            draft.price(key, record.get(theirs))
         if any(_PAID_OTHERWISE.search(name) and values.costs(record[name]) for name in record):
             draft.paid_otherwise()
 
@@ -86,16 +84,3 @@ def _modalities(record: dict[str, Any], draft: ListingBuilder) -> None:
         given = given or (["text", "image"] if record.get("supports_vision") is True else ["text"])
         produced = produced or ["text"]
     draft.modalities(given, produced)
-
-
-def _rows(payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key, row in payload.items():
-        # `sample_spec` explains the fields in words where others have numbers.
-        if key == "sample_spec" or not isinstance(row, dict) or row.get("litellm_provider") not in FIRST_PARTY:
-            continue
-        author = row["litellm_provider"].removeprefix("text-completion-").removesuffix("_chat")
-        # Keys come bare, or once more under the provider's prefix.
-        name = key.removeprefix(f"{row['litellm_provider']}/")
-        if "/" not in name:
-            for model_id in our_ids(author, name):
-                yield model_id, row

@@ -21,7 +21,6 @@ _TASKS = (
 class Mistral(Adapter):
     kind = "mistral"
     title = "Mistral's API"
-    slug = "mistral"
     default_base_url = "https://api.mistral.ai/v1"
 
     def looks_like_ours(self, record: dict[str, Any]) -> bool:

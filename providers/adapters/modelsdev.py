@@ -1,5 +1,6 @@
 """models.dev: https://models.dev/api.json, MIT. Prices are numbers, USD per million tokens."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from catalog.capabilities import EMBEDDINGS, task_of_name
@@ -7,7 +8,6 @@ from providers.adapters import values
 from providers.adapters.authors import our_ids
 from providers.adapters.builder import ListingBuilder, mapping
 from providers.adapters.enricher import Enricher
-from providers.client.http import UpstreamError
 
 # First-party lists only: a reseller's prices and limits are not the model's own.
 FIRST_PARTY = (
@@ -28,25 +28,17 @@ _PRICES = (
 class ModelsDev(Enricher):
     kind = "modelsdev"
     title = "models.dev: facts and prices only, no offers"
-    slug = "modelsdev"
     default_base_url = "https://models.dev"
     listings: ClassVar[dict[str, str]] = {"models": "/api.json"}
+    parts, mark = "providers", "models"
 
-    def records(self, payload: Any) -> list[Any]:
-        """One record per catalog id; OpenRouter's part comes last and only fills ids that no first party has."""
-        if not isinstance(payload, dict) or "error" in payload:
-            raise UpstreamError.of_answer("wrong_shape", "is not an object of providers.")
-        if payload and not any("models" in mapping(part) for part in payload.values()):
-            raise UpstreamError.of_answer(
-                "not_recognised", "is none of modelsdev: providers by name, each with its models."
-            )
-        found: dict[str, Any] = {}
+    def rows(self, payload: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        # OpenRouter's part comes last and only fills ids that no first party has.
         for provider in (*FIRST_PARTY, "openrouter"):
             for name, record in mapping(mapping(payload.get(provider)).get("models")).items():
                 for model_id in [name] if provider == "openrouter" else our_ids(provider, name):
                     if isinstance(record, dict):
-                        found.setdefault(model_id, {**record, "id": model_id})
-        return list(found.values())
+                        yield model_id, record
 
     def read(self, record: dict[str, Any], draft: ListingBuilder, listing: str) -> None:
         limit = mapping(record.get("limit"))
@@ -69,8 +61,7 @@ class ModelsDev(Enricher):
         draft.put("knowledge_cutoff", record.get("knowledge"), values.day, "knowledge")
         cost = mapping(record.get("cost"))
         for key, theirs in _PRICES:
-            if theirs in cost:
-                draft.price(key, cost[theirs], per_million=True)
+            draft.price(key, cost.get(theirs), per_million=True)
         draft.extra("open_weights", record.get("open_weights"))
         draft.extra("status", record.get("status"))
 

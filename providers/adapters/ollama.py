@@ -17,7 +17,6 @@ _PROBLEM_OF_ONE_MODEL = frozenset({"http_status", "malformed", "empty", "too_lar
 class Ollama(Adapter):
     kind = "ollama"
     title = "Ollama on a host of yours"
-    slug = "ollama"
     default_base_url = "http://localhost:11434"
     listings: ClassVar[dict[str, str]] = {"models": "/api/tags"}
     envelope = "models"

@@ -16,7 +16,6 @@ _HEARS = re.compile(r"(?<![a-z])audio(?![a-z])")
 class OpenAI(Adapter):
     kind = "openai"
     title = "OpenAI's API"
-    slug = "openai"
     default_base_url = "https://api.openai.com/v1"
 
     def looks_like_ours(self, record: dict[str, Any]) -> bool:

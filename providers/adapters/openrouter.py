@@ -20,7 +20,6 @@ _DIMENSIONS = re.compile(r"\b([1-9][0-9]{1,4})-dimension")
 class OpenRouter(Adapter):
     kind = "openrouter"
     title = "OpenRouter"
-    slug = "openrouter"
     default_base_url = "https://openrouter.ai/api/v1"
     # /models lists only what answers in text; embedding models have a list of their own.
     listings: ClassVar[dict[str, str]] = {"language": "/models", "embeddings": "/embeddings/models"}
@@ -114,8 +113,7 @@ def _prices(record: dict[str, Any], draft: ListingBuilder) -> None:
         draft.problems.append("pricing is not an object")
     pricing = mapping(sent)
     for key in KINDS:
-        if key in pricing:
-            draft.price(key, pricing[key])
+        draft.price(key, pricing.get(key))
     unread = [key for key in pricing if key not in _NO_UNIT | draft.pricing.keys()]
     if not all(values.is_nothing(pricing[key]) for key in unread):
         draft.paid_otherwise()

@@ -27,7 +27,6 @@ _TAGS = (
 class Vercel(Adapter):
     kind = "vercel"
     title = "Vercel's AI Gateway"
-    slug = "vercel"
     default_base_url = "https://ai-gateway.vercel.sh/v1"
 
     def looks_like_ours(self, record: dict[str, Any]) -> bool:
@@ -51,8 +50,7 @@ class Vercel(Adapter):
                 draft.facts[fact] = tag in tags
         pricing = mapping(record.get("pricing"))
         for key, theirs in _PRICES:
-            if theirs in pricing:
-                draft.price(key, pricing[theirs])
+            draft.price(key, pricing.get(theirs))
         besides = [value for name, value in pricing.items() if name not in _OF_TEXT and not name.endswith("_tiers")]
         if values.costs(besides):
             draft.paid_otherwise()

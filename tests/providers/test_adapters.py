@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.adapters import ADAPTERS, Answer, short_name
+from providers.adapters import ADAPTERS, Answer
 from providers.client.http import UpstreamError
 from tests.answers import RECORDED, adapter, one, openrouter, parsed, reason_of, recorded
 
@@ -256,20 +256,6 @@ def test_dimensions_are_read_from_an_embedding_models_description() -> None:
     found = parsed("openrouter", {"data": [record]}, "embeddings")["acme/one"]
     assert found.facts["embedding_dimensions"] == 768
     assert "supported_parameters" not in found.facts
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("OpenAI: GPT-4o", "GPT-4o"),
-        ("Claude Opus 5", "Claude Opus 5"),
-        ("A: B: C", "B: C"),
-        (": x", ": x"),
-        ("A: ", "A:"),
-    ],
-)
-def test_short_names_lose_their_author_once(name: str, short: str) -> None:
-    assert short_name(name) == short
 
 
 json_values = st.recursive(

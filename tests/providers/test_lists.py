@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from providers.lists import cache, items, upstream
+from providers.lists import authors, cache, items, upstream
 from providers.models import ProviderCopy
 
 GPT = items.item(
@@ -248,3 +248,17 @@ def test_a_long_list_takes_as_few_queries_as_a_short_one(stored, api, alice, dja
             assert caller.get(PATHS["openrouter"]).json()["data"]["total"] == size
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("OpenAI: GPT-4o", "GPT-4o"),
+        ("Claude Opus 5", "Claude Opus 5"),
+        ("A: B: C", "B: C"),
+        (": x", ": x"),
+        ("A: ", "A:"),
+    ],
+)
+def test_short_names_lose_their_author_once(name, short):
+    assert authors.split_name(name)[1] == short

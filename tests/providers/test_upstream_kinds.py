@@ -164,8 +164,13 @@ def test_servers_of_openais_dialect_name_the_context_each_in_its_way(record: Any
 
 
 def test_the_sources_of_facts_join_under_our_ids_and_our_unit() -> None:
-    dev = adapter("modelsdev").facts_by_id(recorded("modelsdev/api_2026-07-02.json"))
-    lite = adapter("litellm").facts_by_id(recorded("litellm/model_prices_1.109.1.json"))
+    dev, lite = (
+        {found.model_id: found for found in adapter(kind).parse(recorded(name)).listings}
+        for kind, name in (
+            ("modelsdev", "modelsdev/api_2026-07-02.json"),
+            ("litellm", "litellm/model_prices_1.109.1.json"),
+        )
+    )
     for source in (dev, lite):
         small = source["openai/text-embedding-3-small"]
         assert small.facts["embedding_dimensions"] == 1536
