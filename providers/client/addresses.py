@@ -76,16 +76,12 @@ class Target:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-def check_url(url: str, allowed_hosts: Sequence[str] = (), trusted_origins: Collection[str] = ()) -> None:
-    """Raise `UpstreamError("blocked_address")`, with a sentence for a form, when calls to `url` would be refused.
+def check_url(url: str, allowed_hosts: Sequence[str] = (), trusted_origins: Collection[str] = ()) -> Target:
+    """`url` taken apart. Raises `UpstreamError("blocked_address")`, with a sentence for a form, when calls to it would
+    be refused.
 
     Names are not resolved here (a form must work without a network): the client tests their addresses at each connect.
     """
-    inspect_url(url, allowed_hosts, trusted_origins)
-
-
-def inspect_url(url: str, allowed_hosts: Sequence[str] = (), trusted_origins: Collection[str] = ()) -> Target:
-    """`url` taken apart and found acceptable; see `check_url`."""
     target = parse_target(url)
     trusted = is_trusted(target, trusted_origins)
     if target.host.rstrip(".") in METADATA_NAMES:

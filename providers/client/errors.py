@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 
 class UpstreamError(Exception):
@@ -45,20 +44,13 @@ class UpstreamError(Exception):
 
     def masked(self, mask: Callable[[str], str]) -> UpstreamError:
         """The same error with its sentences masked."""
-        return _rebuild(
-            self.reason, mask(self.message), mask(self.brief), self.retry_after, self.status, mask(self.fault)
-        )
+        return self._with(mask(self.message), mask(self.brief), mask(self.fault))
 
     def worded(self, message: str) -> UpstreamError:
         """The same error in another sentence."""
-        return _rebuild(self.reason, message, self.brief, self.retry_after, self.status)
+        return self._with(message, self.brief)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The default would call the class with the message alone and lose the reason between processes.
-        return _rebuild, (self.reason, self.message, self.brief, self.retry_after, self.status, self.fault)
-
-
-def _rebuild(
-    reason: str, message: str, brief: str, retry_after: float | None, status: int | None, fault: str = ""
-) -> UpstreamError:
-    return UpstreamError(reason, message, brief=brief, retry_after=retry_after, status=status, fault=fault)
+    def _with(self, message: str, brief: str, fault: str = "") -> UpstreamError:
+        return UpstreamError(
+            self.reason, message, brief=brief, retry_after=self.retry_after, status=self.status, fault=fault
+        )

@@ -33,7 +33,6 @@ from providers.client.addresses import (
     check_url,
     failed_call,
     host_in,
-    inspect_url,
     judge,
     origin_of,
     parse_target,
@@ -128,7 +127,7 @@ class UpstreamClient:
         headers: dict[str, str] | None,
         credential_header: tuple[str, str] | None,
     ) -> Any:
-        target = inspect_url(url, self.allowed_hosts, self.trusted_origins)
+        target = check_url(url, self.allowed_hosts, self.trusted_origins)
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "modeldex", **(headers or {})}
         if credential_header is not None:
             name, value = credential_header
@@ -177,7 +176,7 @@ class UpstreamClient:
             found = self._exchange(target, call, deadline)
             if isinstance(found, bytes):
                 return found
-            target = inspect_url(found.url, self.allowed_hosts, self.trusted_origins)
+            target = check_url(found.url, self.allowed_hosts, self.trusted_origins)
         raise UpstreamError("redirect", f"{target.host} redirects more than {MAX_REDIRECTS} times, to {target.path}.")
 
     def _exchange(self, target: Target, call: "_Call", deadline: float) -> bytes | Target:
