@@ -20,7 +20,7 @@ from django.utils.timesince import timesince
 from catalog.access import rights
 from catalog.admin.audited import author_of
 from catalog.admin.once import MadeOnce
-from catalog.editing.history import audit
+from catalog.editing.history import Author, audit
 from catalog.formatting import counted
 from config.api import base_urls
 from providers import adapters
@@ -223,7 +223,7 @@ class ProviderAdmin(MadeOnce):
             if changes:
                 audit(author_of(request), obj, "change" if change else "add", changes)
         if change and before and {"precedence", "is_active"} & set(changes):
-            count = recompute(obj, by=request.user)
+            count = recompute(obj, Author.person(request.user))
             self.message_user(request, f"{counted(count, 'entry follows', 'entries follow')} in the catalog.")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def bulk_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             if "apply" in request.POST:
                 try:
                     agreed = _agreed(request, enable, *form.shown())
-                    counts = switch(enable, by=request.user, reason=author_of(request).reason, agreed=agreed, **wanted)
+                    counts = switch(enable, author_of(request), agreed=agreed, **wanted)
                 except NotAsShown:
                     model_admin.message_user(request, previews.CHANGED, messages.WARNING)
                 else:
@@ -146,8 +146,8 @@ def switch_selected(
     act = ("switch selected", enable, keys)
     if "apply" in request.POST:
         try:
-            agreed, reason = _agreed(request, enable, *act), author_of(request).reason
-            counts = switch_these(keys, enable, by=request.user, reason=reason, agreed=agreed)
+            agreed = _agreed(request, enable, *act)
+            counts = switch_these(keys, enable, author_of(request), agreed=agreed)
         except NotAsShown:
             model_admin.message_user(request, previews.CHANGED, messages.WARNING)
         else:

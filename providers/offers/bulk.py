@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,9 +14,10 @@ from django.utils import timezone
 from catalog.db.bulk import batches
 from catalog.editing.entries import NotAsShown
 from catalog.editing.history import Author, audit
+from catalog.models import AIModel
 from providers.models import Provider, ProviderModel
 from providers.sync.merge import Merger
-from providers.sync.plan import MergedEntries, Plan, change, merge_entries
+from providers.sync.plan import Plan, change, merge_entries
 from providers.sync.write import write
 
 MOST_COMPARED = 5
@@ -103,29 +104,24 @@ def _offers(rows: QuerySet[ProviderModel]) -> list[Offer]:
 
 def switch(
     enable: bool,
+    author: Author,
     *,
     provider: Provider | None = None,
     exclude: Iterable[str] = (),
     ignore_unknown: bool = False,
-    by: Any = None,
-    by_name: str = "",
-    reason: str = "",
     agreed: Agreed | None = None,
 ) -> Counts:
     """Switches every provider model (of one provider) on or off but those excepted, in one transaction.
 
-    `by` is the user who asks. Raises UnknownIds, and NotAsShown where `agreed` is false.
+    Raises UnknownIds, and NotAsShown where `agreed` is false.
     """
     excluded = list(exclude)
     with transaction.atomic():
-        _lock([provider] if provider else None)
+        _lock(provider)
         counts, changing = preview(enable, provider=provider, exclude=excluded, ignore_unknown=ignore_unknown)
-        if agreed is not None and not agreed(counts, changing):
-            raise NotAsShown
-        who = Author.person(by, by_name, reason)
-        _set_active(changing, enable, who)
+        _set_active(counts, changing, enable, author, agreed)
         audit(
-            who,
+            author,
             provider or Provider(slug="all"),
             "enable provider models" if enable else "disable provider models",
             {"provider": [None, provider.slug if provider else None], "updated": [None, counts.updated],
@@ -142,26 +138,15 @@ def preview_these(keys: Iterable[int], enable: bool) -> tuple[Counts, list[Offer
     return Counts(len(found), len(changing)), changing
 
 
-def switch_these(
-    keys: Iterable[int],
-    enable: bool,
-    *,
-    by: Any = None,
-    by_name: str = "",
-    reason: str = "",
-    agreed: Agreed | None = None,
-) -> Counts:
+def switch_these(keys: Iterable[int], enable: bool, author: Author, *, agreed: Agreed | None = None) -> Counts:
     """Switches these provider models, in one transaction. Raises NotAsShown where `agreed` is false."""
     with transaction.atomic():
-        _lock(None)
+        _lock()
         counts, changing = preview_these(keys, enable)
-        if agreed is not None and not agreed(counts, changing):
-            raise NotAsShown
-        who = Author.person(by, by_name, reason)
-        _set_active(changing, enable, who)
+        _set_active(counts, changing, enable, author, agreed)
         if changing:
             audit(
-                who,
+                author,
                 Provider.objects.get(slug=changing[0].provider),
                 "enable provider models" if enable else "disable provider models",
                 {
@@ -172,30 +157,34 @@ def switch_these(
     return counts
 
 
-def recompute(provider: Provider, *, by: Any = None, by_name: str = "") -> int:
+def recompute(provider: Provider, author: Author) -> int:
     """Merges the models that a provider offers again, and returns how many changed.
 
     Called after its precedence or `is_active` has changed.
     """
     with transaction.atomic():
-        _lock(None)
-        keys = provider.offers.filter(model__isnull=False).values_list("model_id", flat=True)
-        merged = _merged(keys)
-        write(Plan(Author.person(by, by_name), changed_entries=merged.entries, history=merged.history))
+        _lock()
+        models = AIModel.objects.filter(offers__provider=provider)
+        merged = merge_entries(models.values_list("pk", flat=True), Merger.from_database(timezone.now()))
+        write(Plan(author, changed_entries=merged.entries, history=merged.history))
     return len(merged.entries)
 
 
-def _lock(providers: list[Provider] | None) -> None:
-    """Locks the providers' rows, as each sync does before it reads offers."""
+def _lock(provider: Provider | None = None) -> None:
+    """Locks the rows of all providers, or of one, as each sync does before it reads offers."""
     rows = Provider.objects.select_for_update().order_by("pk")
-    list(rows if providers is None else rows.filter(pk__in=[provider.pk for provider in providers]))
+    list(rows.filter(pk=provider.pk) if provider else rows)
 
 
-def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
+def _set_active(counts: Counts, changing: list[Offer], enable: bool, author: Author, agreed: Agreed | None) -> None:
+    """Raises NotAsShown where `agreed` is false of them."""
+    if agreed is not None and not agreed(counts, changing):
+        raise NotAsShown
     now = timezone.now()
     for chunk in batches([offer.pk for offer in changing]):
         ProviderModel.objects.filter(pk__in=chunk).update(active=enable, updated_at=now)
-    merged = _merged((offer.model.pk for offer in changing if offer.model), facts=False)
+    keys = (offer.model.pk for offer in changing if offer.model)
+    merged = merge_entries(keys, Merger.from_database(now), facts=False)
     switched = [
         change(
             offer.model.model_id if offer.model else offer.upstream_id,
@@ -207,8 +196,4 @@ def _set_active(changing: list[Offer], enable: bool, who: Author) -> None:
         )
         for offer in changing
     ]
-    write(Plan(who, changed_entries=merged.entries, history=[*merged.history, *switched]))
-
-
-def _merged(keys: Iterable[int | None], *, facts: bool = True) -> MergedEntries:
-    return merge_entries((key for key in keys if key), Merger.from_database(timezone.now()), facts=facts)
+    write(Plan(author, changed_entries=merged.entries, history=[*merged.history, *switched]))

@@ -92,11 +92,7 @@ def effect(run: SyncRun, only: Iterable[str] | None = None) -> Effect:
 
 
 def apply_held(
-    run: SyncRun,
-    by: Any,
-    only: Iterable[str] | None = None,
-    by_name: str = "",
-    agreed: Callable[[list[Line]], bool] | None = None,
+    run: SyncRun, by: Any, only: Iterable[str] | None = None, agreed: Callable[[list[Line]], bool] | None = None
 ) -> dict[str, int]:
     """Applies what the run holds and returns the counts. `by` is the user who decides.
 
@@ -104,14 +100,14 @@ def apply_held(
     `agreed` finds that the lines of the run are not those that were shown.
     """
     chosen = None if only is None else set(only)
-    who = Author.person(by, by_name)
+    who = Author.person(by)
     with transaction.atomic():
         provider, row = _open(run)
         if agreed is not None and not agreed(lines(row)):
             raise NotAsShown
         now = timezone.now()
         comparison, rest = _compare(provider, row, chosen, now)
-        author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name or 'the command line'}"[:255])
+        author = Author.sync(row.pk, f"{provider.slug}, confirmed by {who.name}"[:255])
         write(_plan(provider, row, comparison, author, now), provider)
         done = comparison.counts
         row.held = rest
@@ -127,9 +123,9 @@ def apply_held(
     return done
 
 
-def reject_held(run: SyncRun, by: Any, by_name: str = "") -> None:
+def reject_held(run: SyncRun, by: Any) -> None:
     """Lets go what the run holds: the catalog stays as it is. Raises NotHeld."""
-    who = Author.person(by, by_name)
+    who = Author.person(by)
     with transaction.atomic():
         _, row = _open(run)
         row.decision, row.decided_by, row.decided_at = SyncRun.Decision.REJECTED, who.name[:255], timezone.now()
@@ -172,7 +168,7 @@ def _open(run: SyncRun) -> tuple[Provider, SyncRun]:
     if row.state != SyncRun.State.HELD:
         raise NotHeld(f"Run {row.pk} is not held: it is {row.state}.")
     if row.decision:
-        raise NotHeld(f"Run {row.pk} was {row.decision} by {row.decided_by or 'the command line'} already.")
+        raise NotHeld(f"Run {row.pk} was {row.decision} by {row.decided_by} already.")
     if later := newer_than(row):
         raise NotHeld(f"Run {later.pk} has read {provider.slug} since: what run {row.pk} holds is out of date.")
     return provider, row

@@ -168,7 +168,7 @@ class Acts:
         rows = ProviderModel.objects.filter(upstream_id__in=chosen)
         return Act(
             "switch offers",
-            lambda: offers.switch_these(list(rows.values_list("pk", flat=True)), to, by=self.author.user),
+            lambda: offers.switch_these(list(rows.values_list("pk", flat=True)), to, self.author),
             lambda world: world.offered.update(dict.fromkeys(chosen, to)),
         )
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.editing.history import Author
 from catalog.models import AIModel, AuditEntry, FieldChange
 from catalog.pricing import typed
 from providers.connection import credentials
@@ -210,7 +211,7 @@ def test_an_offer_switched_off_by_its_form_takes_its_entry_out_of_use(staff, off
 @pytest.mark.parametrize("excepted", ["", "acme/m1\nacme/m2"])
 @pytest.mark.parametrize("what", ["enable", "disable"])
 def test_the_bulk_page_previews_and_then_applies_each_pattern(staff, openrouter, offers, what, excepted, named):
-    bulk.switch(what == "disable")
+    bulk.switch(what == "disable", Author.person(None))
     form = {"what": what, "pasted": excepted, "provider": openrouter.pk if named else ""}
     page = staff.post(BULK, {**form, "preview": "1"})
     kept = len(excepted.split())
@@ -394,7 +395,7 @@ def test_5000_provider_models_are_switched_in_two_seconds(db):
         ProviderModel(provider=provider, upstream_id=m.model_id, listing="language", model=m) for m in models
     )
     started = timezone.now()
-    assert bulk.switch(False).updated == 5000
+    assert bulk.switch(False, Author.person(None)).updated == 5000
     assert (timezone.now() - started).total_seconds() < 8  # 2 on an idle machine; this one may be shared
     assert not AIModel.objects.filter(is_available=True).exists()
 

@@ -263,21 +263,21 @@ def test_the_price_of_the_curated_list_fills_in(sync_feed, openai):
 
 def test_an_entry_whose_offers_are_all_switched_off_is_unavailable(sync_feed):
     sync_feed(feed(5))
-    counts = bulk.switch(False, exclude=["acme/m0002"])
+    counts = bulk.switch(False, Author.person(None), exclude=["acme/m0002"])
     assert (counts.checked, counts.updated, counts.skipped) == (5, 4, 1)
     assert available() == {"acme/m0002"}
     sync_feed(feed(5, context_length=3))
     assert available() == {"acme/m0002"}, "a sync switched them on again"
-    assert bulk.switch(True).updated == 4
+    assert bulk.switch(True, Author.person(None)).updated == 4
     assert len(available()) == 5
 
 
 def test_an_unknown_exception_is_refused_by_name(sync_feed):
     sync_feed(feed(2))
     with pytest.raises(bulk.UnknownIds, match="acme/M0001"):
-        bulk.switch(False, exclude=["acme/M0001"])
+        bulk.switch(False, Author.person(None), exclude=["acme/M0001"])
     assert len(available()) == 2
-    assert bulk.switch(False, exclude=["acme/M0001"], ignore_unknown=True).updated == 2
+    assert bulk.switch(False, Author.person(None), exclude=["acme/M0001"], ignore_unknown=True).updated == 2
 
 
 def test_a_dry_run_of_a_switch_writes_nothing(sync_feed, capsys):
@@ -294,7 +294,7 @@ def test_a_switched_off_offer_gives_way_to_the_next(sync_feed, make_provider):
     second = make_provider("openrouter2", kind="openrouter", precedence=90)
     sync_feed(feed([record("acme/m")]))
     sync_feed(feed([record("acme/m", prompt="0.000009")]), provider=second)
-    bulk.switch(False, provider=Provider.objects.get(slug="openrouter"))
+    bulk.switch(False, Author.person(None), provider=Provider.objects.get(slug="openrouter"))
     assert (model("acme/m").pricing["prompt"], model("acme/m").offered_by) == ("0.000009", ["openrouter2"])
 
 
@@ -302,7 +302,7 @@ def test_a_deactivated_provider_offers_nothing(sync_feed, openrouter):
     sync_feed(feed(2))
     Provider.objects.filter(pk=openrouter.pk).update(is_active=False)
     openrouter.refresh_from_db()
-    bulk.recompute(openrouter)
+    bulk.recompute(openrouter, Author.person(None))
     assert available() == set()
 
 

@@ -128,7 +128,7 @@ def test_5276_models_take_less_than_ten_seconds_and_little_memory(ordinary_colle
     outcome, first = timed(lambda: sync_feed(path))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     _, again = timed(lambda: sync_feed(path))
-    counts, switched = timed(lambda: bulk.switch(False))
+    counts, switched = timed(lambda: bulk.switch(False, Author.person(None)))
     # At the end as well: the machine may have become slower meanwhile.
     reading = max(reading, timed(lambda: [json.loads(text) for _ in range(20)])[1])
     second = max(1.0, reading / 2)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from catalog.editing.history import Author
 from providers.models import Provider
 from providers.offers import bulk
 from providers.offers.bulk import UnknownIds
@@ -37,7 +38,7 @@ class Command(BaseCommand):
                 for row in changing:
                     self.stdout.write(f"would {options['action']} {row.provider}: {row.upstream_id}")
             else:
-                counts = bulk.switch(enable, by_name="command line", **chosen)
+                counts = bulk.switch(enable, Author.person(None, "command line"), **chosen)
         except UnknownIds as error:
             raise CommandError(f"{error} Nothing was switched; --ignore-unknown passes over such ids.") from error
         done = "would be updated" if options["dry_run"] else "updated"
