@@ -46,18 +46,11 @@ def price_history(model: AIModel) -> list[Price]:
     for provider in sorted({*offers, *changes}):
         rows = changes.get(provider, [])
         first = offers.get(provider)
-        started = (
-            [
-                Price(
-                    provider,
-                    first.first_listed_at if first else None,
-                    _tariff(rows[0].old) if rows else first.pricing if first else {},
-                )
-            ]
-            if (rows or first)
-            else []
-        )
-        steps = [*started, *(Price(provider, row.changed_at, _tariff(row.new)) for row in rows)]
+        at_first = _tariff(rows[0].old) if rows else first.pricing if first else {}
+        steps = [
+            Price(provider, first.first_listed_at if first else None, at_first),
+            *(Price(provider, row.changed_at, _tariff(row.new)) for row in rows),
+        ]
         history += _without_repeats(step for step in steps if step.pricing)
     return history
 

@@ -45,7 +45,3 @@ def entries() -> dict[str, CuratedEntry]:
             model_ids.validate(model_id)
             found[model_id] = CuratedEntry(model_id, facts_of(item["facts"]), pricing.read(item.get("pricing", {})))
     return found
-
-
-def entry(model_id: str) -> CuratedEntry | None:
-    return entries().get(model_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -30,10 +30,6 @@ class Record:
     model_id: str
     facts: dict[str, Any]
     pricing: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """As a held run stores it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 2.0
 
 
-def start(provider: Provider, by: Any, trigger: str = "admin") -> SyncRun | None:
+def start(provider: Provider, by: Any) -> SyncRun | None:
     """Starts a sync in a thread of its own and returns its run; None where none opened in time.
 
     Raises AlreadyRunning. A process that ends takes the thread with it: the run is then `interrupted`, and the next
@@ -29,7 +29,7 @@ def start(provider: Provider, by: Any, trigger: str = "admin") -> SyncRun | None
 
     def work() -> None:
         try:
-            sync(provider, trigger=trigger, by=by)
+            sync(provider, trigger="admin", by=by)
         except AlreadyRunning as error:
             refused.append(error)
         except Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -94,7 +94,7 @@ def _whole(parsed: ParsedListing, hold: Hold) -> dict[str, Any]:
     return {
         "reason": hold.reason,
         "message": hold.message,
-        "records": [record.to_json() for record in parsed.records],
+        "records": [asdict(record) for record in parsed.records],
         "spared": sorted(parsed.spared),
         "unidentified": parsed.unidentified,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -207,7 +208,7 @@ def _part(
         return Accepted(ParsedListing(listing, records), gone), None
     part = ParsedListing(listing, [record for record in records if record.upstream_id in chosen])
     accepted = Accepted(part, [key for key in gone if key in chosen])
-    left = [record.to_json() for record in records if record.upstream_id not in chosen]
+    left = [asdict(record) for record in records if record.upstream_id not in chosen]
     if not left and set(gone) <= set(chosen):
         return accepted, None
     # What is applied is in the list still, so that it is not taken for gone.

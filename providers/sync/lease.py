@@ -71,7 +71,8 @@ class Lease:
         """Lengthens it, unless it has lapsed: whoever slept past the end may not return."""
         now = timezone.now()
         until = now + DURATION
-        if not _valid(self.provider_id, self.token, now).update(lease_until=until):
+        held = Provider.objects.filter(pk=self.provider_id, lease_token=self.token, lease_until__gt=now)
+        if not held.update(lease_until=until):
             return False
         self.until = until
         SyncRun.objects.filter(pk=self.run_id).update(heartbeat_at=now)
@@ -96,10 +97,6 @@ class Lease:
         Provider.objects.filter(pk=self.provider_id, lease_token=self.token).update(
             lease_token="", lease_until=None, lease_holder=""
         )
-
-
-def _valid(provider_id: int, token: str, now: datetime):  # type: ignore[no-untyped-def]  # a queryset of Provider
-    return Provider.objects.filter(pk=provider_id, lease_token=token, lease_until__gt=now)
 
 
 def acquire(provider: Provider, *, trigger: str, by: str) -> tuple[Lease, SyncRun]:

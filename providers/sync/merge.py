@@ -66,7 +66,7 @@ class Merger:
         Without `facts` only its price and availability, as after a switch of offers.
         """
         ranked = sorted(offers, key=self._rank)
-        entry = curated.entry(model.model_id)
+        entry = curated.entries().get(model.model_id)
         values, history = self._facts(model, ranked, entry) if facts else Merged({}, [])
         is_embedding = bool(values.get("supports_embeddings", model.supports_embeddings))
         derived = self._availability(model, ranked, entry, is_embedding)
@@ -82,7 +82,8 @@ class Merger:
 
     def is_available(self, model: AIModel, offers: Iterable[ProviderModel]) -> bool:
         """Whether a merge leaves the model available."""
-        found = self._availability(model, list(offers), curated.entry(model.model_id), bool(model.supports_embeddings))
+        entry = curated.entries().get(model.model_id)
+        found = self._availability(model, list(offers), entry, bool(model.supports_embeddings))
         return bool(found["is_available"])
 
     def _facts(self, model: AIModel, ranked: list[ProviderModel], entry: curated.CuratedEntry | None) -> Merged:

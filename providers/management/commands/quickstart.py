@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command, get_commands
+from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 
@@ -81,16 +81,14 @@ class Command(BaseCommand):
             return [f"There is a user {ADMIN} who is no superuser: make one with `manage.py createsuperuser`."]
         users.create_superuser(ADMIN, email="", password=password)
         lines = [f"First admin:   {ADMIN}", f"Password:      {password}   (shown this once)"]
-        if "create_api_key" in get_commands():
-            key = StringIO()
-            try:
-                call_command("create_api_key", ADMIN, "--name", "quickstart", stdout=key)
-            except CommandError as error:
-                lines.append(f"No API key was made: {error}")
-            else:
-                token, base = key.getvalue().strip(), f"http://127.0.0.1:{settings.PORT}"
-                lines.append(f"API key:       {token}   (shown this once)")
-                lines.append(f"To try it:     curl -s -H 'Authorization: Bearer {token}' {base}/v1/models")
+        key = StringIO()
+        try:
+            call_command("create_api_key", ADMIN, "--name", "quickstart", stdout=key)
+        except CommandError as error:
+            return [*lines, f"No API key was made: {error}"]
+        token, base = key.getvalue().strip(), f"http://127.0.0.1:{settings.PORT}"
+        lines.append(f"API key:       {token}   (shown this once)")
+        lines.append(f"To try it:     curl -s -H 'Authorization: Bearer {token}' {base}/v1/models")
         return lines
 
     def _sync(self) -> None:
