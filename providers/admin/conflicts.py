@@ -27,7 +27,7 @@ from providers.reports.conflicts import FLAGS, NUMBERS, PRICED, THRESHOLD, Confl
 A_PAGE = 100
 
 
-def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def conflicts_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """The fields that sources differ about by more than `?beyond=` per cent. Raises PermissionDenied."""
     if not request.user.has_perm("providers.view_providermodel"):
         raise PermissionDenied
@@ -51,18 +51,12 @@ def conflicts_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "sources": sorted(sources),
         "source": source,
         "rows": [_row(conflict, sources, keys.get(conflict.model_id)) for conflict in found[:A_PAGE]],
-        "earlier": _page_address(request, page - 1) if start else "",
-        "later": _page_address(request, page + 1) if len(found) > A_PAGE else "",
+        "earlier": page - 1 if start else None,
+        "later": page + 1 if len(found) > A_PAGE else None,
         "may_pin": request.user.has_perm("catalog.change_aimodel"),
         "may_prefer": request.user.has_perm("providers.change_provider"),
     }
     return TemplateResponse(request, "admin/providers/conflicts.html", context)
-
-
-def _page_address(request: HttpRequest, page: int) -> str:
-    query = request.GET.copy()
-    query["p"] = str(page)
-    return f"?{query.urlencode()}"
 
 
 def _matching(beyond: Decimal, field: str, source: str) -> Iterator[Conflict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -257,20 +258,11 @@ class ProviderModelAdmin(admin.ModelAdmin):
             return path(route, self.admin_site.admin_view(view), name=f"providers_providermodel_{name}")
 
         return [
-            named("bulk", self.bulk_view, "bulk"),
-            named("bulk/found", self.found_view, "found"),
-            named("conflicts", self.conflicts_view, "conflicts"),
+            named("bulk", partial(switching.bulk_page, self), "bulk"),
+            named("bulk/found", partial(switching.found, self), "found"),
+            named("conflicts", partial(conflicts_page, self.admin_site), "conflicts"),
             *super().get_urls(),
         ]
-
-    def conflicts_view(self, request: HttpRequest) -> HttpResponse:
-        return conflicts_page(request, self.admin_site)
-
-    def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        return switching.bulk_page(self, request)
-
-    def found_view(self, request: HttpRequest) -> HttpResponse:
-        return switching.found(self, request)
 
     @admin.action(description="Enable the selected provider models", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[ProviderModel]) -> HttpResponse | None:

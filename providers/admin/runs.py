@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from catalog.admin import previews
+from catalog.admin.history import ReadOnlyAdmin
 from catalog.editing.entries import NotAsShown
 from providers.admin import run_tables
 from providers.models import ProviderModel, SyncRun
@@ -37,7 +38,8 @@ _UNFINISHED = (SyncRun.State.FAILED, SyncRun.State.PARTIAL, SyncRun.State.INTERR
 REFRESH = "2"
 
 
-class SyncRunAdmin(admin.ModelAdmin):
+class SyncRunAdmin(ReadOnlyAdmin):
+    show_full_result_count = True
     change_form_template = "admin/providers/syncrun/change_form.html"
     list_display = ("id", "source", "outcome", "started_at", "took", "summary", "trigger", "decision")
     list_filter = ("state", "provider", "decision")
@@ -61,15 +63,6 @@ class SyncRunAdmin(admin.ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: SyncRun | None = None) -> Any:
         # Above what waits the message stands already.
         return [name for name in self.fields if not (name == "told" and _waits(obj))]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
         # Neither is shown in the list, and both may be large.

@@ -104,7 +104,7 @@ class UpstreamClient:
         self, url: str, headers: dict[str, str] | None = None, credential_header: tuple[str, str] | None = None
     ) -> Any:
         """The parsed answer to a GET; raises `UpstreamError`. A fault of one record is left in it for the adapter."""
-        return self._json("GET", url, None, headers, credential_header)
+        return self.call("GET", url, None, headers, credential_header)
 
     def post_json(
         self,
@@ -115,11 +115,11 @@ class UpstreamClient:
     ) -> Any:
         """As `get_json`, with a JSON body. Only for calls that change nothing upstream: they may be tried again."""
         encoded = json.dumps(body).encode()
-        return self._json(
+        return self.call(
             "POST", url, encoded, {"Content-Type": "application/json", **(headers or {})}, credential_header
         )
 
-    def _json(
+    def call(
         self,
         method: str,
         url: str,
@@ -127,6 +127,7 @@ class UpstreamClient:
         headers: dict[str, str] | None,
         credential_header: tuple[str, str] | None,
     ) -> Any:
+        """What each call comes to; see `get_json` and `post_json`."""
         target = check_url(url, self.allowed_hosts, self.trusted_origins)
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "modeldex", **(headers or {})}
         if credential_header is not None:

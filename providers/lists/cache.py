@@ -94,33 +94,21 @@ def store(provider: Provider, listing: str, items: Items) -> None:
     ProviderCopy.objects.update_or_create(
         provider=provider,
         listing=listing,
-        defaults={
-            "items": items,
-            "fetched_at": timezone.now(),
-            "failed_at": None,
-            "renewing_until": None,
-            "error": "",
-        },
+        defaults=_success(items, timezone.now()),
     )
 
 
 def is_fresh(copy: ProviderCopy) -> bool:
-    return copy.fetched_at is not None and _age(copy.fetched_at) < timedelta(seconds=settings.PROVIDER_CACHE_SECONDS)
+    return _is_younger(copy, settings.PROVIDER_CACHE_SECONDS)
 
 
 def is_recent(copy: ProviderCopy) -> bool:
     """Whether the copy may be served for an upstream that fails."""
-    limit = timedelta(seconds=RECENT * settings.PROVIDER_CACHE_SECONDS)
-    return copy.fetched_at is not None and _age(copy.fetched_at) < limit
+    return _is_younger(copy, RECENT * settings.PROVIDER_CACHE_SECONDS)
 
 
-def is_failing(copy: ProviderCopy) -> bool:
-    """Whether the last attempt to read upstream failed."""
-    return copy.failed_at is not None
-
-
-def _age(moment: datetime) -> timedelta:
-    return timezone.now() - moment
+def _is_younger(copy: ProviderCopy, seconds: int) -> bool:
+    return copy.fetched_at is not None and timezone.now() - copy.fetched_at < timedelta(seconds=seconds)
 
 
 def _is_first_try(copy: ProviderCopy) -> bool:
@@ -158,7 +146,9 @@ def _renew(claimed: ProviderCopy, fetch: Callable[[], Items]) -> threading.Event
 
     def run() -> None:
         try:
-            _finish(claimed, _outcome(claimed, fetch))
+            outcome = _outcome(claimed, fetch)
+            # Only by the holder of the claim: one that wakes late, or that a sync has overtaken, writes nothing.
+            ProviderCopy.objects.filter(pk=claimed.pk, renewing_until=claimed.renewing_until).update(**outcome)
         except DatabaseError:
             logger.warning("A copy of %s could not be stored", claimed.listing, exc_info=True)
         finally:
@@ -179,15 +169,14 @@ def _outcome(claimed: ProviderCopy, fetch: Callable[[], Items]) -> dict[str, Any
     except Exception:
         logger.exception("The answer for %s was not understood", claimed.listing)
         return _failure("The upstream's answer was not understood.")
-    return {"items": items, "fetched_at": started, "failed_at": None, "renewing_until": None, "error": ""}
+    return _success(items, started)
+
+
+def _success(items: Items, at: datetime) -> dict[str, Any]:
+    return {"items": items, "fetched_at": at, "failed_at": None, "renewing_until": None, "error": ""}
 
 
 def _failure(message: str) -> dict[str, Any]:
     now = timezone.now()
     pause = min(LONGEST_PAUSE, timedelta(seconds=settings.PROVIDER_CACHE_SECONDS))
     return {"failed_at": now, "renewing_until": now + pause, "error": message[:255]}
-
-
-def _finish(claimed: ProviderCopy, outcome: dict[str, Any]) -> None:
-    # Only by the holder of the claim: one that wakes late, or that a sync has overtaken, writes nothing.
-    ProviderCopy.objects.filter(pk=claimed.pk, renewing_until=claimed.renewing_until).update(**outcome)

@@ -173,7 +173,7 @@ def state_of(listed: ProviderList, reader: Callable[[Provider, str], Callable[[]
 
 
 def _serves(listed: ProviderList, copy: ProviderCopy) -> bool:
-    if not cache.is_failing(copy) or cache.is_fresh(copy):
+    if copy.failed_at is None or cache.is_fresh(copy):
         return True
     # What a local server listed an hour ago cannot be called while it is down; a vendor's list can be shown.
     return listed.has_curated and cache.is_recent(copy)

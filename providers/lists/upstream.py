@@ -43,19 +43,12 @@ class HurriedClient(UpstreamClient):
         super().__init__(limits=limits, **options)
         self._until = time.monotonic() + seconds
 
-    def get_json(self, url: str, *args: Any, **options: Any) -> Any:
-        self._hurry()
-        return super().get_json(url, *args, **options)
-
-    def post_json(self, url: str, *args: Any, **options: Any) -> Any:
-        self._hurry()
-        return super().post_json(url, *args, **options)
-
-    def _hurry(self) -> None:
+    def call(self, *args: Any) -> Any:
         left = self._until - time.monotonic()
         if left <= 0:
             raise UpstreamError("timeout", "The answer did not come in time.")
         self.limits = replace(self.limits, connect=left, read=left, total=left)
+        return super().call(*args)
 
 
 def source(provider: Provider, listing: str) -> Callable[[], cache.Items] | None:

@@ -24,17 +24,12 @@ def _operation(name: str, summary: str, description: str, serializer: Any, model
         summary=summary,
         description=description,
         examples=[example],
-        responses={
-            200: serializer,
-        },
+        responses=serializer,
     )
 
 
 class ProviderListViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     """What an upstream lists, less what the caller may not see."""
-
-    filter_backends = ()
-    pagination_class = None
 
     @_operation(
         "openrouter",

@@ -143,7 +143,7 @@ def test_after_a_failure_upstream_is_left_alone_for_a_while(provider):
     source = Source(error=cache.Unreadable("The connection was refused."))
     for _ in range(3):
         copy = at_hand(provider, "language", source)
-    assert (copy.error, cache.is_failing(copy), source.calls) == ("The connection was refused.", True, 1)
+    assert (copy.error, copy.failed_at is not None, source.calls) == ("The connection was refused.", True, 1)
 
 
 def test_upstream_is_asked_again_when_the_pause_is_over(provider):
