@@ -127,8 +127,39 @@ def _to_decide(user: Any) -> Iterable[Decision]:
 asked.append(_to_decide)
 
 
+class CredentialAdmin(BoundedAdmin, MadeOnce):
+    """What the admins of keys and of export tokens share: who acts, and that a secret is shown once."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # A class of its own for each request.
+        form.actor = actor_of(request)
+        return form
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The page with the secret is the answer itself: it is stored nowhere, in no message, session or cookie.
+
+        Loading that page again sends the form again, which then makes nothing and leads to the row's own page.
+        """
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The new {self.opts.verbose_name}",
+            "opts": self.opts,
+            "made": obj,
+            "origin": origin(request),
+            "token": request.issued.token,  # type: ignore[attr-defined]
+        }
+        response = TemplateResponse(request, f"admin/apikeys/{self.opts.model_name}/created.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(BoundedAdmin, MadeOnce):
+class ApiKeyAdmin(CredentialAdmin):
     form = ApiKeyForm
     list_display = (
         "name", "owner", "hint", "state", "reach", "per_minute", "per_day", "expires_at", "last_used_at",
@@ -158,12 +189,6 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return () if obj is None else ("user", "group", *self.facts)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        # A class of its own for each request.
-        form.actor = actor_of(request)
-        return form
 
     def why_not(self, request: HttpRequest, obj: ApiKey) -> str:
         return rights.of(request).over_user(obj.owner)
@@ -209,23 +234,6 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
             request.issued = issued  # type: ignore[attr-defined]
         obj.refresh_from_db()
 
-    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret is the answer itself: it is stored nowhere, in no message, session or cookie.
-
-        Loading that page again sends the form again, which then makes nothing and leads to the key's own page.
-        """
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "The new API key",
-            "opts": self.opts,
-            "key": obj,
-            "origin": origin(request),
-            "token": request.issued.token,  # type: ignore[attr-defined]
-        }
-        response = TemplateResponse(request, "admin/apikeys/apikey/created.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
-
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.matches_view)
         return [
@@ -252,10 +260,6 @@ class ApiKeyAdmin(BoundedAdmin, MadeOnce):
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         issuing.erase(obj, actor_of(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            issuing.erase(key, actor_of(request))
 
     @admin.action(description="Switch off (their owners cannot switch them on)", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -328,7 +332,7 @@ class ExportTokenForm(forms.ModelForm):
 
 
 @admin.register(ExportToken)
-class ExportTokenAdmin(BoundedAdmin, MadeOnce):
+class ExportTokenAdmin(CredentialAdmin):
     """Tokens are made and revoked, and never changed."""
 
     form = ExportTokenForm
@@ -349,12 +353,6 @@ class ExportTokenAdmin(BoundedAdmin, MadeOnce):
     def get_readonly_fields(self, request: HttpRequest, obj: ExportToken | None = None) -> Any:
         return () if obj is None else self.facts
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        # A class of its own for each request.
-        form.actor = actor_of(request)
-        return form
-
     def save_model(self, request: HttpRequest, obj: ExportToken, form: Any, change: bool) -> None:
         if change:
             return
@@ -363,26 +361,8 @@ class ExportTokenAdmin(BoundedAdmin, MadeOnce):
         obj.refresh_from_db()
         request.issued = issued  # type: ignore[attr-defined]
 
-    def response_add(self, request: HttpRequest, obj: ExportToken, post_url_continue: str | None = None) -> Any:
-        """The page with the token is the answer itself, as for a key."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "The new export token",
-            "opts": self.opts,
-            "export": obj,
-            "token": request.issued.token,  # type: ignore[attr-defined]
-            "origin": origin(request),
-        }
-        response = TemplateResponse(request, "admin/apikeys/exporttoken/created.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
-
     def delete_model(self, request: HttpRequest, obj: ExportToken) -> None:
         exports.erase(obj, actor_of(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ExportToken]) -> None:
-        for export in queryset:
-            exports.erase(export, actor_of(request))
 
     @admin.action(description="Revoke for ever", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ExportToken]) -> None:

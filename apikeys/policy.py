@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -131,16 +132,10 @@ class Conjunction:
         return all(policy.spares(target_id) for policy in self.policies)
 
     def condition(self, field: str) -> Q:
-        both = EVERYTHING
-        for policy in self.policies:
-            both &= policy.condition(field)
-        return both
+        return reduce(and_, (policy.condition(field) for policy in self.policies))
 
     def sparing(self, field: str) -> Q:
-        both = EVERYTHING
-        for policy in self.policies:
-            both &= policy.sparing(field)
-        return both
+        return reduce(and_, (policy.sparing(field) for policy in self.policies))
 
 
 def policy_of(key: ApiKey) -> Policy:

@@ -91,7 +91,9 @@ class KeySerializer(serializers.ModelSerializer):
     """A key without its secret."""
 
     id = serializers.CharField(source="key_id")
-    restricted = serializers.SerializerMethodField(help_text="Whether it has less than every model of its owner.")
+    restricted = serializers.BooleanField(
+        source="is_restricted", read_only=True, help_text="Whether it has less than every model of its owner."
+    )
     allowed_models = serializers.SerializerMethodField(help_text="null unless the mode is allow_list.")
     denied_models = serializers.SerializerMethodField(help_text="null unless the mode is deny_list.")
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
@@ -103,9 +105,6 @@ class KeySerializer(serializers.ModelSerializer):
             "per_day", "expires_at", "is_active", "created_at", "last_used_at",
         ]  # fmt: skip
         read_only_fields = fields
-
-    def get_restricted(self, key: ApiKey) -> bool:
-        return key.is_restricted
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
     def get_allowed_models(self, key: ApiKey) -> list[str] | None:

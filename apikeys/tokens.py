@@ -54,8 +54,9 @@ class Token:
 
 def make(key_id: str | None = None, prefix: str = PREFIX) -> Token:
     """A new key, or a new secret for the key of this id; with its prefix a new export token."""
-    body = prefix + (key_id or _random(ID_LENGTH)) + _encoded(secrets.randbits(SECRET_BITS), SECRET_LENGTH)
-    return parse(body + _checksum(body), prefix) or _impossible()
+    key_id = key_id or _random(ID_LENGTH)
+    body = prefix + key_id + _encoded(secrets.randbits(SECRET_BITS), SECRET_LENGTH)
+    return Token(key_id, body + _checksum(body))
 
 
 def parse(text: str, prefix: str = PREFIX) -> Token | None:
@@ -120,7 +121,3 @@ def _encoded(number: int, length: int) -> str:
         number, digit = divmod(number, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
     return digits
-
-
-def _impossible() -> Token:
-    raise AssertionError("a key that was just made has a wrong form")

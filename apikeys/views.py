@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from apikeys import exports, keys
 from apikeys.authentication import Credential
 from apikeys.models import ApiKey, ExportToken
-from apikeys.policy import KeyPolicy, chosen
+from apikeys.policy import chosen
 from apikeys.serializers import (
     CurrentKeySerializer,
     ExportTokenSerializer,
@@ -161,11 +161,8 @@ class KeyViewSet(OwnKeysMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin,
     def partial_update(self, request: Request, key_id: str) -> Response:
         key = self.get_object()
         sent = self.validated(KeyWriteSerializer(data=request.data, partial=True))
-
-        def policy(present: KeyPolicy) -> KeyPolicy:
-            return chosen(present, sent)
-
-        return Response(KeySerializer(keys.change(key, sent, policy, self.actor)).data)
+        changed = keys.change(key, sent, lambda present: chosen(present, sent), self.actor)
+        return Response(KeySerializer(changed).data)
 
     @extend_schema(
         operation_id="keys_revoke",

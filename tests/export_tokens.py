@@ -6,4 +6,6 @@ from apikeys import tokens
 def export_token(number: int) -> tokens.Token:
     """A well-formed one; its id and secret follow from the number."""
     body = tokens.EXPORT_PREFIX + tokens._encoded(number * 62**44, tokens.ID_LENGTH + tokens.SECRET_LENGTH)
-    return tokens.parse(body + tokens._checksum(body), tokens.EXPORT_PREFIX) or tokens._impossible()
+    found = tokens.parse(body + tokens._checksum(body), tokens.EXPORT_PREFIX)
+    assert found is not None
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db.models import Count
 from django.http import Http404, HttpResponse
@@ -55,9 +56,12 @@ class KeysBase(Page):
         return once.key_of(self.request.user, self.request.path, self.request.POST.get(once.FIELD, ""))
 
     def secret(self, issued: keys.Issued, what: str) -> HttpResponse:
-        """The answer to the form is the only place where the secret is: no session, message or address holds it."""
         context = {"key": issued.key, "token": issued.token, "what": what, "origin": self.origin}
-        response = self.show("me/key_once.html", context)
+        return self.show_once("me/key_once.html", context)
+
+    def show_once(self, template: str, context: dict[str, Any]) -> HttpResponse:
+        """The answer to the form is the only place where the secret is: no session, message or address holds it."""
+        response = self.show(template, context)
         response["Cache-Control"] = "no-store"
         return response
 

@@ -69,9 +69,7 @@ class ExportsPage(KeysBase):
             raise keys.Conflict("This form was sent twice. Nothing was made again.") from error
         address = f"{self.origin}/export/{issued.token}"
         context = {"export": issued.export, "address": address, "tools": tools(address)}
-        response = self.show("me/export_once.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return self.show_once("me/export_once.html", context)
 
 
 def tools(address: str) -> list[Example]:
