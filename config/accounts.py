@@ -179,11 +179,10 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
     )
     seconds = max(1, ceil((opens - timezone.now()).total_seconds()))
     minutes = ceil(seconds / 60)
-    answer = errors.answer(
+    return errors.answer(
         request,
         429,
         f"Too many wrong passwords. Try again in {minutes} minute{'' if minutes == 1 else 's'}, "
         "or ask a member of staff to set a new password.",
+        seconds,
     )
-    answer["Retry-After"] = str(seconds)
-    return answer

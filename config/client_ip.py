@@ -1,14 +1,13 @@
 """Whose address a request comes from. A forwarded address counts only when a trusted proxy vouches for it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 
 def client_ip(request: HttpRequest) -> str:
@@ -18,7 +17,7 @@ def client_ip(request: HttpRequest) -> str:
 def client_of(environ: Mapping[str, Any]) -> str:
     """The nearest address that is not one of TRUSTED_PROXIES; "" where the server names none, as on a unix socket."""
     peer = str(environ.get("REMOTE_ADDR", ""))
-    if not _is_trusted(peer, settings.TRUSTED_PROXIES):
+    if not _is_trusted(peer):
         return peer
     # Each proxy appends the address it saw, so the list is believed from its right end, up to the first stranger.
     for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
@@ -26,7 +25,7 @@ def client_of(environ: Mapping[str, Any]) -> str:
         if address is None:
             break
         peer = str(address)
-        if not _is_trusted(peer, settings.TRUSTED_PROXIES):
+        if not _is_trusted(peer):
             break
     return peer
 
@@ -38,14 +37,14 @@ class ForwardedMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not _is_trusted(request.META.get("REMOTE_ADDR", ""), settings.TRUSTED_PROXIES):
+        if not _is_trusted(request.META.get("REMOTE_ADDR", "")):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         return self.get_response(request)
 
 
-def _is_trusted(text: str, networks: Sequence[Network]) -> bool:
+def _is_trusted(text: str) -> bool:
     address = _parsed(text)
-    return address is not None and any(address in network for network in networks)
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
 
 
 def _parsed(text: str) -> Address | None:

@@ -63,9 +63,7 @@ class AskForReset(_WithMail, views.PasswordResetView):
     def form_valid(self, form: Any) -> HttpResponse:
         who = (f"from {address_tried(self.request)}", form.cleaned_data["email"].lower())
         if not all(map(forms_sent.allows, who)):
-            answer = errors.answer(self.request, 429, _TOO_MANY)
-            answer["Retry-After"] = str(forms_sent.seconds)
-            return answer
+            return errors.answer(self.request, 429, _TOO_MANY, forms_sent.seconds)
         messages.success(self.request, _SENT)
         return super().form_valid(form)
 

@@ -102,6 +102,4 @@ class BusyMiddleware:
 
     @staticmethod
     def _refusal(request: HttpRequest) -> HttpResponse:
-        answer = errors.answer(request, 503, "Too many passwords are being checked right now. Try again in a moment.")
-        answer["Retry-After"] = "1"
-        return answer
+        return errors.answer(request, 503, "Too many passwords are being checked right now. Try again in a moment.", 1)

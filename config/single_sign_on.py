@@ -357,12 +357,6 @@ def _take_slot(request: HttpRequest) -> None:
         request.has_slot = True  # type: ignore[attr-defined]
 
 
-def _too_many(request: HttpRequest, quota: Quota) -> HttpResponse:
-    answer = errors.answer(request, 429, _TOO_MANY)
-    answer["Retry-After"] = str(quota.seconds)
-    return answer
-
-
 class Start(views.RedirectURLMixin, View):
     """Sends the browser to the provider.
 
@@ -373,7 +367,7 @@ class Start(views.RedirectURLMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if not begun.allows(address_tried(request)):
-            return _too_many(request, begun)
+            return errors.answer(request, 429, _TOO_MANY, begun.seconds)
         nonce = get_random_string(32)
         if not request.user.is_authenticated:
             # What is remembered of a sign-in that nobody ends: strangers may begin as many as they like.
@@ -397,7 +391,7 @@ def _come_back(request: HttpRequest) -> HttpResponse:
     # Before the library, which forgets the state: who finds no slot may load the page again.
     if request.GET.get("state") in statekit.get_states(request):
         if not ended.allows(address_tried(request)):
-            return _too_many(request, ended)
+            return errors.answer(request, 429, _TOO_MANY, ended.seconds)
         _take_slot(request)
     return OAuth2CallbackView.adapter_view(Conversation(request, settings.OIDC_ISSUER_URL))(request)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from apikeys import keys, limits
@@ -44,11 +45,8 @@ class KeysBase(Page):
 
     def own_key(self, key_id: str) -> ApiKey:
         """A key of the reader's. Raises Http404: another's is not there."""
-        found = ApiKey.objects.of_user(self.request.user).select_related("user", "made_with").filter(key_id=key_id[:64])
-        key = found.first()
-        if key is None:
-            raise Http404
-        return key
+        found = ApiKey.objects.of_user(self.request.user).select_related("user", "made_with")
+        return get_object_or_404(found, key_id=key_id[:64])
 
     @property
     def form_key(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from apikeys import exports, keys
@@ -50,9 +51,7 @@ class ExportsPage(KeysBase):
             return self._shown(key, " ".join(error.messages))
 
     def _revoke(self, key: ApiKey, export_id: str) -> None:
-        export = ExportToken.objects.unrevoked().filter(key=key, export_id=export_id[:64]).first()
-        if export is None:
-            raise Http404
+        export = get_object_or_404(ExportToken.objects.unrevoked(), key=key, export_id=export_id[:64])
         exports.revoke(export, self.actor)
         messages.success(self.request, f"Revoked: {export.name}. Whoever asks with it gets an empty file.")
 

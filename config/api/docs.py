@@ -45,9 +45,6 @@ def document() -> dict[str, Any]:
 class YAMLRenderer(OpenApiYamlRenderer):
     media_type = "application/yaml"
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return super().render(data, accepted_media_type, renderer_context)
-
 
 class OpenAPIRenderer(JSONRenderer):
     """The same JSON under the type that names what it is."""

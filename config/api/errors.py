@@ -152,16 +152,12 @@ def refusal(status: int, message: str = "", code: str = "") -> exceptions.APIExc
 
 def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """DRF's nested messages as `field.inner -> messages`."""
+    if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
+        detail = dict(enumerate(detail))
     if isinstance(detail, dict):
         flat: dict[str, list[str]] = {}
         for key, inner in detail.items():
             for name, messages in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items():
-                flat.setdefault(name, []).extend(messages)
-        return flat
-    if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
-        flat = {}
-        for position, item in enumerate(detail):
-            for name, messages in _flat(item, f"{prefix}.{position}" if prefix else str(position)).items():
                 flat.setdefault(name, []).extend(messages)
         return flat
     messages = [str(item) for item in (detail if isinstance(detail, list) else [detail])]
@@ -169,10 +165,8 @@ def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
 
 
 def _words(codes: Any) -> set[str]:
-    if isinstance(codes, dict):
-        return set().union(*map(_words, codes.values())) if codes else set()
-    if isinstance(codes, list):
-        return set().union(*map(_words, codes)) if codes else set()
+    if isinstance(codes, dict | list):
+        return set().union(*map(_words, codes.values() if isinstance(codes, dict) else codes))
     return {str(codes)}
 
 
@@ -292,11 +286,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer(request, 403, "The form could not be checked. Allow cookies of this site, reload it and try again.")
 
 
-def answer(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
-    """A refusal outside of DRF, for programs or for people as the address says."""
+def answer(request: HttpRequest, status: int, message: str = "", retry_after: int = 0) -> HttpResponse:
+    """A refusal outside of DRF, for programs or for people as the address says; `retry_after` is in seconds."""
     refused = response(request, status, message) if is_api(request) else _page(request, status, message)
-    if status == 503:
-        refused["Retry-After"] = str(database.RETRY_AFTER)
+    if retry_after or status == 503:
+        refused["Retry-After"] = str(retry_after or database.RETRY_AFTER)
     return refused
 
 
