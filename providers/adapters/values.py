@@ -1,8 +1,7 @@
 """Odd values made plain: one function per kind of value that upstreams send, the same for every adapter.
 
-Each returns the clean value, or None where upstream sends nothing; a value that is there and cannot be used raises
-`Unusable` with half a sentence for the report. Limits are those of the stricter database, so that SQLite and PostgreSQL
-store the same rows.
+Each returns the clean value, or None where it says nothing; a value that cannot be used raises `Unusable` with half a
+sentence for the report. Limits are those of the stricter database, so that SQLite and PostgreSQL store the same rows.
 """
 
 import re
@@ -95,18 +94,16 @@ def text(value: Any, limit: int = MAX_WORD) -> str | None:
     return unicodedata.normalize("NFC", value).strip() or None
 
 
-def words(value: Any) -> list[str] | None:
+def words(value: Any) -> list[str]:
     """A list of short texts, each once, in upstream's order."""
-    if value is None:
-        return None
     if not isinstance(value, list):
         raise Unusable("is not a list")
     found = [text(item) for item in value]
     return list(dict.fromkeys(word for word in found if word))
 
 
-def flag(value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
+def flag(value: Any) -> bool:
+    if isinstance(value, bool):
         return value
     raise Unusable("is neither true nor false")
 
@@ -114,8 +111,6 @@ def flag(value: Any) -> bool | None:
 def whole(value: Any) -> int | None:
     """A count of tokens or dimensions: 1 to 2^31-1. A float is taken where it is exact; 0 is how upstreams write
     "unknown", or that there is no such thing."""
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unusable("is not a number")
     if not -MAX_WHOLE <= value <= MAX_WHOLE:
