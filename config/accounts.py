@@ -58,10 +58,6 @@ class StaffSignIn(SignIn):
         return super().get(request, *args, **kwargs)
 
 
-class SignOut(views.LogoutView):
-    """By POST only: a link on another site must not sign anybody out."""
-
-
 class ChangePassword(views.PasswordChangeView):
     """The other sessions end by it; this one stays."""
 

@@ -27,6 +27,10 @@ if DEBUG and MODELDEX_ENV not in ("", "development"):
 
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "data")))
 
+# What runs here: the version of the project, and which build of it where the deployment says so.
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+BUILD = env.text("BUILD")
+
 # Secrets.
 
 _generated = DATA_DIR if DEVELOPMENT else None
@@ -178,11 +182,8 @@ TEMPLATES = [
 ]
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
-USE_I18N = True
 FORMAT_MODULE_PATH = ["config.formats"]
-USE_TZ = True
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
@@ -332,11 +333,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NumberedPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "config.api.auto_schema.DeclaredSchema",
-    "DEFAULT_THROTTLE_CLASSES": [],
     "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # `format` is a parameter of our own, as in ?format=cli.
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -345,7 +343,7 @@ STRICT_JSON = "catalog.validation.strict_json.loads"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Modeldex",
     "DESCRIPTION": (BASE_DIR / "config" / "api" / "introduction.md").read_text(),
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     # Wherever the document is served.
@@ -400,9 +398,6 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
     env.refuse("METRICS_TOKEN must have at least 16 characters.")
 METRICS_COLLECTORS = ["catalog.api.metrics.gauges", "providers.metrics.gauges"]
-# What runs here: the version of the project, and which build of it where the deployment says so.
-VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
-BUILD = env.text("BUILD")
 
 # Logs: a line a record, on standard output. manage.py moves them to standard error, because what a command prints is
 # its result.

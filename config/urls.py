@@ -1,9 +1,10 @@
 """Every route. Each app brings its own; the rest is here."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from config.accounts import ChangePassword, SignIn, SignOut, StaffSignIn, counting_old_passwords
+from config.accounts import ChangePassword, SignIn, StaffSignIn, counting_old_passwords
 from config.api.docs import RedocView, SchemaView, SwaggerView
 from config.api.health import HealthViewSet
 from config.icon import favicon
@@ -29,7 +30,7 @@ urlpatterns = [
     path("api/docs", SwaggerView.as_view(), name="docs"),
     path("api/redoc", RedocView.as_view(), name="redoc"),
     path("accounts/login", SignIn.as_view(), name="login"),
-    path("accounts/logout", SignOut.as_view(), name="logout"),
+    path("accounts/logout", LogoutView.as_view(), name="logout"),
     path("accounts/password", counting_old_passwords(ChangePassword.as_view()), name="password"),
     # These four are there only where single sign-on, or a server that takes mail, is configured.
     path("accounts/sso", start, name="single-sign-on"),
