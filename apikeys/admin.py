@@ -23,7 +23,7 @@ from apikeys.authentication import caller_of_key
 from apikeys.key_form import VALUES, ApiKeyForm, Lines
 from apikeys.models import ApiKey, ExportToken
 from apikeys.policy import MAX_PATTERNS, KeyPolicy
-from apikeys.policy_preview import match
+from apikeys.policy_preview import told
 from catalog.access import rights
 from catalog.access.callers import Caller, caller_of
 from catalog.admin import previews, view_as
@@ -253,10 +253,10 @@ class ApiKeyAdmin(CredentialAdmin):
         if owner is None:
             return JsonResponse({"told": "Choose the user or the group to see what the policy comes to."})
         asking = rights.of(request)
-        if told := asking.to_ask_about(owner):
-            return JsonResponse({"told": told})
+        if refused := asking.to_ask_about(owner):
+            return JsonResponse({"told": refused})
         patterns = Lines().to_python(request.POST.get("patterns", ""))[:MAX_PATTERNS]
-        return JsonResponse({"told": match(owner, request.POST.get("mode", ""), patterns, asking).told})
+        return JsonResponse({"told": told(owner, request.POST.get("mode", ""), patterns, asking)})
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         issuing.erase(obj, actor_of(request))

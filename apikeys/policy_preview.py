@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from apikeys.policy import KeyPolicy, problems_of, too_many
@@ -13,37 +13,12 @@ from catalog.db import lookups
 from catalog.models import AIModel
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """`allowed` of the `visible` models that the user sees; the patterns that name none of them, and those refused."""
+def told(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None = None) -> str:
+    """In words: how many of the models that the user sees it allows, which patterns name none, and which are refused.
 
-    visible: int
-    allowed: int
-    nothing: list[str]
-    problems: list[str]
-    # Whether that is all; else it is of the models that who asks may look at.
-    whole: bool
-    # Whether who asks is the user.
-    own: bool = False
-    who: str = "this user"
-
-    @property
-    def told(self) -> str:
-        """In words."""
-        sees = "you see" if self.own else f"{self.who} sees"
-        parts = [f"Allows {self.allowed} of the {self.visible} models that {sees} now."]
-        if not self.whole:
-            parts.append("Models that you may not look at are not counted.")
-        if self.nothing:
-            parts.append(f"Matches nothing: {', '.join(self.nothing)}.")
-        return " ".join([*parts, *self.problems])
-
-
-def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None = None) -> Match:
-    """Two queries for the models and one for each person's rights, however many patterns there are.
-
-    `asking` is whoever looks at another's; None: the user themselves. Ids and counts are of the models that who asks
-    may look at: patterns could otherwise guess the user's own ones.
+    Two queries for the models and one for each person's rights, however many patterns there are. `asking` is whoever
+    looks at another's; None: the user themselves. Ids and counts are of the models that who asks may look at: patterns
+    could otherwise guess the user's own ones.
     """
     viewer = caller_of(user).viewer
     models: Any = AIModel.objects.all()
@@ -51,15 +26,19 @@ def match(user: Any, mode: str, patterns: Sequence[str], asking: Rights | None =
     ids = list(shown.visible_to(viewer).values_list("model_id", flat=True))
     # Asked of the rule, as an alias and a custom model are denied with what they stand for or upon.
     within = replace(viewer, policy=KeyPolicy(mode, tuple(patterns)))
-    allowed = 0 if too_many(patterns) else shown.visible_to(within).count()
+    refused = too_many(patterns)
+    allowed = 0 if refused else shown.visible_to(within).count()
+    who = "you see" if asking is None else f"this {'group' if isinstance(user, GroupPrincipal) else 'user'} sees"
+    parts = [f"Allows {allowed} of the {len(ids)} models that {who} now."]
+    if asking is not None and set(asking.kinds_shown) != set(AIModel.Kind.values):
+        parts.append("Models that you may not look at are not counted.")
     present = set(ids)
     nothing = [
         pattern
         for pattern in patterns
         if (pattern not in present if "*" not in pattern else not any(lookups.matches(pattern, id_) for id_ in ids))
     ]
-    problems = [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
-    problems += [problem] if (problem := too_many(patterns)) else []
-    whole = asking is None or set(asking.kinds_shown) == set(AIModel.Kind.values)
-    who = "this group" if isinstance(user, GroupPrincipal) else "this user"
-    return Match(len(ids), allowed, [] if mode == "all" else nothing, problems, whole, own=asking is None, who=who)
+    if nothing and mode != "all":
+        parts.append(f"Matches nothing: {', '.join(nothing)}.")
+    parts += [f"{patterns[n]}: {problem}" for n, problem in problems_of(patterns).items()]
+    return " ".join([*parts, *([refused] if refused else [])])

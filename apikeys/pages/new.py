@@ -16,7 +16,7 @@ from apikeys import keys
 from apikeys.models import ApiKey, Scope, default_scopes
 from apikeys.pages.base import KeysBase
 from apikeys.policy import MAX_PATTERNS, chosen
-from apikeys.policy_preview import match
+from apikeys.policy_preview import told
 from apikeys.serializers import KeyWriteSerializer
 from catalog.editing import once
 from catalog.pages.base import see_other
@@ -100,7 +100,7 @@ class NewKeyPage(KeysBase):
         context = {
             "typed": typed,
             "mistakes": mistakes,
-            "reach": match(self.request.user, mode, patterns if mode in _LISTS else []).told,
+            "reach": told(self.request.user, mode, patterns if mode in _LISTS else []),
             "modes": ApiKey.Mode.choices,
             "ends": ENDS.items(),
             "scopes": Scope.choices,
