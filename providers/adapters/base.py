@@ -51,8 +51,6 @@ class Adapter:
     listings: ClassVar[dict[str, str]] = {"models": "/models"}
     # The header of a credential, and the prefix of its value.
     credential_style: ClassVar[tuple[str, str]] = ("Authorization", "Bearer ")
-    # True for a source that only adds facts to models which others list.
-    enricher: ClassVar[bool] = False
     # The key of the records in the envelope.
     envelope: ClassVar[str] = "data"
 

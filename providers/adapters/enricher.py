@@ -11,7 +11,6 @@ from providers.client.http import UpstreamClient, UpstreamError
 class Enricher(Adapter):
     """Its listings carry our ids; it lists nothing by itself, so nothing is retired on its account."""
 
-    enricher = True
     # What its answer is an object of, and the field by which such a part is known.
     parts: ClassVar[str]
     mark: ClassVar[str]

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from catalog.models import AIModel
 from catalog.validation import model_ids
 from providers.adapters import ADAPTERS
+from providers.adapters.enricher import Enricher
 from providers.reading import curated
 from tests.answers import adapter
 from tests.feeds import record
@@ -88,7 +89,7 @@ def bad_id(kind: str, sent: Any) -> str | None:
     return bad.upstream_id
 
 
-LISTING_KINDS = [kind for kind, ours in ADAPTERS.items() if not ours.enricher]
+LISTING_KINDS = [kind for kind, ours in ADAPTERS.items() if not issubclass(ours, Enricher)]
 
 
 @pytest.mark.parametrize("kind", LISTING_KINDS)
