@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,15 +12,15 @@ from providers.models import ProviderModel
 from providers.reading.namespaces import ENRICHERS
 
 # OpenAI's bare ids that neither a chat nor an embeddings client calls: sound, pictures, moderation, plain completion.
-NOT_FOR_CHAT = re.compile(
-    r"whisper|tts|transcri|dall-e|image|sora|moderation|realtime|audio|davinci|babbage|instruct|translate|-live-"
+NOT_FOR_CHAT = (
+    "whisper|tts|transcri|dall-e|image|sora|moderation|realtime|audio|davinci|babbage|instruct|translate|-live-"
 )
 
 # What the catalog's entry knows, whoever said it.
 KNOWN = {
     "context": Q(model__context_length__isnull=False),
     "price": Q(model__pricing__has_key="prompt"),
-    "modalities": ~Q(model__input_modalities=[]),
+    "modalities": Q(model__isnull=False) & ~Q(model__input_modalities=[]),
 }
 # What the provider's own answer says.
 SAID = {
@@ -71,22 +70,11 @@ def by_provider() -> dict[str, dict[str, Coverage]]:
 def callable_at_openai() -> tuple[Coverage, list[str]]:
     """What is known of OpenAI's ids that a chat or embeddings user would call, and those without context or price."""
     offers = ProviderModel.objects.filter(is_listed=True, provider__kind="openai", provider__slug="openai")
-    rows = [
-        row
-        for row in offers.order_by("upstream_id").values_list(
-            "upstream_id", "model__context_length", "model__pricing", "model__input_modalities"
-        )
-        if not NOT_FOR_CHAT.search(row[0])
-    ]
-    has = [(row[0], bool(row[1]), "prompt" in (row[2] or {}), bool(row[3])) for row in rows]
-    coverage = Coverage(
-        models=len(has),
-        context=sum(row[1] for row in has),
-        price=sum(row[2] for row in has),
-        modalities=sum(row[3] for row in has),
-        context_and_price=sum(row[1] and row[2] for row in has),
-    )
-    return coverage, [row[0] for row in has if not (row[1] and row[2])]
+    offers = offers.exclude(upstream_id__regex=NOT_FOR_CHAT).order_by("upstream_id")
+    known = offers.filter(KNOWN["context"] & KNOWN["price"])
+    missing = offers.exclude(pk__in=known.values("pk")).values_list("upstream_id", flat=True)
+    return Coverage(**offers.aggregate(**_counts(KNOWN))), list(missing)
+
 
 
 def of_catalog() -> Coverage:
