@@ -5,7 +5,6 @@ goes along), read proxies and passwords from the environment, resolve a name a s
 ever on a body that drips, and inflate a megabyte to a gigabyte.
 """
 
-import email.utils
 import http.client
 import json
 import random
@@ -17,7 +16,6 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import urldefrag, urljoin
 
@@ -26,6 +24,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from providers.client.addresses import (
     Address,
@@ -359,18 +359,10 @@ def _redirected(target: Target, response: requests.Response) -> Target:
 
 def _retry_after(text: str | None) -> float | None:
     """Seconds to wait, from either form of RFC 9110 section 10.2.3; None when absent or unreadable."""
-    if not text:
-        return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError, OverflowError):
+        return float(Retry().parse_retry_after(text)) if text else None
+    except (InvalidHeader, TypeError, ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _body(response: requests.Response, max_bytes: int, target: Target) -> Iterator[bytes]:
