@@ -121,21 +121,17 @@ def site_url(name: str, needed: bool, insecure: bool) -> str:
     return value
 
 
-def base_url(name: str, default: str) -> str:
-    """An http or https URL without credentials, query or closing slash."""
-    value = text(name, default).rstrip("/")
-    if problem := base_urls.problem_of(value):
+def base_url(name: str, default: str = "") -> str:
+    """An http or https URL without credentials, query or closing slash; "" where none is set."""
+    value = text(name, default)
+    if value and (problem := base_urls.problem_of(value.rstrip("/"))):
         refuse(f"{name} {problem}.")
-    return value
+    return value.rstrip("/")
 
 
 def single_sign_on(insecure: bool) -> tuple[str, str, str]:
     """The issuer, the client's id and its secret; "" all three where there is no single sign-on."""
-    found = (
-        base_url("OIDC_ISSUER_URL", "") if text("OIDC_ISSUER_URL") else "",
-        text("OIDC_CLIENT_ID"),
-        text("OIDC_CLIENT_SECRET"),
-    )
+    found = base_url("OIDC_ISSUER_URL"), text("OIDC_CLIENT_ID"), text("OIDC_CLIENT_SECRET")
     if any(found) and not all(found):
         refuse("set OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET together, or none of them.")
     if not any(found) and (words("OIDC_STAFF_GROUPS") or flag("OIDC_ONLY", False)):

@@ -390,7 +390,7 @@ GOOGLE_API_KEY = env.text("GOOGLE_API_KEY")
 MISTRAL_API_KEY = env.text("MISTRAL_API_KEY")
 
 # What an export for clients of models.dev tells them to call: the address, none where it is "", and the npm package.
-EXPORT_API_URL = env.base_url("EXPORT_API_URL", "") if env.text("EXPORT_API_URL") else ""
+EXPORT_API_URL = env.base_url("EXPORT_API_URL")
 EXPORT_API_NPM = env.text("EXPORT_API_NPM", "@ai-sdk/openai-compatible")
 
 # The bearer token for /metrics; without one there is no such address.

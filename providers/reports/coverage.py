@@ -76,7 +76,6 @@ def callable_at_openai() -> tuple[Coverage, list[str]]:
     return Coverage(**offers.aggregate(**_counts(KNOWN))), list(missing)
 
 
-
 def of_catalog() -> Coverage:
     """The whole catalog: entries that are available."""
     entries = AIModel.objects.catalog_entries().filter(is_available=True).order_by()
