@@ -94,15 +94,9 @@ def _listing_of(records: list[Any]) -> str | None:
 
 def _context(record: dict[str, Any], top: dict[str, Any], draft: ListingBuilder) -> None:
     # The model's own figure can be four times what its best provider serves, so the smaller one is the truth.
-    found = [
-        draft.clean(name, value, values.whole)
-        for name, value in (
-            ("context_length", record.get("context_length")),
-            ("top_provider.context_length", top.get("context_length")),
-        )
-    ]
-    known = [number for number in found if number]
-    if known:
+    own = draft.clean("context_length", record.get("context_length"), values.whole)
+    best = draft.clean("top_provider.context_length", top.get("context_length"), values.whole)
+    if known := [number for number in (own, best) if number]:
         draft.facts["context_length"] = min(known)
     draft.put("max_output_tokens", top.get("max_completion_tokens"), values.whole, "max_completion_tokens")
 

@@ -53,8 +53,6 @@ def conflicts_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "rows": [_row(conflict, sources, keys.get(conflict.model_id)) for conflict in found[:A_PAGE]],
         "earlier": page - 1 if start else None,
         "later": page + 1 if len(found) > A_PAGE else None,
-        "may_pin": request.user.has_perm("catalog.change_aimodel"),
-        "may_prefer": request.user.has_perm("providers.change_provider"),
     }
     return TemplateResponse(request, "admin/providers/conflicts.html", context)
 

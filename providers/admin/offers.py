@@ -51,18 +51,15 @@ class StrictJSONField(forms.JSONField):
             # Text that cannot be parsed is shown again as it was typed.
             return InvalidJSONInput(data)
 
-
-class OverridesField(StrictJSONField):
-    """JSON that is blank where there are no overrides, not the word `null`."""
-
     def prepare_value(self, value: Any) -> Any:
+        """Blank where there is nothing, not the word `null`."""
         return "" if value is None else super().prepare_value(value)
 
 
 class OfferForm(forms.ModelForm):
     """A provider model, with a line for each kind of price. Only fields that the person changed are written."""
 
-    overrides = OverridesField(
+    overrides = StrictJSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "class": "json"}),
         help_text="Prices under conditions, per token, as a list; empty where there are none.",
@@ -248,10 +245,6 @@ class ProviderModelAdmin(admin.ModelAdmin):
                 context["prices"] = [priced(step) for step in price_history(offer.model) if step.provider == slug]
                 context["spans"] = [span for span in availability(offer.model) if span.provider == slug]
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        may = {"has_change_permission": self.has_change_permission(request)}
-        return super().changelist_view(request, {**may, **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:
         def named(route: str, view: Any, name: str) -> Any:

@@ -49,7 +49,13 @@ class ProviderForm(forms.ModelForm):
     """`rights` are those of the person who edits; the admin sets them for each request."""
 
     rights: rights.Rights
-    kind = forms.ChoiceField(help_text="Whose API it speaks, with an example of its address.")
+    kind = forms.ChoiceField(
+        choices=[
+            (kind, f"{adapter.title}, such as {adapter.default_base_url or adapter.example}")
+            for kind, adapter in adapters.ADAPTERS.items()
+        ],
+        help_text="Whose API it speaks, with an example of its address.",
+    )
     new_credential = forms.CharField(
         required=False,
         strip=True,
@@ -74,12 +80,6 @@ class ProviderForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = self.fields["kind"]
-        assert isinstance(kinds, forms.ChoiceField)  # noqa: S101 - for the type checker
-        kinds.choices = [
-            (kind, f"{adapter.title}, such as {adapter.default_base_url or adapter.example}")
-            for kind, adapter in adapters.ADAPTERS.items()
-        ]
         row: Provider = self.instance
         if row.credential:
             stored = f"Stored: {row.credential_hint}, for {row.credential_origin}. Empty keeps it."
@@ -274,10 +274,6 @@ class ProviderAdmin(MadeOnce):
             named("<int:pk>/dry-run", self.dry_run_view, "dry_run"),
             *super().get_urls(),
         ]
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        context["may_sync"] = request.user.has_perm("providers.sync_provider")
-        return super().render_change_form(request, context, *args, **kwargs)
 
     def _posted(self, request: HttpRequest, pk: int) -> Provider:
         """The provider that a button was pressed for. Raises PermissionDenied."""

@@ -99,12 +99,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
             shown = Paginator(run.changes.order_by("pk"), CHANGES_A_PAGE).get_page(request.GET.get("p"))
             context |= {
                 "run": run,
-                "may_sync": request.user.has_perm("providers.sync_provider"),
                 "undecided": held,
-                "again": run.state in _UNFINISHED
-                and run.provider is not None
-                and run.provider.is_active
-                and request.user.has_perm("providers.sync_provider"),
+                "again": run.state in _UNFINISHED and run.provider is not None and run.provider.is_active,
                 "newer": newer_than(run) if held else None,
                 **_tree(request, run, waiting),
                 "seal": previews.seal(request, *_shown(run, waiting)),
