@@ -124,11 +124,6 @@ def left(keys: Sequence[ApiKey]) -> dict[int, list[Window]]:
     return found
 
 
-def tightest(windows: Sequence[Window]) -> Window:
-    """The window that will refuse first."""
-    return min(windows, key=lambda window: (window.remaining, -window.reset))
-
-
 def _count(key: ApiKey, times: int) -> list[Window]:
     most = [limit if limit is not None else _NO_LIMIT for limit in (key.per_minute, key.per_day)]
     row = _execute(_COUNT, [key.pk, times, times, *most])

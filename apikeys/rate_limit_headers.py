@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.limits import Window, tightest
+from apikeys.limits import Window
 
 
 def headers(windows: Sequence[Window]) -> dict[str, str]:
     """`RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the window that will refuse first."""
     if not windows:
         return {}
-    window = tightest(windows)
+    window = min(windows, key=lambda window: (window.remaining, -window.reset))
     told = {"Limit": window.limit, "Remaining": window.remaining, "Reset": window.reset}
     return {f"RateLimit-{name}": str(number) for name, number in told.items()}
 

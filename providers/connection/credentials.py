@@ -14,7 +14,7 @@ from providers.models import Provider
 
 
 def store(provider: Provider, secret: str) -> None:
-    """Sets the credential for the provider's present address; the caller saves `CREDENTIAL_FIELDS`.
+    """Sets the credential for the provider's present address; the caller saves the row.
 
     `Bearer` before it, as in a header that somebody has copied, is no part of it.
     """
@@ -27,12 +27,9 @@ def store(provider: Provider, secret: str) -> None:
 
 
 def forget(provider: Provider) -> None:
-    """Takes the stored credential away; the caller saves `CREDENTIAL_FIELDS`."""
+    """Takes the stored credential away; the caller saves the row."""
     provider.credential = provider.credential_hint = provider.credential_origin = ""
     provider.credential_refused_at = None
-
-
-CREDENTIAL_FIELDS = ("credential", "credential_hint", "credential_origin", "credential_refused_at")
 
 
 def of(provider: Provider) -> str | None:

@@ -30,7 +30,6 @@ class AlreadyRunning(Exception):
 
     def __init__(self, provider: Provider, holder: str) -> None:
         super().__init__(f"A sync of {provider.slug} is already running ({holder}).")
-        self.provider = provider
 
 
 class Superseded(Exception):

@@ -79,8 +79,6 @@ def _connect(url: str) -> None:
     connections.settings[TARGET] = connections.configure_settings(
         {"default": found | {"DISABLE_SERVER_SIDE_CURSORS": False}}
     )["default"]
-    if hasattr(connections._connections, TARGET):  # type: ignore[attr-defined]
-        del connections[TARGET]
 
 
 def _migrate(url: str) -> None:
