@@ -46,7 +46,7 @@ class Reader:
         try:
             return self.parse(payload, listing)
         except UpstreamError as error:
-            raise self._located(error, listing) from None
+            raise error.located(self.adapter.place(listing)) from None
 
     def answer(self, listing: str) -> Any:
         """What upstream answers for a listing, not yet parsed. Raises UpstreamError and CredentialError."""
@@ -62,11 +62,7 @@ class Reader:
         try:
             return self.adapter.probe(self.client, credential)
         except UpstreamError as error:
-            raise self._located(endpoints.hinted(error, self.provider), self.listings[0]) from None
-
-    def _located(self, error: UpstreamError, listing: str) -> UpstreamError:
-        """The error of an answer that was read, with the host and the path that sent it."""
-        return error.located(self.adapter.place(listing))
+            raise endpoints.hinted(error, self.provider).located(self.adapter.place(self.listings[0])) from None
 
     def _credential(self) -> str | None:
         if not self.adapter.base_url:
