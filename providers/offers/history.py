@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django.db.models import QuerySet
@@ -51,22 +52,14 @@ def price_history(model: AIModel) -> list[Price]:
             Price(provider, first.first_listed_at if first else None, at_first),
             *(Price(provider, row.changed_at, _tariff(row.new)) for row in rows),
         ]
-        history += _without_repeats(step for step in steps if step.pricing)
+        known = (step for step in steps if step.pricing)
+        history += [next(same) for _, same in groupby(known, lambda step: Tariff(step.pricing).signature())]
     return history
 
 
 def _tariff(stored: Any) -> Mapping[str, Any]:
     """A price from the history, empty where it was unknown."""
     return stored if shapes.prices(stored) else {}
-
-
-def _without_repeats(steps: Iterable[Price]) -> Iterator[Price]:
-    last: Any = None
-    for step in steps:
-        tariff = Tariff(step.pricing).signature()
-        if tariff != last:
-            yield step
-        last = tariff
 
 
 def availability(model: AIModel) -> list[Span]:
@@ -93,11 +86,8 @@ def availability(model: AIModel) -> list[Span]:
 
 def _offers(model: AIModel) -> dict[str, ProviderModel]:
     """Provider's slug -> its offer; the earliest where it has several."""
-    found: dict[str, ProviderModel] = {}
-    rows = ProviderModel.objects.filter(model=model).select_related("provider").order_by("first_listed_at", "pk")
-    for offer in rows:
-        found.setdefault(offer.provider.slug, offer)
-    return found
+    rows = ProviderModel.objects.filter(model=model).select_related("provider").order_by("-first_listed_at", "-pk")
+    return {offer.provider.slug: offer for offer in rows}
 
 
 def _changes(model: AIModel, field: str) -> dict[str, list[FieldChange]]:

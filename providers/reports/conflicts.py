@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Count
@@ -62,28 +64,22 @@ def conflicts(model_ids: Iterable[str] | None = None, threshold: Decimal = THRES
     rows = offers.order_by("model__model_id", "provider__precedence", "provider__slug", "upstream_id").values_list(
         "model__model_id", "provider__slug", "provider__kind", "facts", "pricing"
     )
-    current, told = "", defaultdict[str, list[Said]](list)
-    for model_id, source, kind, facts, pricing in rows.iterator(chunk_size=2000):
-        if model_id != current:
-            yield from _judged(current, told, threshold)
-            current, told = model_id, defaultdict(list)
-        for field in (*NUMBERS, *FLAGS):
-            # No model has a length of 0: whoever writes it does not know.
-            if facts.get(field) is not None and not (field in NUMBERS and facts[field] == 0):
-                told[field].append(Said(source, facts[field]))
-        # Nor does one know a price who only describes models, and writes nothing but zeros.
-        knows = kind not in ENRICHERS or not is_free(pricing)
-        for name in PRICES:
-            if name in pricing and knows:
-                told[f"pricing.{name}"].append(Said(source, pricing[name]))
-    yield from _judged(current, told, threshold)
-
-
-def _judged(model_id: str, told: dict[str, list[Said]], threshold: Decimal) -> Iterator[Conflict]:
-    for field, said in sorted(told.items()):
-        apart = _apart([one.value for one in said], is_number=field not in FLAGS)
-        if apart > threshold:
-            yield Conflict(model_id, field, tuple(said), apart)
+    for model_id, offered in groupby(rows.iterator(chunk_size=2000), itemgetter(0)):
+        told = defaultdict[str, list[Said]](list)
+        for _, source, kind, facts, pricing in offered:
+            for field in (*NUMBERS, *FLAGS):
+                # No model has a length of 0: whoever writes it does not know.
+                if facts.get(field) is not None and not (field in NUMBERS and facts[field] == 0):
+                    told[field].append(Said(source, facts[field]))
+            # Nor does one know a price who only describes models, and writes nothing but zeros.
+            knows = kind not in ENRICHERS or not is_free(pricing)
+            for name in PRICES:
+                if name in pricing and knows:
+                    told[f"pricing.{name}"].append(Said(source, pricing[name]))
+        for field, said in sorted(told.items()):
+            apart = _apart([one.value for one in said], is_number=field not in FLAGS)
+            if apart > threshold:
+                yield Conflict(model_id, field, tuple(said), apart)
 
 
 def _apart(values: list[Any], *, is_number: bool) -> Decimal:
