@@ -16,7 +16,8 @@ from catalog.db.prepared import first_row
 LENGTHS = {"minute": 60, "day": 86_400}
 
 _NO_LIMIT = 2**62
-_NOW = {"postgresql": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"}
+# PostgreSQL's clock.
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 # A window that has run out starts again with this request. A clock that was set back by more than a window's length
 # ends it too, rather than keeping it for ever. Other differences are requests that waited for the row.
@@ -137,10 +138,8 @@ def _count(key: ApiKey, times: int) -> list[Window]:
 
 
 def _execute(statement: str, parameters: list[Any]) -> Any:
-    now = _NOW.get(connection.vendor)
-    if now is None:
-        # SQLite's processes share one host, and so one clock.
-        now = str(time.time_ns() // 1_000_000)
+    # SQLite's processes share one host, and so one clock.
+    now = _NOW if connection.vendor == "postgresql" else str(time.time_ns() // 1_000_000)
     return first_row(connection, statement.format(now=now), parameters)
 
 

@@ -69,7 +69,7 @@ def at_hand(copy: ProviderCopy, fetch: Callable[[], Items]) -> ProviderCopy:
         _renew(claimed, fetch).wait(waits)
         return _again(claimed)
     copy = _again(copy)
-    while _is_first_try(copy) and _since_claim(copy) < timedelta(seconds=SHORT_WAIT):
+    while _is_tried_first(copy):
         time.sleep(0.02)
         copy = _again(copy)
     return copy
@@ -111,12 +111,11 @@ def _is_younger(copy: ProviderCopy, seconds: int) -> bool:
     return copy.fetched_at is not None and timezone.now() - copy.fetched_at < timedelta(seconds=seconds)
 
 
-def _is_first_try(copy: ProviderCopy) -> bool:
-    return copy.fetched_at is None and copy.failed_at is None and copy.renewing_until is not None
-
-
-def _since_claim(copy: ProviderCopy) -> timedelta:
-    return CLAIM - (copy.renewing_until - timezone.now()) if copy.renewing_until else timedelta.max
+def _is_tried_first(copy: ProviderCopy) -> bool:
+    """Whether somebody is reading it who has begun within SHORT_WAIT, and nobody ever has before."""
+    if copy.fetched_at is not None or copy.failed_at is not None or copy.renewing_until is None:
+        return False
+    return CLAIM - (copy.renewing_until - timezone.now()) < timedelta(seconds=SHORT_WAIT)
 
 
 def _again(copy: ProviderCopy) -> ProviderCopy:
