@@ -52,8 +52,6 @@ class KeyPage(KeysBase):
             "overlaps": OVERLAPS.items(),
             "overlap_runs": key.previous_until if key.previous_until and key.previous_until > now else None,
             "once": self.request.POST.get(once.FIELD) or once.word(),
-            # A rotation that another one overtook is refused.
-            "hint": key.hint,
             "mistake": mistake,
         }
         return self.show("me/key.html", context, 409 if mistake else 200)

@@ -151,26 +151,22 @@ class ProviderModelAdmin(admin.ModelAdmin):
     list_filter = ("provider", "listing", "active", "is_listed", "category")
     list_select_related = ("provider", "model")
     search_fields = ("upstream_id", "model__model_id", "model__name", "display_name")
-    autocomplete_fields = ()
     actions = ("enable_selected", "disable_selected")
     show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("active", "category", "order", "flags")}),
+        ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
+        (
+            "Price, in USD per million tokens (for one request, image or search where so named)",
+            {
+                "fields": (*(f"price_{name}" for name in LINES), "overrides"),
+                "description": "Empty: not known. 0: free. A price set here stays when upstream's changes.",
+            },
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderModel]:
         return super().get_queryset(request).defer("facts", "upstream", "flags", "model__search_text")
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        prices = tuple(f"price_{name}" for name in LINES)
-        return (
-            (None, {"fields": ("active", "category", "order", "flags")}),
-            ("Upstream says", {"fields": ("display_name", "context_length", "max_output_tokens")}),
-            (
-                "Price, in USD per million tokens (for one request, image or search where so named)",
-                {
-                    "fields": (*prices, "overrides"),
-                    "description": "Empty: not known. 0: free. A price set here stays when upstream's changes.",
-                },
-            ),
-        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

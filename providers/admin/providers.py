@@ -153,6 +153,8 @@ class ProviderAdmin(MadeOnce):
     list_display = ("slug", "name", "kind_in_words", "precedence", "is_active", "listed", "freshness", "last_run")
     list_filter = ("kind", "is_active")
     search_fields = ("slug", "name")
+    # Providers are deleted one at a time, from a page that shows what becomes unavailable.
+    actions = None
     filter_horizontal = ("new_models_groups",)
     fieldsets = (
         (None, {"fields": ("slug", "name", "kind", "base_url", "is_active", "precedence")}),
@@ -225,10 +227,6 @@ class ProviderAdmin(MadeOnce):
         if change and before and {"precedence", "is_active"} & set(changes):
             count = recompute(obj, Author.person(request.user))
             self.message_user(request, f"{counted(count, 'entry follows', 'entries follow')} in the catalog.")
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Providers are deleted one at a time, from a page that shows what becomes unavailable.
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Shows what a deletion would do, where that is asked for, and does exactly that when it is confirmed."""

@@ -79,21 +79,14 @@ def sources(groups: Iterable[int] | None = None) -> list[Source]:
     if groups is not None:
         given = Provider.new_models_groups.through.objects.filter(provider=OuterRef("pk"))
         providers = providers.filter(~Exists(given) | Exists(given.filter(group__in=list(groups))))
-    providers = providers.annotate(
-        run_pk=Subquery(last.values("pk")[:1]),
-        run_message=Subquery(last.values("message")[:1]),
-        run_state=Subquery(last.values("state")[:1]),
-        run_decision=Subquery(last.values("decision")[:1]),
-        run_reason=Subquery(last.values("reason")[:1]),
-        run_started=Subquery(last.values("started_at")[:1]),
-        run_ended=Subquery(last.values("ended_at")[:1]),
-    )
+    names = ("pk", "message", "state", "decision", "reason", "started_at", "ended_at")
+    rows: Any = providers.annotate(**{f"run_{name}": Subquery(last.values(name)[:1]) for name in names})
     return [
         Source(
             provider.slug,
             provider.name,
             provider.last_success_at,
-            provider.run_ended or provider.run_started,
+            provider.run_ended_at or provider.run_started_at,
             provider.run_state,
             *_words(provider),
             provider.pk,
@@ -101,7 +94,7 @@ def sources(groups: Iterable[int] | None = None) -> list[Source]:
             provider.run_message or "",
             provider.credential_refused_at,
         )
-        for provider in providers
+        for provider in rows
     ]
 
 
