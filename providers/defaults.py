@@ -26,16 +26,12 @@ def create_providers() -> list[Provider]:
     wanted = [*_ALWAYS, *(row for row in _WITH_KEY if getattr(settings, f"{row[0].upper()}_API_KEY", "")), *_ENRICHERS]
     deleted = AuditEntry.objects.filter(subject_type=Provider._meta.model_name, action="delete")
     gone = set(deleted.values_list("subject", flat=True))
-    made = []
-    for slug, name, precedence in wanted:
-        if slug in gone:
-            continue
-        provider, created = Provider.objects.get_or_create(
-            slug=slug, defaults={"name": name, "kind": slug, "precedence": precedence}
-        )
-        if created:
-            made.append(provider)
-    return made
+    there = (
+        Provider.objects.get_or_create(slug=slug, defaults={"name": name, "kind": slug, "precedence": precedence})
+        for slug, name, precedence in wanted
+        if slug not in gone
+    )
+    return [provider for provider, is_new in there if is_new]
 
 
 def load_curated() -> tuple[int, int]:

@@ -205,10 +205,8 @@ class ProviderModelAdmin(admin.ModelAdmin):
     def _release(self, request: HttpRequest, offer: ProviderModel, field: str) -> None:
         """Releases one pinned field. The form itself has no change."""
         try:
-            released = editing.release(
-                offer, [field], author_of(request), lambda row: previews.holds(request, *_pins(row))
-            )
-            self.message_user(request, f"Handed back to sync: {', '.join(map(label, released))}.")
+            editing.release(offer, field, author_of(request), lambda row: previews.holds(request, *_pins(row)))
+            self.message_user(request, f"Handed back to sync: {label(field)}.")
         except NotAsShown:
             self.message_user(request, previews.CHANGED, messages.WARNING)
         except ValidationError as error:

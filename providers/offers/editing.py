@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,10 +18,10 @@ from providers.sync.plan import Change, Plan, change, merge_entries
 from providers.sync.write import write
 
 
-def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> list[str]:
-    """Sets `values` on the row as it is stored, and returns the names of the fields that changed.
+def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> None:
+    """Sets `values` on the row as it is stored; those of OFFER_FIELDS that change are pinned.
 
-    Those of OFFER_FIELDS are pinned. Writes nothing where nothing differs. Raises ValidationError by field.
+    Writes nothing where nothing differs. Raises ValidationError by field.
     """
     with transaction.atomic():
         row = _locked(offer)
@@ -38,40 +38,31 @@ def edit(offer: ProviderModel, values: Mapping[str, Any], author: Author) -> lis
             row.pinned_fields = sorted({*row.pinned_fields, *(name for name in changed if name in OFFER_FIELDS)})
             _save(row, history, author)
     offer.refresh_from_db()
-    return changed
 
 
-def release(
-    offer: ProviderModel,
-    fields: Iterable[str],
-    author: Author,
-    agreed: Callable[[ProviderModel], bool] | None = None,
-) -> list[str]:
-    """Releases pinned fields: each takes upstream's value at once. Returns the names released.
+def release(offer: ProviderModel, field: str, author: Author, agreed: Callable[[ProviderModel], bool]) -> None:
+    """Releases a pinned field: it takes upstream's value at once.
 
-    Raises ValidationError for a field that is not pinned, and NotAsShown where `agreed` is false of the
-    stored row, because it is not what was shown.
+    Raises ValidationError where it is not pinned, and NotAsShown where `agreed` is false of the stored row, because it
+    is not what was shown.
     """
     with transaction.atomic():
         row = _locked(offer)
-        if agreed is not None and not agreed(row):
+        if not agreed(row):
             raise NotAsShown
-        wanted = list(fields)
-        if strangers := [name for name in wanted if name not in row.pinned_fields]:
-            raise ValidationError(f"Not pinned: {', '.join(strangers)}.", code="not_pinned")
+        if field not in row.pinned_fields:
+            raise ValidationError(f"Not pinned: {field}.", code="not_pinned")
         history, upstream = [], dict(row.upstream)
-        for name in wanted:
-            if name in upstream:
-                value = upstream.pop(name)
-                if value != getattr(row, name):
-                    history.append(_change(row, name, getattr(row, name), value))
-                    setattr(row, name, value)
-        pinned = sorted(set(row.pinned_fields) - set(wanted))
+        ours = getattr(row, field)
+        value = upstream.pop(field, ours)
+        if value != ours:
+            history.append(_change(row, field, ours, value))
+            setattr(row, field, value)
+        pinned = [name for name in row.pinned_fields if name != field]
         history.append(_change(row, "pinned_fields", row.pinned_fields, pinned))
         row.pinned_fields, row.upstream = pinned, upstream
         _save(row, history, author)
     offer.refresh_from_db()
-    return wanted
 
 
 def _locked(offer: ProviderModel) -> ProviderModel:
