@@ -21,7 +21,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from config.api import errors
-from config.client_ip import client_ip
+from config.client_ip import client_of
 
 # How long it is kept who signed in when.
 SIGN_INS_KEPT = timedelta(days=90)
@@ -106,7 +106,7 @@ def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) 
 
 def address_tried(request: HttpRequest) -> str:
     """The address that django-axes counts under: of IPv6 the first 64 bits, behind which one line is."""
-    text = client_ip(request)
+    text = client_of(request.META)
     try:
         address = ip_address(text)
     except ValueError:

@@ -10,10 +10,6 @@ from django.http import HttpRequest, HttpResponse
 Address = IPv4Address | IPv6Address
 
 
-def client_ip(request: HttpRequest) -> str:
-    return client_of(request.META)
-
-
 def client_of(environ: Mapping[str, Any]) -> str:
     """The nearest address that is not one of TRUSTED_PROXIES; "" where the server names none, as on a unix socket."""
     peer = str(environ.get("REMOTE_ADDR", ""))

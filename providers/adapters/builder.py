@@ -62,11 +62,10 @@ class ListingBuilder:
             self.problems.append(f"{name} {error}")
             return None
 
-    def put(self, fact: str, value: Any, cleaner: Callable[[Any], Any], called: str | None = None) -> Any:
+    def put(self, fact: str, value: Any, cleaner: Callable[[Any], Any], called: str | None = None) -> None:
         found = self.clean(called or fact, value, cleaner)
         if found is not None:
             self.facts[fact] = found
-        return found
 
     def text(self, fact: str, value: Any, limit: int = values.MAX_WORD) -> None:
         self.put(fact, value, lambda item: values.text(item, limit))

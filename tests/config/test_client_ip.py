@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from config.client_ip import client_ip
+from config.client_ip import client_of
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ from config.client_ip import client_ip
 )
 def test_a_forwarded_address_counts_only_from_a_trusted_proxy(rf, settings, peer, forwarded, expected):
     settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
-    assert client_ip(rf.get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)) == expected
+    assert client_of(rf.get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded).META) == expected
 
 
 def test_without_trusted_proxies_a_forwarded_address_is_ignored(rf, settings):
     settings.TRUSTED_PROXIES = []
-    assert client_ip(rf.get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="198.51.100.1")) == "127.0.0.1"
+    assert client_of(rf.get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="198.51.100.1").META) == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
