@@ -232,7 +232,6 @@ else:
     # An external pooler in transaction mode, such as PgBouncer, cannot keep a cursor between statements. One that is
     # met sets this by itself: catalog/db/prepared.py.
     _database["DISABLE_SERVER_SIDE_CURSORS"] = env.flag("DISABLE_SERVER_SIDE_CURSORS", False)
-DATABASE_ROUTERS = []
 if env.text("DATABASE_REPLICA_URL"):
     _replica = env.database("DATABASE_REPLICA_URL", Path())
     if not {_database["ENGINE"], _replica["ENGINE"]} <= {env.ENGINES["django.db.backends.postgresql"]}:
@@ -345,7 +344,6 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (BASE_DIR / "config" / "api" / "introduction.md").read_text(),
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
     # Wherever the document is served.
     "SERVERS": [{"url": "/"}],
     "POSTPROCESSING_HOOKS": [
