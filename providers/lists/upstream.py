@@ -19,7 +19,7 @@ from providers.lists.items import items_of
 from providers.models import Provider
 from providers.reading.reader import Reader
 
-# Kinds that list nothing to a caller without a key, or that are not asked without one.
+# Kinds that list their models to whoever asks; the others are not asked without a key.
 WITHOUT_CREDENTIAL = frozenset({"ollama"})
 # Of one answer: about three times the largest recorded. Parsing it blocks the interpreter for other requests of the
 # process; a sync may take more, in its own time.
