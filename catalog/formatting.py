@@ -62,11 +62,6 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
-def short(value: Any, longest: int = 200) -> str:
-    """The same, cut where it is longer."""
-    return _cut(in_words(value), longest)
-
-
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 

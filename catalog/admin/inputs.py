@@ -14,7 +14,6 @@ from catalog.models import Tag
 from catalog.validation import strict_json
 from catalog.validation.values import validate_line
 
-UNKNOWN = "unknown"
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
 
 

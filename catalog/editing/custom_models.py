@@ -122,7 +122,6 @@ _API_NAMES = {
     "model_id": "id",
     "base_model": "base_model_id",
     "description": "meta.description",
-    "meta": "meta",
     "active": "is_active",
 }
 

@@ -73,10 +73,6 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         """What some provider offers now, or staff say is available."""
         return self.filter(rules.available())
 
-    def ranked(self) -> AIModelQuerySet:
-        """Priority descending, then id: the order of every catalog answer."""
-        return self.order_by("-priority", "model_id")
-
     def shown_to(self, viewer: Viewer) -> AIModelQuerySet:
         """With all that the item of a row for this viewer is made of, in one statement. It chooses no rows."""
         tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()

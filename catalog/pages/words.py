@@ -11,10 +11,6 @@ from django.utils.text import capfirst
 from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, condition, label, sold, worded
 
 
-def tokens(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
-
-
 def token_prices(pricing: Mapping[str, Any]) -> tuple[str, str]:
     """Prompt and completion in USD per million tokens."""
     known = Tariff(pricing).by_token

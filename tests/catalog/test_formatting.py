@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.contrib.auth.models import Group
 
-from catalog.formatting import before_and_after, change, describe, in_words, label, said, short
+from catalog.formatting import before_and_after, change, describe, in_words, label, said
 from catalog.models import FieldChange
 from providers.models import Provider, ProviderModel
 
@@ -38,9 +38,9 @@ def test_a_stored_value_in_words(value, words):
 
 
 def test_what_is_long_is_cut():
-    assert short("a" * 200) == "a" * 200
-    assert short("a" * 201) == "a" * 200 + "…"
-    assert short(["text", "image"], 8) == "text, im…"
+    assert said("family", "a" * 200) == "a" * 200
+    assert said("family", "a" * 201) == "a" * 200 + "…"
+    assert said("input_modalities", ["text", "image"], 8) == "text, im…"
 
 
 PRICES = {"prompt": "0.0000025", "completion": "0.00001", "image": "0.01"}
