@@ -30,13 +30,13 @@ from catalog.models import AIModel, FieldChange
 RELEASE = "_release"
 
 _JSON_INPUTS: dict[str, Any] = {
-    "input_modalities": lambda **kw: inputs.Modalities(**kw),
-    "output_modalities": lambda **kw: inputs.Modalities(**kw),
-    "supported_parameters": lambda **kw: inputs.SupportedParameters(**kw),
-    "reasoning_levels": lambda **kw: inputs.ReasoningLevels(**kw),
-    "extras": lambda **kw: inputs.StrictJSON(empty={}, **kw),
-    "params": lambda **kw: inputs.StrictJSON(empty={}, **kw),
-    "meta": lambda **kw: inputs.StrictJSON(empty={}, **kw),
+    "input_modalities": inputs.Modalities,
+    "output_modalities": inputs.Modalities,
+    "supported_parameters": inputs.SupportedParameters,
+    "reasoning_levels": inputs.ReasoningLevels,
+    "extras": inputs.JSONObjectInput,
+    "params": inputs.JSONObjectInput,
+    "meta": inputs.JSONObjectInput,
 }
 
 HELP = {

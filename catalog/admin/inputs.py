@@ -15,6 +15,7 @@ from catalog.validation import strict_json
 from catalog.validation.values import validate_line
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
+LONGEST_WORD = 64
 
 
 class PlainDigits(forms.Field):
@@ -39,7 +40,6 @@ class Tristate(forms.TypedChoiceField):
     """Unknown, yes or no."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
         super().__init__(
             choices=[("unknown", "Unknown"), ("yes", "Yes"), ("no", "No")],
             coerce={"unknown": None, "yes": True, "no": False}.__getitem__,
@@ -65,31 +65,24 @@ class Prose(forms.CharField):
         return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
 
 
-class StrictJSON(forms.CharField):
-    """JSON, shown indented. Blank is the empty value."""
+class JSONObjectInput(forms.CharField):
+    """A JSON object, shown indented. Blank is an empty one. What it may hold, the field of the model validates."""
 
-    def __init__(self, *, empty: Any, **kwargs: Any) -> None:
-        kwargs.pop("encoder", None)
-        kwargs.pop("decoder", None)
-        self.empty = empty
-        super().__init__(
-            required=False,
-            widget=forms.Textarea(attrs={"class": "json", "rows": 6, "spellcheck": "false"}),
-            **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs},
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"class": "json", "rows": 6, "spellcheck": "false"})
+        super().__init__(required=False, widget=widget, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, str):
             return value
-        return json.dumps(self.empty if value is None else value, indent=2, ensure_ascii=False)
+        return json.dumps({} if value is None else value, indent=2, ensure_ascii=False)
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        value = type(self.empty)() if not text else strict_json.parse(text)
-        if not isinstance(value, type(self.empty)):
-            kind = "object, such as {}" if isinstance(self.empty, dict) else "list, such as []"
-            raise ValidationError(f"This is a JSON {kind}.", code="wrong_kind")
-        return value
+        found = strict_json.parse(text) if text else {}
+        if not isinstance(found, dict):
+            raise ValidationError("This is a JSON object, such as {}.", code="wrong_kind")
+        return found
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
@@ -97,22 +90,16 @@ class StrictJSON(forms.CharField):
         except ValidationError:
             return True
 
-    def validate(self, value: Any) -> None:
-        pass
-
-    def run_validators(self, value: Any) -> None:
-        """Does nothing: the validators of the model's field run when the model is validated."""
-
 
 def lines_of(text: str | None) -> list[str]:
     return [" ".join(line.split()) for line in (text or "").splitlines() if line.strip()]
 
 
-def check_words(words: Iterable[str], longest: int = 64) -> list[str]:
+def check_words(words: Iterable[str]) -> list[str]:
     found = list(words)
     for word in found:
-        if len(word) > longest:
-            raise ValidationError(f"{word[:20]}… has more than {longest} characters.", code="too_long")
+        if len(word) > LONGEST_WORD:
+            raise ValidationError(f"{word[:20]}… has more than {LONGEST_WORD} characters.", code="too_long")
         validate_line(word)
     return found
 
@@ -120,12 +107,8 @@ def check_words(words: Iterable[str], longest: int = 64) -> list[str]:
 class Lines(forms.CharField):
     """Words, one on each line."""
 
-    def __init__(self, *, rows: int = 3, **kwargs: Any) -> None:
-        super().__init__(
-            required=False,
-            widget=forms.Textarea(attrs={"rows": rows, "class": "lines"}),
-            **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs},
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=forms.Textarea(attrs={"rows": 3, "class": "lines"}), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(map(str, value)) if isinstance(value, list | tuple) else value
@@ -136,12 +119,6 @@ class Lines(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return lines_of(self.prepare_value(initial)) != lines_of(data)
-
-    def validate(self, value: Any) -> None:
-        pass
-
-    def run_validators(self, value: Any) -> None:
-        pass
 
 
 class TagNames(Lines):
@@ -183,17 +160,15 @@ class Modalities(forms.MultiValueField):
     """A list of words; the known ones have boxes."""
 
     def __init__(self, **kwargs: Any) -> None:
-        options = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
-        widget = WordBoxes(MODALITIES)
         super().__init__(
             fields=[
                 forms.MultipleChoiceField(choices=[(w, w) for w in MODALITIES], required=False),
                 forms.CharField(required=False),
             ],
-            widget=widget,
+            widget=WordBoxes(MODALITIES),
             required=False,
             require_all_fields=False,
-            **options,
+            **kwargs,
         )
 
     def compress(self, data: list[Any]) -> list[str]:
@@ -233,13 +208,8 @@ class SupportedParameters(forms.MultiValueField):
     widget = NamesAndDefaults
 
     def __init__(self, **kwargs: Any) -> None:
-        options = {name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
-        super().__init__(
-            fields=[Lines(), StrictJSON(empty={})],
-            required=False,
-            require_all_fields=False,
-            **options,
-        )
+        fields = [Lines(), JSONObjectInput()]
+        super().__init__(fields=fields, required=False, require_all_fields=False, **kwargs)
 
     def compress(self, data: list[Any]) -> dict[str, Any]:
         names, default = data or ([], {})
@@ -259,10 +229,7 @@ class LevelRows(forms.Widget):
         return context
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        efforts, descriptions = (
-            data.getlist(f"{name}_{part}") if hasattr(data, "getlist") else data.get(f"{name}_{part}", [])
-            for part in ("effort", "description")
-        )
+        efforts, descriptions = (data.getlist(f"{name}_{part}") for part in ("effort", "description"))
         pairs = zip(efforts, [*descriptions, *[""] * len(efforts)], strict=False)
         return [
             {"effort": effort.strip(), "description": " ".join(description.split())}
@@ -278,9 +245,7 @@ class ReasoningLevels(forms.Field):
     widget = LevelRows
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            required=False, **{name: kwargs[name] for name in ("label", "help_text", "initial") if name in kwargs}
-        )
+        super().__init__(required=False, **kwargs)
 
     def to_python(self, value: Any) -> Any:
         levels = []
