@@ -13,6 +13,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from catalog.access import rights
 from catalog.admin import edit
 from catalog.admin.once import MadeOnce
 from catalog.editing.history import Author, audit, to_json
@@ -91,7 +92,16 @@ def _bounded(action: Callable[..., Any]) -> Callable[..., Any]:
     return bounded
 
 
-class BoundedAdmin(admin.ModelAdmin):
+class RightsAdmin(admin.ModelAdmin):
+    """An admin whose forms have, as `rights`, what the person who edits may give (catalog/access/rights.py)."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.rights = rights.of(request)
+        return form
+
+
+class BoundedAdmin(RightsAdmin):
     """An admin whose rows are read-only for a person who has less than they give (catalog/access/rights.py)."""
 
     def why_not(self, request: HttpRequest, obj: Any) -> str:

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from catalog import extensions
 from catalog.access import audience, rights
 from catalog.admin import bulk, edit, grants, inputs, previews, view_as
-from catalog.admin.audited import author_of
+from catalog.admin.audited import RightsAdmin, author_of
 from catalog.admin.entry_form import RELEASE, EntryForm, OpenedForm, formfield_for, provenance
 from catalog.admin.filters import ENTRY_FILTERS
 from catalog.admin.narrowing import AsksBeforeNarrowing
@@ -33,7 +33,7 @@ from catalog.validation.text import fold
 from catalog.validation.variants import variant_of
 
 
-class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
+class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions):
     """What the admins of catalog entries and custom models share. Every change goes through catalog/editing."""
 
     change_form_template = "admin/catalog/aimodel/change_form.html"
@@ -91,12 +91,6 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.by = request.user
-        form.rights = rights.of(request)
-        return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         row = context.get("original")

@@ -44,7 +44,7 @@ SHOWN = 200
 class FlagForm(ModelForm):
     """Holders are added and removed one by one: Django refuses a form of more than a thousand fields.
 
-    `rights` are those of the person who edits; the admin sets them for each request.
+    `rights` are those of the person who edits: `RightsAdmin`.
     """
 
     rights: rights.Rights
@@ -119,13 +119,6 @@ class FlagAdmin(BoundedAdmin, AuditedAdmin, waffle_admin.FlagAdmin):
         if found is not None and db_field.name in HELP:
             found.help_text = HELP[db_field.name]
         return found
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        # Two inputs are the form's own, so the fields of the fieldsets are not all the model's.
-        kwargs["fields"] = ("name", "note", "everyone", "authenticated", "staff", "superusers", "groups")
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.rights = rights.of(request)
-        return form
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from catalog.access import rights
 from catalog.admin import bulk, edit
-from catalog.admin.audited import author_of
+from catalog.admin.audited import RightsAdmin, author_of
 from catalog.admin.narrowing import AsksBeforeNarrowing
 from catalog.admin.once import MadeOnce
 from catalog.editing import grants
@@ -51,7 +51,7 @@ def _model_in(query: str) -> AIModel | None:
 
 
 class GrantForm(forms.ModelForm):
-    """`rights` are those of the person who edits; the admin sets them for each request."""
+    """`rights` are those of the person who edits: `RightsAdmin`."""
 
     rights: rights.Rights
     model = forms.ModelChoiceField(
@@ -87,7 +87,7 @@ class GrantForm(forms.ModelForm):
 
 
 @admin.register(AccessGrant)
-class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
+class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions):
     form = GrantForm
     bulk_actions = bulk.GRANT_ACTIONS
     change_list_template = "admin/catalog/accessgrant/change_list.html"
@@ -115,11 +115,6 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, bulk.BulkActions):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("model", "principal_type", "user", "group")
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.rights = rights.of(request)
-        return form
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         of = _model_in(request.GET.urlencode())

@@ -57,7 +57,7 @@ def may_view(request: HttpRequest, codename: str) -> bool:
 
 
 class UserForm(UserChangeForm):
-    """`rights` are those of the person who edits; the admin sets them for each request."""
+    """`rights` are those of the person who edits: `RightsAdmin`."""
 
     rights: rights.Rights
 
@@ -88,11 +88,6 @@ class UserAdmin(BoundedAdmin, AuditedAdmin, auth_admin.UserAdmin):
 
     def why_not(self, request: HttpRequest, obj: Any) -> str:
         return rights.of(request).over_user(obj)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.rights = rights.of(request)
-        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)
