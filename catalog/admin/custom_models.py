@@ -11,16 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from catalog.admin import bulk
 from catalog.admin.audited import author_of
 from catalog.admin.entries import AIModelAdmin
-from catalog.admin.entry_form import HELP, OpenedForm
+from catalog.admin.entry_form import OpenedForm
 from catalog.admin.filters import BaseFilter, TagFilter, switch_filter
-from catalog.admin.inputs import TagNames
 from catalog.editing import custom_models
 from catalog.models import AIModel, CustomModel
 
 
 class CustomModelForm(OpenedForm):
-    tags = TagNames(label="Tags", help_text=HELP["tags"])
-
     class Meta:
         model = CustomModel
         fields = (
@@ -30,8 +27,6 @@ class CustomModelForm(OpenedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.kind = AIModel.Kind.CUSTOM
-        if "tags" in self.fields and not self.is_new:
-            self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
 
 
 @admin.register(CustomModel)

@@ -92,11 +92,11 @@ _WIDENING = ("restricted", "experimental", "requires_feature_flag", "owner", "al
 
 
 class OpenedForm(forms.ModelForm):
-    """A form that separates its person's changes from everybody else's. The admin sets `by` and `rights`."""
+    """A form that separates its person's changes from everybody else's. `rights` are theirs: `RightsAdmin`."""
 
-    by: Any = None
     rights: rights.Rights
     opened = forms.CharField(required=False, widget=forms.HiddenInput)
+    tags = inputs.TagNames(label="Tags", help_text=HELP["tags"])
 
     class Meta:
         model = AIModel
@@ -108,6 +108,8 @@ class OpenedForm(forms.ModelForm):
         if "opened" in self.fields:
             self.fields["opened"].initial = self._snapshot()
             self.fields["opened"].label = ""
+        if "tags" in self.fields and not self.is_new:
+            self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
         self.overtaken: dict[str, FieldChange] = {}
 
     @property
@@ -140,7 +142,7 @@ class OpenedForm(forms.ModelForm):
                 raise KeyError(*missing)
             return at, values
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
+            raise _damaged() from None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -148,21 +150,21 @@ class OpenedForm(forms.ModelForm):
         if self.is_new:
             self.changes = {name: data[name] for name in self.value_names if name in data}
             self._require_flag(data)
-            self._refuse_opening(data)
+            self._refuse_opening()
             return data
         # The values and the tags that the row has now.
         current = {name: self._now(name) for name in self.value_names}
         at, opened = self._opened_with()
         for name in self.value_names:
-            if name not in data or name not in opened:
+            if name not in data:
                 continue
             if self._differs_from_opened(name, opened[name]) and self._differs(name, current[name]):
                 self.changes[name] = data[name]
             else:
-                data[name] = self._value_now(name)
+                data[name] = current[name] if name == "tags" else getattr(self.instance, name)
         self._compare_with_others(at)
         self._require_flag(self.changes)
-        self._refuse_opening(data)
+        self._refuse_opening()
         if RELEASE in self.data and self.changes:
             named = ", ".join(str(self.fields[name].label or name).lower() for name in self.changes)
             raise ValidationError(
@@ -172,7 +174,7 @@ class OpenedForm(forms.ModelForm):
             )
         return data
 
-    def _refuse_opening(self, data: dict[str, Any]) -> None:
+    def _refuse_opening(self) -> None:
         """Refuses to show a model, or by delegation its base model, to others where the person does not see it."""
         opening = [] if self.is_new else [name for name in _WIDENING if name in self.changes]
         if opening and not self.rights.sees(self.instance):
@@ -193,10 +195,10 @@ class OpenedForm(forms.ModelForm):
 
     def _differs_from_opened(self, name: str, value: Any) -> bool:
         try:
-            return self._differs(name, self._restored(name, value))
-        except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
+            return self._differs(name, value if name in ("tags", "owner", "base_model") else from_json(name, value))
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError, ValidationError):
             # No value of this field's kind.
-            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
+            raise _damaged() from None
 
     def _differs(self, name: str, value: Any) -> bool:
         """Whether what was sent differs from what the input shows of the value."""
@@ -206,17 +208,6 @@ class OpenedForm(forms.ModelForm):
         elif isinstance(value, datetime) and not field.widget.supports_microseconds:
             value = value.replace(microsecond=0)
         return field.has_changed(value, self[name].data)
-
-    def _value_now(self, name: str) -> Any:
-        return self._now("tags") if name == "tags" else getattr(self.instance, name)
-
-    def _restored(self, name: str, value: Any) -> Any:
-        if name in ("tags", "owner", "base_model"):
-            return value
-        try:
-            return from_json(name, value)
-        except ValidationError:
-            raise ValidationError("This form is damaged. Open the page again.", code="damaged") from None
 
     def _compare_with_others(self, at: int) -> None:
         """Finds what was changed since the form was opened, and refuses once what a colleague changed too."""
@@ -263,6 +254,10 @@ class OpenedForm(forms.ModelForm):
         """Does nothing: tags are written with the other changes."""
 
 
+def _damaged() -> ValidationError:
+    return ValidationError("This form is damaged. Open the page again.", code="damaged")
+
+
 def formfield_for(db_field: Any, formfield: forms.Field) -> forms.Field:
     """The input for a field of an AI model."""
     name = db_field.name
@@ -292,8 +287,6 @@ def flag_choices(current: str) -> list[tuple[str, str]]:
 class EntryForm(OpenedForm):
     """A catalog entry."""
 
-    tags = inputs.TagNames(label="Tags", help_text=HELP["tags"])
-
     class Meta:
         model = AIModel
         fields = ("model_id", *SYNCED_FIELDS, *DECIDED_FIELDS, "frozen")
@@ -303,18 +296,14 @@ class EntryForm(OpenedForm):
         if "requires_feature_flag" in self.fields:
             field: Any = self.fields["requires_feature_flag"]
             field.choices = flag_choices(self.instance.requires_feature_flag)
-        if "tags" in self.fields and not self.is_new:
-            self.fields["tags"].initial = self.initial["tags"] = self._now("tags")
 
     def clean_model_id(self) -> str:
         """The id of a new entry; that of an existing one does not change."""
         return self.cleaned_data["model_id"] if self.is_new else self.instance.model_id
 
 
-def provenance(row: AIModel, name: str) -> dict[str, Any] | None:
+def provenance(row: AIModel, name: str) -> dict[str, Any]:
     """What a page shows beside a synced field: its source and age, whether it is pinned, and upstream's value."""
-    if name not in SYNCED_FIELDS or row.pk is None:
-        return None
     source = row.upstream.get(name)
     pinned = name in row.pinned_fields
     yours = to_json(getattr(row, name))
