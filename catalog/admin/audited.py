@@ -31,15 +31,6 @@ def author_of(request: HttpRequest) -> Author:
     return Author.person(request.user, reason=reason)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, QuerySet | list | tuple | set):
-        return sorted(str(item) for item in value)
-    if value is None or isinstance(value, bool | int | float | str | dict):
-        return value
-    plain = to_json(value)
-    return plain if isinstance(plain, str) else str(value)
-
-
 class AuditedAdmin(MadeOnce):
     """An admin that writes additions, changes and deletions to the audit log, with old and new values."""
 
@@ -50,7 +41,7 @@ class AuditedAdmin(MadeOnce):
         return found
 
     def _values(self, row: Any) -> dict[str, Any]:
-        values = {field.name: _plain(getattr(row, field.name)) for field in row._meta.concrete_fields}
+        values = {field.name: to_json(getattr(row, field.name)) for field in row._meta.concrete_fields}
         values |= {field.name: sorted(map(str, getattr(row, field.name).all())) for field in row._meta.many_to_many}
         return {name: value for name, value in values.items() if name not in _SECRET}
 
