@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,17 +20,16 @@ from catalog.editing import custom_models
 from catalog.models import AIModel, Tag
 from catalog.validation.values import MAX_INTEGER
 
-STATUSES = {
-    "init": ("init: only poor sources so far", Q(manually_updated=False, rich_source=False)),
-    "filled": ("filled: by a rich source", Q(manually_updated=False, rich_source=True)),
-    "updated": ("updated: by hand", Q(manually_updated=True)),
-}
-
 
 class MenuFilter(admin.SimpleListFilter):
     """One choice of many, as a menu."""
 
     template = "admin/catalog/menu_filter.html"
+    # Value and words of each choice, where they are always the same.
+    options: Sequence[tuple[str, str]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.options)
 
     def choices(self, changelist: Any) -> Any:
         self.rest = _rest(changelist, [str(self.parameter_name)])
@@ -45,6 +45,15 @@ class MenuFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset if value is None else queryset.filter(self.condition(value))
+
+
+class FixedFilter(MenuFilter):
+    """A menu whose choices have one condition each. Any other value chooses nothing."""
+
+    conditions: Mapping[str, Q] = {}
+
+    def condition(self, value: str) -> Q:
+        return self.conditions.get(value, Q())
 
 
 def _rest(changelist: Any, without: list[str]) -> list[tuple[str, str]]:
@@ -109,9 +118,7 @@ class FlagFilter(MenuFilter):
 class CapabilityFilter(MenuFilter):
     title = "capability"
     parameter_name = "capability"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(word, word) for word in CAPABILITIES]
+    options = [(word, word) for word in CAPABILITIES]
 
     def condition(self, value: str) -> Q:
         return Q(facets__contains=facet("capability", value))
@@ -120,10 +127,8 @@ class CapabilityFilter(MenuFilter):
 class InputFilter(MenuFilter):
     title = "input modality"
     parameter_name = "input"
+    options = [("-", "(unknown)"), *((word, word) for word in MODALITIES)]
     field = "input"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("-", "(unknown)"), *((word, word) for word in MODALITIES)]
 
     def condition(self, value: str) -> Q:
         if value == "-":
@@ -137,57 +142,49 @@ class OutputFilter(InputFilter):
     field = "output"
 
 
-class StatusFilter(MenuFilter):
+class StatusFilter(FixedFilter):
     title = "status"
     parameter_name = "status"
+    options = [
+        ("init", "init: only poor sources so far"),
+        ("filled", "filled: by a rich source"),
+        ("updated", "updated: by hand"),
+    ]
+    conditions = {
+        "init": Q(manually_updated=False, rich_source=False),
+        "filled": Q(manually_updated=False, rich_source=True),
+        "updated": Q(manually_updated=True),
+    }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(word, label) for word, (label, _) in STATUSES.items()]
 
-    def condition(self, value: str) -> Q:
-        return STATUSES[value][1] if value in STATUSES else Q()
-
-
-class PinnedFilter(MenuFilter):
+class PinnedFilter(FixedFilter):
     title = "pins"
     parameter_name = "pinned"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "has pinned fields"), ("no", "none pinned"), ("frozen", "frozen")]
-
-    def condition(self, value: str) -> Q:
-        none = Q(pinned_fields=[])
-        return {"yes": ~none, "no": none, "frozen": Q(frozen=True)}.get(value, Q())
+    options = [("yes", "has pinned fields"), ("no", "none pinned"), ("frozen", "frozen")]
+    conditions = {"yes": ~Q(pinned_fields=[]), "no": Q(pinned_fields=[]), "frozen": Q(frozen=True)}
 
 
-class OnOffFilter(MenuFilter):
+class OnOffFilter(FixedFilter):
     """A yes or no of the model."""
 
-    field = ""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "yes"), ("no", "no")]
-
-    def condition(self, value: str) -> Q:
-        return Q(**{self.field: value == "yes"}) if value in ("yes", "no") else Q()
+    options = [("yes", "yes"), ("no", "no")]
 
 
 def switch_filter(name: str, label: str) -> type[OnOffFilter]:
-    return type(f"{name}_filter", (OnOffFilter,), {"title": label, "parameter_name": name, "field": name})
+    conditions = {"yes": Q(**{name: True}), "no": Q(**{name: False})}
+    return type(f"{name}_filter", (OnOffFilter,), {"title": label, "parameter_name": name, "conditions": conditions})
 
 
 class RetirementFilter(MenuFilter):
     title = "retirement"
     parameter_name = "retires"
+    options = [("soon", "within 30 days")]
 
     @staticmethod
     def soon() -> Q:
         """What is offered now and whose maker retires it within 30 days."""
         today = timezone.now().date()
         return Q(active=True, is_available=True, retires_at__range=(today, today + timedelta(days=30)))
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("soon", "within 30 days")]
 
     def condition(self, value: str) -> Q:
         return self.soon() if value == "soon" else Q()
@@ -286,9 +283,7 @@ class BaseFilter(MenuFilter):
 
     title = "base model"
     parameter_name = "base"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("gone", "gone, or of no use now"), ("there", "there")]
+    options = [("gone", "gone, or of no use now"), ("there", "there")]
 
     def condition(self, value: str) -> Q:
         gone = Q(pk__in=custom_models.baseless().order_by().values("pk"))

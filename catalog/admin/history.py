@@ -18,24 +18,13 @@ from catalog.formatting import before_and_after, change, label, said
 from catalog.models import AuditEntry, FieldChange
 from catalog.models.history import PAST, REASON
 
+_FIELDS = (*SYNCED_FIELDS, *DECIDED_FIELDS, "is_available", "pricing", "tags", "grants", "created", "deleted", REASON)
+
 
 class FieldFilter(MenuFilter):
     title = "field"
     parameter_name = "field"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = (
-            *SYNCED_FIELDS,
-            *DECIDED_FIELDS,
-            "is_available",
-            "pricing",
-            "tags",
-            "grants",
-            "created",
-            "deleted",
-            REASON,
-        )
-        return sorted(((name, label(name)) for name in names), key=lambda pair: pair[1])
+    options = sorted(((name, label(name)) for name in _FIELDS), key=lambda pair: pair[1])
 
     def condition(self, value: str) -> Q:
         return Q(field=value)
@@ -44,9 +33,7 @@ class FieldFilter(MenuFilter):
 class KindFilter(MenuFilter):
     title = "kind"
     parameter_name = "subject_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(OF_THE_REST.items())
+    options = [*OF_THE_REST.items()]
 
     def condition(self, value: str) -> Q:
         return Q(subject_type=value)
@@ -55,9 +42,7 @@ class KindFilter(MenuFilter):
 class ActFilter(MenuFilter):
     title = "what was done"
     parameter_name = "done"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(word, word) for word in sorted(set(PAST.values()))]
+    options = [(word, word) for word in sorted(set(PAST.values()))]
 
     def condition(self, value: str) -> Q:
         return Q(action__in=[action for action, word in PAST.items() if word == value])
