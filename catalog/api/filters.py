@@ -162,11 +162,12 @@ class ModelListFilter(FilterSet):
     id = TextFilter(field_name="model_id", max_length=255, label="The exact id.")
     kind = ChoiceFilter(field_name="kind", choices=("catalog", "custom"))
     provider = TextFilter(field_name="author", max_length=255, label="The author: the id before its first slash.")
-    offered_by = TextFilter(method="offered", max_length=64, label="The slug of an upstream that lists it now.")
-    family = TextFilter(method="of_family", max_length=128, label="The whole family, without case.")
-    capability = ChoiceFilter(method="capable", choices=CAPABILITIES)
-    input_modality = TextFilter(method="takes", max_length=64, label="Such as text, image, audio, file.")
-    output_modality = TextFilter(method="gives", max_length=64, label="Such as text, image, embeddings.")
+    # For words of facets `field_name` is the kind of the facet.
+    offered_by = TextFilter("by", method="in_facet", max_length=64, label="The slug of an upstream that lists it now.")
+    family = TextFilter("family", method="in_facet", max_length=128, label="The whole family, without case.")
+    capability = ChoiceFilter("capability", method="in_facet", choices=CAPABILITIES)
+    input_modality = TextFilter("input", method="in_facet", max_length=64, label="Such as text, image, audio, file.")
+    output_modality = TextFilter("output", method="in_facet", max_length=64, label="Such as text, image, embeddings.")
     min_context = NumberFilter(
         field_name="context_length",
         lookup_expr="gte",
@@ -249,20 +250,8 @@ class ModelListFilter(FilterSet):
             queryset = queryset.filter(pk__in=AIModel.tags.through.objects.filter(tag__key=key).values("aimodel"))
         return queryset
 
-    def offered(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        return queryset.filter(facets__contains=facet("by", value))
-
-    def of_family(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        return queryset.filter(facets__contains=facet("family", value))
-
-    def capable(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        return queryset.filter(facets__contains=facet("capability", value))
-
-    def takes(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        return queryset.filter(facets__contains=facet("input", value))
-
-    def gives(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
-        return queryset.filter(facets__contains=facet("output", value))
+    def in_facet(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
+        return queryset.filter(facets__contains=facet(name, value))
 
     def available(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
         return queryset.filter(_that(rules.available(), value))
