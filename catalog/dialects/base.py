@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,18 +53,6 @@ class Facts(SimpleNamespace):
     @property
     def tariff(self) -> Tariff:
         return Tariff(self.pricing or {})
-
-    def price(self, kind: str) -> str | None:
-        """The stored decimal text, USD for one; None where unknown."""
-        return self.tariff.stored[kind] if kind in self.tariff.known else None
-
-    def number(self, kind: str) -> Decimal | None:
-        """The same as a number."""
-        return self.tariff.known.get(kind)
-
-    def per_million(self, kind: str) -> Decimal | None:
-        """USD for a million tokens."""
-        return self.tariff.per_million(kind)
 
     def knows(self, *words: str) -> bool:
         """Whether all of these, of REQUIRABLE, are known: of prices those of prompt and completion."""

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from catalog.api.serializers.answers import Always, AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, DialectViewSet, Facts, Rows, answered, error_schema
+from catalog.dialects.fields import PriceText
 from config.api.pieces import Pieces, listed
 from config.api.protocols import Protocol, RefusalDetails
 
@@ -53,22 +54,10 @@ class GatewaySpecificationSerializer(AnswerSerializer):
 class GatewayPricingSerializer(AnswerSerializer):
     """USD per token, as decimal text."""
 
-    input = serializers.CharField()
-    output = serializers.CharField()
-    input_cache_read = serializers.CharField(required=False)
-    input_cache_write = serializers.CharField(required=False)
-
-    def get_input(self, facts: Facts) -> str | None:
-        return facts.price("prompt")
-
-    def get_output(self, facts: Facts) -> str | None:
-        return facts.price("completion")
-
-    def get_input_cache_read(self, facts: Facts) -> str | None:
-        return facts.price("input_cache_read")
-
-    def get_input_cache_write(self, facts: Facts) -> str | None:
-        return facts.price("input_cache_write")
+    input = PriceText("prompt")
+    output = PriceText("completion")
+    input_cache_read = PriceText("input_cache_read", required=False)
+    input_cache_write = PriceText("input_cache_write", required=False)
 
 
 class GatewayModelSerializer(AnswerSerializer):

@@ -17,6 +17,7 @@ from catalog.api.serializers.answers import AnswerSerializer
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, Facts, Rows
 from catalog.dialects.exports import ExportViewSet, described, placed
+from catalog.dialects.fields import PricePerMillion
 
 # The provider that is the address which a deployment calls: it has what all the others have.
 GATEWAY = "modeldex"
@@ -26,22 +27,10 @@ _NO_ADDRESS = "(?!)"
 class GenAIPricesOfModelSerializer(AnswerSerializer):
     """USD per million tokens."""
 
-    input_mtok = serializers.FloatField()
-    output_mtok = serializers.FloatField()
-    cache_read_mtok = serializers.FloatField(required=False)
-    cache_write_mtok = serializers.FloatField(required=False)
-
-    def get_input_mtok(self, facts: Facts) -> Any:
-        return facts.per_million("prompt")
-
-    def get_output_mtok(self, facts: Facts) -> Any:
-        return facts.per_million("completion")
-
-    def get_cache_read_mtok(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_read")
-
-    def get_cache_write_mtok(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_write")
+    input_mtok = PricePerMillion("prompt")
+    output_mtok = PricePerMillion("completion")
+    cache_read_mtok = PricePerMillion("input_cache_read", required=False)
+    cache_write_mtok = PricePerMillion("input_cache_write", required=False)
 
 
 class GenAIPricesModelSerializer(AnswerSerializer):

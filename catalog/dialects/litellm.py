@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django.http import HttpResponse
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -14,6 +12,7 @@ from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
 from catalog.capabilities import TASKS
 from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, Facts, Rows, answered, required_of
+from catalog.dialects.fields import Able, PriceNumber
 from config.api.pieces import Pieces, listed
 
 # LiteLLM's words for tasks, where they are not ours.
@@ -39,50 +38,23 @@ class LiteLLMModelInfoSerializer(AnswerSerializer):
     max_tokens = serializers.IntegerField(source="max_output_tokens", required=False)
     max_input_tokens = serializers.IntegerField(source="context_length", required=False)
     max_output_tokens = serializers.IntegerField(required=False)
-    input_cost_per_token = serializers.FloatField(required=False, help_text="USD.")
-    output_cost_per_token = serializers.FloatField(required=False, help_text="USD.")
-    cache_read_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
-    cache_creation_input_token_cost = serializers.FloatField(required=False, help_text="USD.")
-    cache_creation_input_token_cost_above_1hr = serializers.FloatField(required=False, help_text="USD.")
-    supports_vision = WhereTrue()
-    supports_function_calling = WhereTrue()
-    supports_reasoning = WhereTrue()
-    supports_response_schema = WhereTrue()
+    input_cost_per_token = PriceNumber("prompt", required=False, help_text="USD.")
+    output_cost_per_token = PriceNumber("completion", required=False, help_text="USD.")
+    cache_read_input_token_cost = PriceNumber("input_cache_read", required=False, help_text="USD.")
+    cache_creation_input_token_cost = PriceNumber("input_cache_write", required=False, help_text="USD.")
+    cache_creation_input_token_cost_above_1hr = PriceNumber("input_cache_write_1h", required=False, help_text="USD.")
+    supports_vision = Able("vision")
+    supports_function_calling = Able("tools")
+    supports_reasoning = Able("reasoning")
+    supports_response_schema = Able("structured_output")
     supports_prompt_caching = WhereTrue()
     deprecation_date = serializers.DateField(source="shutdown_date", required=False)
 
     def get_mode(self, facts: Facts) -> str | None:
         return mode_of(facts)
 
-    def get_input_cost_per_token(self, facts: Facts) -> Decimal | None:
-        return facts.number("prompt")
-
-    def get_output_cost_per_token(self, facts: Facts) -> Decimal | None:
-        return facts.number("completion")
-
-    def get_cache_read_input_token_cost(self, facts: Facts) -> Decimal | None:
-        return facts.number("input_cache_read")
-
-    def get_cache_creation_input_token_cost(self, facts: Facts) -> Decimal | None:
-        return facts.number("input_cache_write")
-
-    def get_cache_creation_input_token_cost_above_1hr(self, facts: Facts) -> Decimal | None:
-        return facts.number("input_cache_write_1h")
-
-    def get_supports_vision(self, facts: Facts) -> bool:
-        return facts.can("vision")
-
-    def get_supports_function_calling(self, facts: Facts) -> bool:
-        return facts.can("tools")
-
-    def get_supports_reasoning(self, facts: Facts) -> bool:
-        return facts.can("reasoning")
-
-    def get_supports_response_schema(self, facts: Facts) -> bool:
-        return facts.can("structured_output")
-
     def get_supports_prompt_caching(self, facts: Facts) -> bool:
-        return facts.number("input_cache_read") is not None
+        return "input_cache_read" in facts.tariff.known
 
 
 class LiteLLMModelSerializer(AnswerSerializer):

@@ -16,6 +16,7 @@ from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, Facts, Rows
 from catalog.dialects.exports import ExportViewSet, described, placed
+from catalog.dialects.fields import Able, PricePerMillion
 from catalog.dialects.litellm import mode_of
 
 VERSION = "1.0"
@@ -29,49 +30,22 @@ class MLflowContextWindowSerializer(AnswerSerializer):
 class MLflowPricingSerializer(AnswerSerializer):
     """USD per million tokens."""
 
-    input_per_million_tokens = serializers.FloatField(required=False)
-    output_per_million_tokens = serializers.FloatField(required=False)
-    cache_read_per_million_tokens = serializers.FloatField(required=False)
-    cache_write_per_million_tokens = serializers.FloatField(required=False)
-    cache_write_1hr_per_million_tokens = serializers.FloatField(required=False)
-
-    def get_input_per_million_tokens(self, facts: Facts) -> Any:
-        return facts.per_million("prompt")
-
-    def get_output_per_million_tokens(self, facts: Facts) -> Any:
-        return facts.per_million("completion")
-
-    def get_cache_read_per_million_tokens(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_read")
-
-    def get_cache_write_per_million_tokens(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_write")
-
-    def get_cache_write_1hr_per_million_tokens(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_write_1h")
+    input_per_million_tokens = PricePerMillion("prompt", required=False)
+    output_per_million_tokens = PricePerMillion("completion", required=False)
+    cache_read_per_million_tokens = PricePerMillion("input_cache_read", required=False)
+    cache_write_per_million_tokens = PricePerMillion("input_cache_write", required=False)
+    cache_write_1hr_per_million_tokens = PricePerMillion("input_cache_write_1h", required=False)
 
 
 class MLflowCapabilitiesSerializer(AnswerSerializer):
-    function_calling = WhereTrue()
-    vision = WhereTrue()
-    reasoning = WhereTrue()
+    function_calling = Able("tools")
+    vision = Able("vision")
+    reasoning = Able("reasoning")
     prompt_caching = WhereTrue()
-    response_schema = WhereTrue()
-
-    def get_function_calling(self, facts: Facts) -> bool:
-        return facts.can("tools")
-
-    def get_vision(self, facts: Facts) -> bool:
-        return facts.can("vision")
-
-    def get_reasoning(self, facts: Facts) -> bool:
-        return facts.can("reasoning")
+    response_schema = Able("structured_output")
 
     def get_prompt_caching(self, facts: Facts) -> bool:
-        return facts.number("input_cache_read") is not None
-
-    def get_response_schema(self, facts: Facts) -> bool:
-        return facts.can("structured_output")
+        return "input_cache_read" in facts.tariff.known
 
 
 class MLflowModelSerializer(AnswerSerializer):

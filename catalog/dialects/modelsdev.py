@@ -16,6 +16,7 @@ from catalog.api.serializers.answers import AnswerSerializer, WhereTrue
 from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.base import Dialect, Facts, Rows
 from catalog.dialects.exports import ExportViewSet, FileSerializer, described, placed
+from catalog.dialects.fields import Able, PricePerMillion
 
 # A provider is shown to who has set this variable: the key for the address that the deployment names.
 KEY_VARIABLE = "MODELDEX_API_KEY"
@@ -40,22 +41,10 @@ class ModelsDevLimitSerializer(AnswerSerializer):
 class ModelsDevCostSerializer(AnswerSerializer):
     """USD per million tokens."""
 
-    input = serializers.FloatField()
-    output = serializers.FloatField()
-    cache_read = serializers.FloatField(required=False)
-    cache_write = serializers.FloatField(required=False)
-
-    def get_input(self, facts: Facts) -> Any:
-        return facts.per_million("prompt")
-
-    def get_output(self, facts: Facts) -> Any:
-        return facts.per_million("completion")
-
-    def get_cache_read(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_read")
-
-    def get_cache_write(self, facts: Facts) -> Any:
-        return facts.per_million("input_cache_write")
+    input = PricePerMillion("prompt")
+    output = PricePerMillion("completion")
+    cache_read = PricePerMillion("input_cache_read", required=False)
+    cache_write = PricePerMillion("input_cache_write", required=False)
 
 
 class ModelsDevModalitiesSerializer(AnswerSerializer):
@@ -75,24 +64,15 @@ class ModelsDevModelSerializer(AnswerSerializer):
     id = serializers.CharField()
     name = serializers.CharField()
     attachment = WhereTrue()
-    reasoning = WhereTrue()
-    tool_call = WhereTrue()
-    structured_output = WhereTrue()
+    reasoning = Able("reasoning")
+    tool_call = Able("tools")
+    structured_output = Able("structured_output")
     modalities = ModelsDevModalitiesSerializer(source="*", required=False)
     limit = ModelsDevLimitSerializer(source="*")
     cost = ModelsDevCostSerializer(source="*", required=False)
 
     def get_attachment(self, facts: Facts) -> bool:
         return facts.can("vision") or "file" in facts.input_modalities
-
-    def get_reasoning(self, facts: Facts) -> bool:
-        return facts.can("reasoning")
-
-    def get_tool_call(self, facts: Facts) -> bool:
-        return facts.can("tools")
-
-    def get_structured_output(self, facts: Facts) -> bool:
-        return facts.can("structured_output")
 
     def get_modalities(self, facts: Facts) -> Facts | None:
         return facts if facts.input_modalities and facts.output_modalities else None
