@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -70,16 +70,12 @@ class AnswerSerializer(serializers.Serializer):
 
     @cached_property
     def _plan(self) -> list[tuple[str, Any, Callable[[Any], Any]]]:
-        return list(self._planned())
-
-    def _planned(self) -> Iterator[tuple[str, Any, Callable[[Any], Any]]]:
+        plan = []
         for name, field in self.fields.items():
-            if name in self.of_caller:
-                continue
-            read = getattr(self, f"get_{name}", None)
-            if read is None:
+            if name not in self.of_caller:
                 read = _itself if field.source == "*" else self.reader(str(field.source))
-            yield name, field, read
+                plan.append((name, field, getattr(self, f"get_{name}", read)))
+        return plan
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = {}
