@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -22,11 +23,8 @@ class CodexReasoningLevelSerializer(AnswerSerializer):
     effort = serializers.CharField()
     description = serializers.CharField(allow_blank=True)
 
-    def get_effort(self, level: dict[str, str]) -> str:
-        return level["effort"]
-
-    def get_description(self, level: dict[str, str]) -> str:
-        return level["description"]
+    def reader(self, source: str) -> Any:
+        return itemgetter(source)
 
 
 class CodexUpgradeSerializer(serializers.Serializer):

@@ -5,6 +5,7 @@ Refusals under /v1 have OpenAI's envelope, unless a header chooses another proto
 
 from __future__ import annotations
 
+from operator import methodcaller
 from typing import Any
 
 from rest_framework import serializers
@@ -71,13 +72,10 @@ class OpenAILevelSerializer(AnswerSerializer):
     """A level of reasoning that the model knows."""
 
     effort = serializers.CharField()
-    description = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
 
-    def get_effort(self, level: dict[str, str]) -> str:
-        return level["effort"]
-
-    def get_description(self, level: dict[str, str]) -> str:
-        return level.get("description", "")
+    def reader(self, source: str) -> Any:
+        return methodcaller("get", source)
 
 
 class OpenAIMetadataSerializer(AnswerSerializer):
