@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, path, reverse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
@@ -129,6 +129,20 @@ class Dialect:
     routes: tuple[URLPattern, ...] = ()
     protocol: Protocol | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of_one_address(
+        cls,
+        name: str,
+        address: str,
+        whole: Callable[[VisibleCatalog], bytes | Pieces],
+        views: type[DialectViewSet],
+        route: str,
+        protocol: Protocol | None = None,
+    ) -> Dialect:
+        """One whose address, with what stands in braces as parameters, is its only route."""
+        pattern = address.removeprefix("/").replace("{", "<str:").replace("}", ">")
+        return cls(name, address, whole, (path(pattern, views.as_view({"get": "list"}), name=route),), protocol)
 
     @property
     def label(self) -> str:

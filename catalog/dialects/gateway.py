@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -110,10 +109,4 @@ class GatewayViewSet(DialectViewSet):
         return self.rendered_answer("gateway", config)
 
 
-DIALECT = Dialect(
-    "gateway",
-    "/gateway/v3/ai/config",
-    config,
-    (path("gateway/v3/ai/config", GatewayViewSet.as_view({"get": "list"}), name="gateway-config"),),
-    PROTOCOL,
-)
+DIALECT = Dialect.of_one_address("gateway", "/gateway/v3/ai/config", config, GatewayViewSet, "gateway-config", PROTOCOL)

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.http import HttpResponse
-from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -109,15 +108,6 @@ class GenAIPricesViewSet(ExportViewSet):
         return self.exported(f"genai-prices-{called}", document)
 
 
-DIALECT = Dialect(
-    "genai-prices",
-    "/export/{token}/genai-prices.json",
-    document,
-    (
-        path(
-            "export/<str:token>/genai-prices.json",
-            GenAIPricesViewSet.as_view({"get": "list"}),
-            name="export-genai-prices",
-        ),
-    ),
+DIALECT = Dialect.of_one_address(
+    "genai-prices", "/export/{token}/genai-prices.json", document, GenAIPricesViewSet, "export-genai-prices"
 )

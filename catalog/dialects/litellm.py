@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -108,9 +107,4 @@ class ModelInfoViewSet(DialectViewSet):
         return self.rendered_answer("-".join(("litellm", *required)), lambda view: model_info(view, required))
 
 
-DIALECT = Dialect(
-    "litellm",
-    "/v1/model/info",
-    model_info,
-    (path("v1/model/info", ModelInfoViewSet.as_view({"get": "list"}), name="litellm-model-info"),),
-)
+DIALECT = Dialect.of_one_address("litellm", "/v1/model/info", model_info, ModelInfoViewSet, "litellm-model-info")

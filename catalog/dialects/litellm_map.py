@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 from django.http import HttpResponse
-from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -80,10 +79,10 @@ class MapViewSet(ExportViewSet):
         return self.exported("litellm-map", document)
 
 
-_FILE = "model_prices_and_context_window.json"
-DIALECT = Dialect(
+DIALECT = Dialect.of_one_address(
     "LiteLLM's map",
-    f"/export/{{token}}/{_FILE}",
+    "/export/{token}/model_prices_and_context_window.json",
     document,
-    (path(f"export/<str:token>/{_FILE}", MapViewSet.as_view({"get": "list"}), name="export-litellm-map"),),
+    MapViewSet,
+    "export-litellm-map",
 )

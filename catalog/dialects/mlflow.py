@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -113,15 +112,6 @@ class CatalogViewSet(ExportViewSet):
         return self.exported(name, lambda view, required: document(view, provider, required))
 
 
-DIALECT = Dialect(
-    "MLflow",
-    "/export/{token}/mlflow/{provider}.json",
-    whole,
-    (
-        path(
-            "export/<str:token>/mlflow/<str:provider>.json",
-            CatalogViewSet.as_view({"get": "list"}),
-            name="export-mlflow",
-        ),
-    ),
+DIALECT = Dialect.of_one_address(
+    "MLflow", "/export/{token}/mlflow/{provider}.json", whole, CatalogViewSet, "export-mlflow"
 )

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.http import HttpResponse
-from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -140,9 +139,6 @@ class ModelsDevViewSet(ExportViewSet):
         return self.exported(f"modelsdev-{called}", document)
 
 
-DIALECT = Dialect(
-    "models.dev",
-    "/export/{token}/api.json",
-    document,
-    (path("export/<str:token>/api.json", ModelsDevViewSet.as_view({"get": "list"}), name="export-modelsdev"),),
+DIALECT = Dialect.of_one_address(
+    "models.dev", "/export/{token}/api.json", document, ModelsDevViewSet, "export-modelsdev"
 )
