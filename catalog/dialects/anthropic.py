@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -83,9 +82,6 @@ class AnthropicModelSerializer(AnswerSerializer):
     capabilities = Always(None)
     # The families of Anthropic's own models.
     line = Always(None)
-
-    def get_created_at(self, facts: Facts) -> str:
-        return datetime.fromtimestamp(facts.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     # What is retired is not usable, and so not listed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +50,11 @@ class Facts(SimpleNamespace):
     def of(cls, row: bytes) -> Facts:
         shown = orjson.loads(row)
         return cls(**{**dict.fromkeys(_ABSENT), **shown.pop("metadata"), **shown})
+
+    @property
+    def created_at(self) -> str:
+        """In RFC 3339."""
+        return datetime.fromtimestamp(self.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property
     def tariff(self) -> Tariff:
@@ -191,14 +197,10 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
         return *super().vary(), *protocols.headers_at(self.request.path_info)
 
     def one_of(self, name: str, rows: Rows, model_id: str, make: Callable[[bytes], bytes] = bytes) -> HttpResponse:
-        """One model. Raises ModelNotFound, also where the caller has a tag."""
+        """One model, with what is known of its end. Raises ModelNotFound, also where the caller has a tag."""
         view = self.visible_catalog()
         row = rows.one(view, model_id)
-        return self.one(view, model_id, name, lambda: make(row))
-
-    def one(self, view: VisibleCatalog, model_id: str, name: str, make: Callable[[], bytes]) -> HttpResponse:
-        """The same for a model of this view, with what is known of its end."""
-        response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), make)
+        response: HttpResponse = self.conditional(etag(SHAPE, name, view.caller.fingerprint), lambda: make(row))
         model = view.rendered.by_pk[view.rendered.pk_of[model_id]]
         successor = view.where_seen(model.successor)
         address = reverse(self.request.resolver_match.view_name, kwargs={"model_id": successor}) if successor else ""
@@ -209,8 +211,7 @@ class DialectViewSet(RenderingMixin, DirectMixin, viewsets.ViewSet):
     def part_of(self, view: VisibleCatalog, name: str, part: Any, make: Callable[[], bytes | Pieces]) -> HttpResponse:
         """A part of a list, such as a page. What is asked of it is part of its tag."""
         tag = etag(SHAPE, name, keyed("part", repr(part).encode()), view.caller.fingerprint)
-        response: HttpResponse = self.conditional(tag, make)
-        return response
+        return self.conditional(tag, make)
 
 
 class Ordered:

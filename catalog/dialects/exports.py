@@ -46,8 +46,7 @@ class ExportViewSet(DialectViewSet):
         if priced not in ("0", "1"):
             raise ValidationError({"priced": ["0 or 1."]})
         if self.request.auth is None:
-            response: HttpResponse = self.conditional(etag(SHAPE, name, "none"), lambda: self.empty)
-            return response
+            return self.conditional(etag(SHAPE, name, "none"), lambda: self.empty)
         required = ("pricing",) if priced == "1" else ()
         return self.rendered_answer("-".join((name, *required)), lambda view: make(view, required))
 

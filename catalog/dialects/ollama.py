@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -55,11 +54,10 @@ PROTOCOL = Protocol(
 
 
 class ChangedSerializer(AnswerSerializer):
-    modified_at = serializers.CharField(help_text="RFC 3339: when the model itself was released or added.")
+    modified_at = serializers.CharField(
+        source="created_at", help_text="RFC 3339: when the model itself was released or added."
+    )
     details = Always(_DETAILS)
-
-    def get_modified_at(self, facts: Facts) -> str:
-        return datetime.fromtimestamp(facts.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class OllamaModelSerializer(ChangedSerializer):

@@ -9,12 +9,22 @@ from django.urls import path
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from catalog.api.snapshot import VisibleCatalog
+from catalog.api.snapshot import RenderedModel, VisibleCatalog
 from catalog.dialects import anthropic, codex
-from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, ModelNotFound, required_of, usable
+from catalog.dialects.base import REQUIRE, Dialect, DialectViewSet, Rows, required_of, usable
 from catalog.dialects.openai import PROTOCOL, OpenAIModelListSerializer, OpenAIModelSerializer
 from config.api import protocols
 from config.api.pieces import Pieces, listed
+
+
+class OpenAIRows(Rows):
+    """OpenAI's own, which the models are rendered with."""
+
+    def of(self, rendered_model: RenderedModel) -> bytes:
+        return rendered_model.openai or b""
+
+
+ROWS = OpenAIRows("v1", OpenAIModelSerializer())
 
 
 def openai_list(view: VisibleCatalog, required: tuple[str, ...] = ()) -> bytes | Pieces:
@@ -112,13 +122,7 @@ class OpenAIModelViewSet(DialectViewSet):
     def retrieve(self, request: Request, model_id: str) -> HttpResponse:
         if self.speaks_anthropic():
             return self.one_of("anthropic-one", anthropic.ROWS, model_id)
-        # Before any 304: what the caller may not use has no tag of its own.
-        view = self.visible_catalog()
-        rendered_model = view.usable(model_id)
-        body = rendered_model.openai if rendered_model is not None else None
-        if body is None:
-            raise ModelNotFound(model_id, view.successor_of_retired(model_id))
-        return self.one(view, model_id, "v1-one", lambda: body)
+        return self.one_of("v1-one", ROWS, model_id)
 
     def speaks_anthropic(self) -> bool:
         return protocols.of(self.request.path_info, self.request.META) is anthropic.PROTOCOL

@@ -53,8 +53,7 @@ class ChangesExportViewSet(ExportViewSet):
         site = origin(request)
         # A change is never changed itself.
         tag = etag(SHAPE, "feed", keyed("feed", f"{site} {[str(Cursor.of(row)) for row in rows]}".encode()))
-        response: HttpResponse = self.conditional(tag, lambda: _feed(rows, site))
-        return response
+        return self.conditional(tag, lambda: _feed(rows, site))
 
 
 def _feed(rows: list[FieldChange], site: str) -> HttpResponse:
