@@ -10,13 +10,11 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from catalog.capabilities import task_of_model
+from catalog.db.bulk import batches
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS
 from catalog.formatting import display_name
 from catalog.validation import model_ids
 from catalog.validation.text import fold
-
-# The batches of what is read again, so that no statement names too many rows.
-_BATCH = 2000
 
 
 def facet(kind: str, word: str) -> str:
@@ -73,11 +71,11 @@ def _write(rows: QuerySet[Any]) -> None:
 
 def refresh(model_class: type[Model], keys: list[int]) -> None:
     """After a bulk write: what follows from it, on these rows of AIModel."""
-    for start in range(0, len(keys), _BATCH):
-        _write(model_class._default_manager.filter(pk__in=keys[start : start + _BATCH]))
+    for batch in batches(keys):
+        _write(model_class._default_manager.filter(pk__in=batch))
 
 
 def refresh_dependents(model_class: type[Model], keys: list[int]) -> None:
     """After a write of these rows: what follows from it, on the custom models that are built on them."""
-    for start in range(0, len(keys), _BATCH):
-        _write(model_class._default_manager.filter(base_model__in=keys[start : start + _BATCH]))
+    for batch in batches(keys):
+        _write(model_class._default_manager.filter(base_model__in=batch))

@@ -9,15 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog import flags
+from catalog.db.bulk import BATCH, batches
 from catalog.editing.entries import lock, release_locked
-from catalog.editing.history import BATCH, Author, change_row, grants_of
+from catalog.editing.history import Author, change_row, grants_of
 from catalog.fields import SYNCED_FIELDS
 from catalog.models import AccessGrant, AIModel, FieldChange, Tag
 from catalog.validation.text import fold
-
-
-def _batches(rows: list[AIModel]) -> Iterable[list[AIModel]]:
-    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
 def _locked(rows: Any, *fields: str) -> list[AIModel]:
@@ -37,7 +34,7 @@ def switch(rows: Any, field: str, value: Any, author: Author) -> int:
         FieldChange.objects.bulk_create(
             [change_row(author, row.model_id, field, getattr(row, field), value, model=row) for row in changing], BATCH
         )
-        for batch in _batches(changing):
+        for batch in batches(changing):
             keys = [row.pk for row in batch]
             AIModel.objects.filter(pk__in=keys).update(**{field: value, "updated_at": timezone.now()})
     return len(changing)
@@ -52,7 +49,7 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
         through = AIModel.tags.through
         locked = _locked(rows)
         tagged: dict[int, dict[int, str]] = {row.pk: {} for row in locked}
-        for batch in _batches(locked):
+        for batch in batches(locked):
             of_batch = through.objects.filter(aimodel__in=[row.pk for row in batch])
             for key, tag, name in of_batch.values_list("aimodel_id", "tag_id", "tag__name"):
                 tagged[key][tag] = name
@@ -70,8 +67,8 @@ def retag(rows: Any, author: Author, *, add: Iterable[str] = (), remove: Iterabl
             links += [through(aimodel_id=row.pk, tag_id=tag) for tag in after.keys() - before.keys()]
             gone += [row.pk] if before.keys() - after.keys() else []
         through.objects.bulk_create(links, batch_size=BATCH)
-        for start in range(0, len(gone), BATCH):
-            through.objects.filter(aimodel__in=gone[start : start + BATCH], tag__in=removing).delete()
+        for keys in batches(gone):
+            through.objects.filter(aimodel__in=keys, tag__in=removing).delete()
         FieldChange.objects.bulk_create(history, BATCH)
         AIModel.objects.touch(row.pk for row in changing)
     return len(changing)
@@ -82,7 +79,7 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
     with transaction.atomic():
         locked = _locked(rows, "restricted")
         before = grants_of(row.pk for row in locked)
-        for batch in _batches(locked):
+        for batch in batches(locked):
             keys = [row.pk for row in batch]
             present = AccessGrant.objects.filter(model__in=keys, group=group)
             present.exclude(permission=permission).update(permission=permission)
@@ -98,7 +95,7 @@ def grant_group(rows: Any, group: Any, permission: str, author: Author) -> int:
             history.append(change_row(author, row.model_id, "grants", before[row.pk], after[row.pk], model=row))
             if not row.restricted:
                 history.append(change_row(author, row.model_id, "restricted", False, True, model=row))
-        for batch in _batches(changing):
+        for batch in batches(changing):
             # Writing them marks them as restricted, as AccessGrant.save() does, and raises the catalog's version.
             AIModel.objects.filter(pk__in=[row.pk for row in batch]).update(restricted=True, updated_at=timezone.now())
         FieldChange.objects.bulk_create(history, BATCH)

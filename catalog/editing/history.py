@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any, cast
 
 from django.db.models import Field, Model
 
+from catalog.db.bulk import batches
 from catalog.models import AccessGrant, AIModel, AuditEntry, FieldChange
 from catalog.models.history import REASON
-
-# How many rows one statement names: SQLite takes so many parameters.
-BATCH = 500
 
 # The grants of models by the models' keys, as history stores them.
 Grants = dict[int, list[dict[str, str]]]
@@ -130,5 +129,5 @@ def by_model(keys: Iterable[int], grants: Iterable[AccessGrant]) -> Grants:
 def grants_of(keys: Iterable[int]) -> Grants:
     """The grants of each model now, as history stores them."""
     wanted = list(keys)
-    chunks = (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
-    return by_model(wanted, (grant for chunk in chunks for grant in AccessGrant.objects.filter(model__in=chunk)))
+    found = (AccessGrant.objects.filter(model__in=batch) for batch in batches(wanted))
+    return by_model(wanted, chain.from_iterable(found))

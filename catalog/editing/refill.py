@@ -8,14 +8,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from catalog import derived
-from catalog.db.bulk import update_rows
+from catalog.db.bulk import batches, update_rows
 from catalog.db.unreadable import render_or_report
 from catalog.fields import DERIVED_FIELDS, INHERITED_FIELDS
 from catalog.models import AIModel
 from catalog.pricing import prompt_per_million
-
-# So that no statement names too many rows.
-_BATCH = 2000
 
 
 def fill(state: Any) -> bool:
@@ -32,8 +29,8 @@ def fill(state: Any) -> bool:
     differed = False
     # Each after its base. A circle, which every way into the product refuses, would be left as it is.
     while keys:
-        for start in range(0, len(keys), _BATCH):
-            differed |= _fill(state, keys[start : start + _BATCH], written)
+        for batch in batches(keys):
+            differed |= _fill(state, batch, written)
         ready = {key for key, base in bases.items() if base not in bases}
         keys = sorted(ready)
         written = [name for name in (*DERIVED_FIELDS, *INHERITED_FIELDS) if name in names]
