@@ -40,10 +40,6 @@ LABELS = {
 _NAMES = {"meta.description": "description"}
 
 
-class _Seen(Exception):
-    """Ends a preview, whose change is rolled back."""
-
-
 class EditorPage(Page):
     """One form for a new custom model and for one that the reader may change."""
 
@@ -72,15 +68,15 @@ class EditorPage(Page):
                 written = self._write(model, values)
                 if "preview" in request.POST:
                     seen = self._audience(written, typed)
-                    raise _Seen
-        except _Seen:
-            return self._shown(model, typed, {}, {"seen": seen})
+                    transaction.set_rollback(True)
         except custom_models.Missing as error:
             raise Http404 from error
         except custom_models.Stale:
             return self._lost(model_id, typed)
         except ValidationError as error:
             return self._shown(model, typed, _mistakes(as_serializer_error(error)))
+        if seen is not None:
+            return self._shown(model, typed, {}, {"seen": seen})
         messages.success(request, f"Saved: {written.name}.")
         return see_other(reverse("my-models"))
 
