@@ -140,10 +140,10 @@ def rendered(
     return [(row, made) for row, made in pairs if made is not None]
 
 
-def place(text: str | None) -> Cursor:
-    """Where to go on: at the cursor that was sent, or from where on history is whole. Raises ValueError, Gone."""
+def place(sent: Cursor | None) -> Cursor:
+    """Where to go on: at the cursor that was sent, or from where on history is whole. Raises Gone."""
     begin = Cursor(CatalogVersion.objects.values_list("pruned", flat=True).first() or 0)
-    cursor = begin if text is None else Cursor.read(text)
+    cursor = begin if sent is None else sent
     if cursor.version < begin.version:
         raise Gone
     return cursor

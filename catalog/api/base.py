@@ -80,14 +80,14 @@ class CallerMixin:
     def viewer(self) -> Viewer:
         return self.caller.viewer
 
+    def caller_now(self) -> Caller:
+        """The caller as of now; the policy of the key in use stays as it was read."""
+        viewer = self.caller.viewer
+        return caller_of(self.request.user, viewer.policy).including(viewer.include)
+
     def read(self, make: Callable[[], T]) -> T:
         """What `make` reads of the catalog: of the replica, where it has caught up with all that the caller sees."""
-        return replica.read(self._is_there, make)
-
-    def _is_there(self) -> bool:
-        viewer = self.viewer
-        there = caller_of(self.request.user, viewer.policy).including(viewer.include)
-        return there.fingerprint == self.caller.fingerprint
+        return replica.read(lambda: self.caller_now().fingerprint == self.caller.fingerprint, make)
 
     @staticmethod
     def validated(serializer: Any) -> dict[str, Any]:

@@ -67,8 +67,7 @@ class BoundedList(serializers.ListField):
         if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
             message = self.error_messages["max_length"].format(max_length=self.max_length)
             raise serializers.ValidationError(message, code="max_length")
-        items: list[Any] = super().to_internal_value(data)
-        return items
+        return super().to_internal_value(data)
 
 
 class JSONObject(serializers.DictField):

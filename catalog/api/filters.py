@@ -238,8 +238,7 @@ class ModelListFilter(FilterSet):
             rows = AIModel.objects.writable_by(self.viewer).order_by().exclude(owner=None)
             return orjson.dumps([(key, fold(address)) for key, address in rows.values_list("pk", "owner__email")])
 
-        found: list[tuple[int, str]] = orjson.loads(snapshot.stored("addresses", self.caller.fingerprint, read))
-        return found
+        return orjson.loads(snapshot.stored("addresses", self.caller.fingerprint, read))
 
     def mine_or_not(self, queryset: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
         own = rules.owned(self.viewer)

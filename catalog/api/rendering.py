@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
-from catalog.access.callers import Caller, caller_of
 from catalog.api.base import CallerMixin
 from catalog.api.snapshot import (
     AVAILABLE,
@@ -45,11 +44,6 @@ class RenderingMixin(ConditionalMixin, CallerMixin):
 
     refusals = {CatalogBusy: 503}
     request: Any
-
-    def caller_now(self) -> Caller:
-        """The caller as of now; the policy of the key in use stays as it was read."""
-        viewer = self.caller.viewer
-        return caller_of(self.request.user, viewer.policy).including(viewer.include)
 
     def visible_catalog(self) -> VisibleCatalog:
         view = snapshot.view(self.caller, self.caller_now)

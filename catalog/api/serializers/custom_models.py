@@ -92,8 +92,7 @@ class GrantsField(serializers.ListField):
     def to_internal_value(self, data: Any) -> list[Grant]:
         if isinstance(data, list) and len(data) > MAX_GRANTS:
             raise serializers.ValidationError(f"At most {MAX_GRANTS} grants.", code="too_many")
-        grants: list[Grant] = super().to_internal_value(data)
-        return grants
+        return super().to_internal_value(data)
 
 
 class MetaSerializer(StrictSerializer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -69,7 +69,7 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
     )
     def list(self, request: Request) -> HttpResponse:
         sent = request.query_params
-        limit, since = whole_number(request, "limit", USUAL, MOST), self._cursor(sent.get("since"))
+        limit, since = whole_number(request, "limit", USUAL, MOST), changes.place(self._read("since", Cursor.read))
         found = self._filtered(changes.after(changes.shown_to(self.viewer), since))
 
         def page() -> bytes:
@@ -101,9 +101,9 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             rows = rows.filter(field=field)
         if (provider := sent.get("provider")) is not None:
             rows = rows.filter(changes.by_provider(provider))
-        if (begin := self._moment("from", moments.since)) is not None:
+        if (begin := self._read("from", moments.since)) is not None:
             rows = rows.filter(changed_at__gte=begin)
-        if (end := self._moment("to", moments.until)) is not None:
+        if (end := self._read("to", moments.until)) is not None:
             rows = rows.filter(changed_at__lte=end)
         return self._own(rows, sent.get("mine"))
 
@@ -118,13 +118,8 @@ class ChangesViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSe
             raise PermissionDenied(KEY_OF_A_GROUP)
         return rows.filter(changes.of_interest_to(self.viewer.user_id))
 
-    def _cursor(self, text: str | None) -> Cursor:
-        try:
-            return changes.place(text)
-        except ValueError as error:
-            raise ValidationError({"since": [str(error)]}) from error
-
-    def _moment(self, name: str, read: Any) -> datetime | None:
+    def _read(self, name: str, read: Callable[[str], Any]) -> Any:
+        """What `read` makes of a parameter; None where it is not sent. Raises ValidationError."""
         text = self.request.query_params.get(name)
         try:
             return None if text is None else read(text)

@@ -104,5 +104,4 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
         caller = extensions.caller_of_key(key_id)
         if caller is None:
             raise ValidationError({"key": ["No such key works."]})
-        viewer: Viewer = caller.viewer
-        return viewer
+        return caller.viewer

@@ -144,8 +144,7 @@ class TagViewSet(ConditionalMixin, DirectMixin, CallerMixin, viewsets.ViewSet):
             names = Tag.objects.filter(pk__in=counts).order_by("key").values_list("pk", "name")
             return orjson.dumps([{"name": name, "count": counts[key]} for key, name in names])
 
-        def read() -> bytes:
-            return self.read(counted)
-
         fingerprint = self.caller.fingerprint
-        return self.conditional(etag(fingerprint), lambda: snapshot.stored("tags", fingerprint, read))
+        return self.conditional(
+            etag(fingerprint), lambda: snapshot.stored("tags", fingerprint, lambda: self.read(counted))
+        )
