@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from catalog.access.callers import Caller, caller_of
-from catalog.api.snapshot import CatalogBusy, VisibleCatalog, snapshot
+from catalog.api.snapshot import AVAILABLE, CatalogBusy, VisibleCatalog, snapshot
 from config.api import errors
 from config.api.origin import origin
 
@@ -51,6 +52,11 @@ class Page(View):
     def catalog(self) -> VisibleCatalog:
         """What the reader sees, as the API answers it to them."""
         return snapshot.view(self.caller, lambda: caller_of(self.request.user))
+
+    def item(self, pk: int) -> dict[str, Any]:
+        """A model of `catalog` as the API shows it, and whether anybody offers it now."""
+        shown = orjson.loads(self.catalog.rendered.by_pk[pk].item + b"}")
+        return {**shown, "is_offered": self.catalog.visibility.mark_of[pk] & AVAILABLE != 0}
 
     def show(self, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
         known = {"section": self.section, "theme": self.caller.theme or "system"}

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.http import urlencode
 
-from catalog.api.snapshot import AVAILABLE
 from catalog.pages import words
 from catalog.pages.base import Page
 from catalog.pages.picking import picks
@@ -75,10 +73,7 @@ class ComparePage(Page):
     def _item(self, model_id: str) -> dict[str, Any] | None:
         view = self.catalog
         pk = view.rendered.pk_of.get(model_id)
-        if pk is None or pk not in view.visibility.mark_of:
-            return None
-        item: dict[str, Any] = orjson.loads(view.rendered.by_pk[pk].item + b"}")
-        return {**item, "is_offered": view.visibility.mark_of[pk] & AVAILABLE != 0}
+        return self.item(pk) if pk is not None and pk in view.visibility.mark_of else None
 
 
 def _without(ids: Iterable[str], left: str) -> str:

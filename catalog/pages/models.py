@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
 
 from catalog import extensions
-from catalog.api.snapshot import AVAILABLE, ENABLED
+from catalog.api.snapshot import ENABLED
 from catalog.pages import words
 from catalog.pages.base import Page
 from catalog.pages.finding import MOST_OPTIONS, ORDERS, Found, Query, find
@@ -87,16 +86,13 @@ class ModelsPage(Page):
         return response
 
     def _item(self, pk: int) -> dict[str, Any]:
-        rendered_model, mark = self.catalog.rendered.by_pk[pk], self.catalog.visibility.mark_of[pk]
-        item: dict[str, Any] = orjson.loads(rendered_model.item + b"}")
-        variant = variant_of(item["id"])
+        item, is_custom = self.item(pk), self.catalog.rendered.by_pk[pk].card.is_custom
         return {
             **item,
             "prices": words.token_prices(item.get("pricing", {})),
-            "is_custom": rendered_model.card.is_custom,
-            "is_on": mark & ENABLED != 0,
-            "is_offered": mark & AVAILABLE != 0,
-            "variant": variant if variant and not rendered_model.card.is_custom else None,
+            "is_custom": is_custom,
+            "is_on": self.catalog.visibility.mark_of[pk] & ENABLED != 0,
+            "variant": None if is_custom else variant_of(item["id"]),
         }
 
 

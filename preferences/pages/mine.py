@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from catalog.api.snapshot import AVAILABLE, SWITCHED_OFF
+from catalog.api.snapshot import SWITCHED_OFF
 from catalog.models import AIModel
 from catalog.pages.base import Page
 from preferences import defaults, writing
@@ -42,22 +39,18 @@ class MyModelsPage(Page):
                 "mine": mine,
                 "broken": self._own().count() - len(mine),
                 "shared": list(custom.exclude(owner=viewer.user_id).order_by("name_key", "model_id")),
-                "off": [self._item(pk) for pk, _ in view.having(SWITCHED_OFF)],
-                "default": None if default.pk is None else self._item(default.pk),
+                "off": [{**self.item(pk), "is_on": False} for pk, _ in view.having(SWITCHED_OFF)],
+                "default": None if default.pk is None else self.item(default.pk),
                 "why": WHY.get(default.source or "", ""),
                 "reason": default.reason,
                 # Stored, and passed over while it cannot be used.
-                "waiting": None if own is None or own == default.pk or default.reason else self._item(own),
+                "waiting": None if own is None or own == default.pk or default.reason else self.item(own),
                 "address": request.path,
             },
         )
 
     def _own(self) -> QuerySet[AIModel]:
         return AIModel.objects.custom().filter(owner=self.caller.viewer.user_id)
-
-    def _item(self, pk: int) -> dict[str, Any]:
-        item: dict[str, Any] = orjson.loads(self.catalog.rendered.by_pk[pk].item + b"}")
-        return {**item, "is_on": False, "is_offered": self.catalog.visibility.mark_of[pk] & AVAILABLE != 0}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         sent, viewer = request.POST, self.caller.viewer
