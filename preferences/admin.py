@@ -11,17 +11,11 @@ from catalog.admin import view_as
 from catalog.admin.audited import AuditedAdmin
 from catalog.admin.users import GroupAdmin
 from catalog.api.rendering import catalog_lists, cli_rows
-from catalog.api.snapshot import VisibleCatalog
 from preferences import defaults
 from preferences.models import DefaultModel
 
-
-def _default(view: VisibleCatalog) -> int | None:
-    return defaults.resolve(view).pk
-
-
-view_as.dialects["/api/models"] = lambda view: catalog_lists(view, _default(view))
-view_as.dialects["/api/models?format=cli"] = lambda view: cli_rows(view, _default(view))
+view_as.dialects["/api/models"] = lambda view: catalog_lists(view, defaults.resolve(view).pk)
+view_as.dialects["/api/models?format=cli"] = lambda view: cli_rows(view, defaults.resolve(view).pk)
 
 
 class DefaultModelInline(admin.StackedInline):

@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
-from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiParameter,
-    PolymorphicProxySerializer,
-    extend_schema,
-)
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.access.callers import Caller
 from catalog.api.base import INCLUDE, IncludingMixin
 from catalog.api.direct import DirectMixin
+from catalog.api.examples import answered, sent
 from catalog.api.permissions import HasScope, SignedIn, SignedInOrPublic
 from catalog.api.rendering import SHAPE, RenderingMixin, catalog_lists, cli_rows, named
 from catalog.api.serializers.items import CatalogListsSerializer
-from catalog.api.snapshot import VisibleCatalog
 from catalog.dialects.cli import CliRowSerializer
 from config.api.conditional import etag
 from preferences import defaults, writing
@@ -65,10 +59,6 @@ _SETTINGS = {
 }
 
 
-def _default(view: VisibleCatalog) -> int | None:
-    return defaults.resolve(view).pk
-
-
 @extend_schema(tags=["models"])
 class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSet):
     """The catalog as the caller gets it, and their own switches of it."""
@@ -91,13 +81,11 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSe
             INCLUDE,
         ],
         examples=[
-            OpenApiExample(
+            answered(
                 "Signed in",
                 {"catalog": [_ITEM, _OTHER | {"is_enabled": False, "is_default": False}], "models": [_ITEM]},
-                status_codes=["200"],
-                response_only=True,
             ),
-            OpenApiExample("format=cli", [_CLI], status_codes=["200"], response_only=True),
+            answered("format=cli", [_CLI]),
         ],
         responses={
             200: PolymorphicProxySerializer(
@@ -109,14 +97,14 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSe
         },
     )
     def list(self, request: Request) -> HttpResponse:
-        sent: QueryDict = request.query_params
-        if "format" not in sent:
-            return self.rendered_answer("models", lambda view: catalog_lists(view, _default(view)))
-        if sent.getlist("format") != ["cli"]:
+        query: QueryDict = request.query_params
+        if "format" not in query:
+            return self.rendered_answer("models", lambda view: catalog_lists(view, defaults.resolve(view).pk))
+        if query.getlist("format") != ["cli"]:
             raise ValidationError({"format": ["The one other format is cli."]})
-        if "include" in sent:
+        if "include" in query:
             raise ValidationError({"include": ["A picker holds nothing that is hidden or inactive."]})
-        return self.rendered_answer("cli", lambda view: cli_rows(view, _default(view)))
+        return self.rendered_answer("cli", lambda view: cli_rows(view, defaults.resolve(view).pk))
 
     @extend_schema(
         operation_id="models_switch",
@@ -128,11 +116,9 @@ class ModelsViewSet(IncludingMixin, RenderingMixin, DirectMixin, viewsets.ViewSe
             resource_type_field_name=None,
         ),
         examples=[
-            OpenApiExample("One", {"model_id": "acme/small", "is_enabled": True}, request_only=True),
-            OpenApiExample(
-                "Several", {"updates": [{"model_id": "acme/small", "is_enabled": False}]}, request_only=True
-            ),
-            OpenApiExample("Done", {"ok": True}, response_only=True, status_codes=["200"]),
+            sent("One", {"model_id": "acme/small", "is_enabled": True}),
+            sent("Several", {"updates": [{"model_id": "acme/small", "is_enabled": False}]}),
+            answered("Done", {"ok": True}),
         ],
         responses={200: DoneSerializer, 404: None},
     )
@@ -169,36 +155,29 @@ class SettingsViewSet(RenderingMixin, viewsets.ViewSet):
         description="The default model is the caller's own, else their groups', else the site's, else the first usable "
         "chat model. One that is stored but not usable now stays and is not answered. A group's key has no settings: "
         "it gets the group's default model, and else the defaults.",
-        examples=[OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"])],
-        responses={
-            200: SettingsSerializer,
-        },
+        examples=[answered("Settings", _SETTINGS)],
+        responses={200: SettingsSerializer},
     )
     def retrieve(self, request: Request) -> Response:
         # The profile is read after the caller: it is never older than the tag says.
-        return self.conditional(self._tag(self.caller), self._settings)
+        return self.conditional(self._tag(), self._settings)
 
     @extend_schema(
         operation_id="settings_update",
         summary="Change the caller's settings",
         description="What is not sent stays. `default_model` null clears it.",
         request=SettingsWriteSerializer,
-        examples=[
-            OpenApiExample("A default model", {"default_model": "acme/large"}, request_only=True),
-            OpenApiExample("Settings", _SETTINGS, response_only=True, status_codes=["200"]),
-        ],
+        examples=[sent("A default model", {"default_model": "acme/large"}), answered("Settings", _SETTINGS)],
         responses={200: SettingsSerializer},
     )
     def partial_update(self, request: Request) -> Response:
-        sent = self.validated(SettingsWriteSerializer(data=request.data))
-        writing.change_settings(self.viewer, sent)
+        writing.change_settings(self.viewer, self.validated(SettingsWriteSerializer(data=request.data)))
         request._caller = self.caller_now()  # type: ignore[attr-defined]
         settings = self._settings()
-        return Response(settings, headers={"ETag": self._tag(self.caller)})
+        return Response(settings, headers={"ETag": self._tag()})
 
-    @staticmethod
-    def _tag(caller: Caller) -> str:
-        return etag(SHAPE, "settings", caller.fingerprint)
+    def _tag(self) -> str:
+        return etag(SHAPE, "settings", self.caller.fingerprint)
 
     def _settings(self) -> dict[str, Any]:
         view = self.visible_catalog()
