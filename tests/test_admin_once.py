@@ -15,7 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.models import ApiKey
-from catalog.admin import once
+from catalog.admin.once import MadeOnce
+from catalog.editing import once
 from catalog.models import AccessGrant, AIModel, SentForm, Tag
 from tests.admin_forms import fields_of
 
@@ -136,7 +137,7 @@ def test_a_grant_whose_narrowing_was_shown_and_not_confirmed_is_not_taken_for_se
 @pytest.mark.django_db(transaction=True)
 def test_of_two_that_arrive_at_once_one_makes_a_key_and_the_other_leads_to_it(staff, open_form, monkeypatch):
     address, form = open_form(ApiKey)
-    both_wrote, note = threading.Barrier(2), once.MadeOnce.log_addition
+    both_wrote, note = threading.Barrier(2), MadeOnce.log_addition
 
     def log_addition(self, request, obj, message):
         """Neither is noted before both have written; where writers wait for one another, the second never comes."""
@@ -144,7 +145,7 @@ def test_of_two_that_arrive_at_once_one_makes_a_key_and_the_other_leads_to_it(st
             both_wrote.wait(0.3)
         note(self, request, obj, message)
 
-    monkeypatch.setattr(once.MadeOnce, "log_addition", log_addition)
+    monkeypatch.setattr(MadeOnce, "log_addition", log_addition)
 
     def send(_):
         client = Client()

@@ -11,14 +11,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from catalog.editing import once
-from catalog.editing.once import FIELD, REMEMBERED
 from catalog.models import SentForm
-
-__all__ = ["FIELD", "REMEMBERED", "MadeOnce"]
 
 
 def _key(request: HttpRequest) -> str:
-    return once.key_of(request.user, request.path, request.POST.get(FIELD, ""))
+    return once.key_of(request.user, request.path, request.POST.get(once.FIELD, ""))
 
 
 class MadeOnce(admin.ModelAdmin):
@@ -27,7 +24,7 @@ class MadeOnce(admin.ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if context.get("original") is None:
             # A form that is shown again with its errors has the same key.
-            context["once"] = request.POST.get(FIELD) or once.word()
+            context["once"] = request.POST.get(once.FIELD) or once.word()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(
