@@ -154,11 +154,17 @@ def _key(grant: dict[str, Any]) -> tuple[str, str]:
 def _names(grants: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
     """Whom each grant names; a user or group that has been deleted, by number."""
     wanted = {_key(grant) for grant in grants}
-    names = {(kind, pk): f"{kind} {pk}".strip() for kind, pk in wanted}
-    models: tuple[tuple[str, Any, str], ...] = (("user", get_user_model(), "username"), ("group", Group, "name"))
-    for kind, model, column in models:
-        keys = [int(pk) for found, pk in wanted if found == kind and pk.isdecimal()]
-        if keys:
-            for pk, name in model._default_manager.filter(pk__in=keys).values_list("pk", column):
-                names[kind, str(pk)] = f"{kind} {name}"
-    return names
+    found = names_of((kind, int(pk)) for kind, pk in wanted if pk.isdecimal())
+    named = {(kind, str(pk)): f"{kind} {name}" for (kind, pk), name in found.items()}
+    return {(kind, pk): f"{kind} {pk}".strip() for kind, pk in wanted} | named
+
+
+def names_of(principals: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """(`user` or `group`, key) -> the name, of those of these that there are."""
+    wanted, found = [*principals], {}
+    models: dict[str, tuple[Any, str]] = {"user": (get_user_model(), "username"), "group": (Group, "name")}
+    for kind, (model, column) in models.items():
+        if keys := {pk for of_kind, pk in wanted if of_kind == kind}:
+            rows = model._default_manager.filter(pk__in=keys).values_list("pk", column)
+            found.update({(kind, pk): name for pk, name in rows})
+    return found

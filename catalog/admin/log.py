@@ -15,8 +15,6 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -25,7 +23,7 @@ from django.urls import reverse
 
 from catalog import extensions
 from catalog.access import rights
-from catalog.formatting import change, describe, label, said
+from catalog.formatting import change, describe, label, names_of, said
 from catalog.models import AuditEntry, FieldChange
 from catalog.models.history import PAST, REASON
 
@@ -228,16 +226,9 @@ def _of_the_rest(rows: QuerySet[AuditEntry], before: int | None) -> Iterator[Log
 
 def _owners_of_keys(rows: Iterable[AuditEntry]) -> dict[tuple[str, int], str]:
     """(`user` or `group`, its key) -> its name, of those that the keys of these rows belong to."""
-    models: dict[str, Any] = {"user": get_user_model(), "group": Group}
-    wanted: dict[str, set[int]] = {}
-    for row in rows:
-        for kind in models.keys() & row.changes.keys() if row.subject_type == "apikey" else ():
-            wanted.setdefault(kind, set()).update(pk for pk in row.changes[kind] if isinstance(pk, int))
-    return {
-        (kind, owner.pk): str(owner)
-        for kind, keys in wanted.items()
-        for owner in models[kind]._default_manager.filter(pk__in=keys)
-    }
+    changes = [row.changes for row in rows if row.subject_type == "apikey"]
+    owners = ((kind, pk) for kind in ("user", "group") for change in changes for pk in change.get(kind, ()))
+    return names_of((kind, pk) for kind, pk in owners if isinstance(pk, int))
 
 
 def _is_new_key(row: AuditEntry) -> bool:
