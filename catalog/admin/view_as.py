@@ -25,7 +25,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import slugify
 
-from catalog.access import rules
+from catalog.access import rights, rules
 from catalog.access.callers import Caller, caller_of
 from catalog.api.snapshot import VisibleCatalog, snapshot
 from catalog.dialects.registry import DIALECTS
@@ -136,14 +136,10 @@ def view_as(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/catalog/aimodel/view_as.html", context)
 
 
-def _sees_custom(request: HttpRequest) -> bool:
-    return any(request.user.has_perm(f"catalog.{verb}_custommodel") for verb in ("view", "change"))
-
-
 def _dialect(request: HttpRequest, subject: Subject, dialect: str, context: dict[str, Any]) -> HttpResponse:
     """The answer of a dialect: its bytes to be kept, or a page of its rows to be read."""
     # It has custom models too.
-    if not _sees_custom(request):
+    if AIModel.Kind.CUSTOM not in rights.of(request).kinds_shown:
         raise PermissionDenied
     body = bytes(dialects[dialect](snapshot.view(subject.caller, subject.caller_now)))
     if "download" in request.GET:
@@ -185,7 +181,8 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     viewer = subject.caller.viewer
     shown = request.GET.get("show", "visible")
     query = request.GET.get("q", "")[:200]
-    rows = AIModel.objects.all() if _sees_custom(request) else AIModel.objects.filter(kind=AIModel.Kind.CATALOG)
+    sees_custom = AIModel.Kind.CUSTOM in rights.of(request).kinds_shown
+    rows = AIModel.objects.all() if sees_custom else AIModel.objects.catalog_entries()
     visible = rows.visible_to(viewer)
     context: dict[str, Any] = {"show": shown, "q": query}
     context |= {"visible": visible.count(), "usable": rows.usable_by(viewer).count(), "total": rows.count()}

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from catalog import extensions
 from catalog.access import rules
 from catalog.access.callers import caller_of
+from catalog.access.rights import Rights
 from catalog.access.viewers import Viewer
 from catalog.api.base import CallerMixin
 from catalog.api.examples import EXPLANATION, answered
@@ -23,8 +24,6 @@ from catalog.models import AIModel
 
 # With one of these, staff see every model in the admin.
 _SEES_ALL = ("catalog.view_aimodel", "catalog.change_aimodel", "catalog.view_as")
-# Beyond that, to see custom models too.
-_SEES_CUSTOM = ("catalog.view_custommodel", "catalog.change_custommodel")
 
 
 class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
@@ -71,11 +70,8 @@ class ExplanationViewSet(CallerMixin, viewsets.ViewSet):
         if not staff:
             models = models.findable_by(self.viewer)
         model = models.first()
-        if (
-            model is not None
-            and model.kind == AIModel.Kind.CUSTOM
-            and not any(map(self.request.user.has_perm, _SEES_CUSTOM))
-        ):
+        is_custom = model is not None and model.kind == AIModel.Kind.CUSTOM
+        if is_custom and AIModel.Kind.CUSTOM not in Rights(self.request.user).kinds_shown:
             model = models.findable_by(self.viewer).first()
         # A key never learns of what is outside its policy, whosever it is.
         if model is None or not rules.permitted(self.viewer, model):
