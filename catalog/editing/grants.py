@@ -28,18 +28,6 @@ class Grant:
     principal: int
     permission: str
 
-    @classmethod
-    def of(cls, grant: AccessGrant) -> Grant:
-        return cls(grant.principal_type, grant.user_id or grant.group_id or 0, grant.permission)
-
-    @property
-    def as_history(self) -> dict[str, str]:
-        return {
-            "principal_type": self.principal_type,
-            "principal_id": str(self.principal or ""),
-            "permission": self.permission,
-        }
-
 
 def problems(wanted: Sequence[Grant]) -> dict[int, str]:
     """What is wrong, by position: grants that name nobody, or somebody twice.
@@ -79,24 +67,20 @@ def replace(model: AIModel, wanted: Sequence[Grant], author: Author) -> bool:
         raise ValidationError({str(position): sentence for position, sentence in found.items()}, code="bad_grant")
     with transaction.atomic():
         present = {(grant.principal_type, grant.user_id or grant.group_id or 0): grant for grant in model.grants.all()}
-        before = sorted(Grant.of(grant) for grant in present.values())
-        after = sorted(wanted)
+        before = by_model([model.pk], present.values())[model.pk]
+        rows = []
+        for grant in sorted(wanted):
+            row = present.pop((grant.principal_type, grant.principal), None) or _new(model, grant)
+            if row.pk is None or row.permission != grant.permission:
+                row.permission = grant.permission
+                row.save()
+            rows.append(row)
+        for row in present.values():
+            row.delete()
+        after = by_model([model.pk], rows)[model.pk]
         if before == after:
             return False
-        for principal, row in present.items():
-            if principal not in {(grant.principal_type, grant.principal) for grant in after}:
-                row.delete()
-        for grant in after:
-            stored = present.get((grant.principal_type, grant.principal))
-            if stored is None:
-                _new(model, grant).save()
-            elif stored.permission != grant.permission:
-                stored.permission = grant.permission
-                stored.save()
-        history_before, history_after = [grant.as_history for grant in before], [grant.as_history for grant in after]
-        FieldChange.objects.bulk_create(
-            [change_row(author, model.model_id, "grants", history_before, history_after, model=model)]
-        )
+        FieldChange.objects.bulk_create([change_row(author, model.model_id, "grants", before, after, model=model)])
     return True
 
 
