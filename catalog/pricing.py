@@ -7,7 +7,7 @@ a search). A kind that is absent is unknown; "0" is free.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from functools import cached_property
@@ -175,7 +175,8 @@ def called(kind: str) -> str:
 
 def in_words(prices: Any) -> str:
     """Stored prices of all kinds: `prompt $2.50, completion $10.00, per image $0.01`."""
-    return ", ".join(f"{called(kind)} {_said(kind, prices[kind])}" for kind in _in_order(prices)) or UNKNOWN
+    kinds = in_order(prices) if isinstance(prices, Mapping) else ()
+    return ", ".join(f"{called(kind)} {_said(kind, prices[kind])}" for kind in kinds) or UNKNOWN
 
 
 class Moved(NamedTuple):
@@ -193,7 +194,7 @@ class Moved(NamedTuple):
 def moved(before: Any, after: Any) -> list[Moved]:
     """What differs between two sets of stored prices: `completion $0.95 to $1.08 (+14 %)`."""
     old, new = (side if isinstance(side, Mapping) else {} for side in (before, after))
-    kinds = [kind for kind in _in_order({**old, **new}) if old.get(kind) != new.get(kind)]
+    kinds = [kind for kind in in_order({**old, **new}) if old.get(kind) != new.get(kind)]
     return [
         Moved(called(kind), _said(kind, old.get(kind)), _said(kind, new.get(kind)), _by(old.get(kind), new.get(kind)))
         for kind in kinds
@@ -218,10 +219,9 @@ def _by(old: Any, new: Any) -> str:
     return f" ({by})" if by else ""
 
 
-def _in_order(prices: Any) -> list[str]:
+def in_order(kinds: Collection[str]) -> list[str]:
     """Kinds as they are shown: those that are known by name first, prices under conditions last."""
-    kinds = prices if isinstance(prices, Mapping) else {}
-    others = sorted(kinds.keys() - {*KINDS}, key=lambda kind: (kind == "overrides", kind))
+    others = sorted({*kinds} - {*KINDS}, key=lambda kind: (kind == "overrides", kind))
     return [*(kind for kind in KINDS if kind in kinds), *others]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.text import capfirst
 
-from catalog.pricing import BY_TOKEN, CONDITIONS, KINDS, Tariff, condition, label, sold, worded
+from catalog.pricing import BY_TOKEN, CONDITIONS, Tariff, condition, in_order, label, sold, worded
 
 
 def token_prices(pricing: Mapping[str, Any]) -> tuple[str, str]:
@@ -21,7 +21,7 @@ def token_prices(pricing: Mapping[str, Any]) -> tuple[str, str]:
 def prices(pricing: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every known price as its name with the unit, and the amount; prompt and completion always."""
     known = Tariff(pricing).known
-    kinds = _ordered({*known, "prompt", "completion"})
+    kinds = in_order({*known, "prompt", "completion"})
     return [_priced(kind, {kind: pricing[kind] for kind in known}) for kind in kinds]
 
 
@@ -29,13 +29,9 @@ def tiers(pricing: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]
     """The prices that hold under a condition instead: the condition, and each of them as `prices` names it."""
     found = []
     for entry in Tariff(pricing).overrides:
-        kinds = _ordered(kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str))
+        kinds = in_order([kind for kind, price in entry.items() if kind not in CONDITIONS and isinstance(price, str)])
         found.append((capfirst(condition(entry)), [_priced(kind, entry) for kind in kinds]))
     return found
-
-
-def _ordered(kinds: Iterable[str]) -> list[str]:
-    return sorted(kinds, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
 
 
 def _priced(kind: str, pricing: Mapping[str, Any]) -> tuple[str, str]:
