@@ -107,8 +107,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
 
     def save_model(self, request: HttpRequest, obj: AIModel, form: OpenedForm, change: bool) -> None:
         author = author_of(request)
+        values = {name: value for name, value in form.changes.items() if name != "tags"}
         if not change:
-            values = {name: value for name, value in form.changes.items() if name != "tags"}
             made = changes.create(self.fixed_values() | values, author, tags=form.changes.get("tags", ()))
             obj.pk, obj._state.adding = made.pk, False
             return
@@ -119,7 +119,6 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             return
         if set(audience.SIGHT_FIELDS) & set(form.changes):
             this.look([obj.pk])
-        values = {name: value for name, value in form.changes.items() if name != "tags"}
         this.written = changes.edit_locked(this.stored, values, author, tags=form.changes.get("tags"))
 
     def fixed_values(self) -> dict[str, Any]:
@@ -146,7 +145,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             message = "Nothing was changed, so nothing was written."
         super().message_user(request, message, *args, **kwargs)
 
-    def _save_note(self, request: HttpRequest, form: OpenedForm) -> None:
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         others = [
             f"{change(row.field, row.old, row.new, 80)} ({row.actor or row.source})"
             for row in form.overtaken.values()
@@ -156,10 +155,6 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             super().message_user(
                 request, f"Changed by others after you opened the form: {'; '.join(others)}.", messages.WARNING
             )
-
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        if not add:
-            self._save_note(request, form)
         return super().construct_change_message(request, form, formsets, add)
 
     def _release(self, request: HttpRequest, row: AIModel, field: str) -> None:
