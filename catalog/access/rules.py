@@ -30,6 +30,11 @@ CHAIN = tuple("base_model__" * link for link in range(MAX_CHAIN))
 LAST_BASE = CHAIN[-1].removesuffix("__")
 # What an alias stands for may be an alias itself; one that leads further than this, or in a circle, shows nothing.
 MAX_ALIASES = 3
+# The grants that the rule reads of a model and of what it stands on, for prefetch_related().
+GRANTS = (
+    *(f"{link}grants" for link in CHAIN),
+    *(f"{'stands_for__' * link}grants" for link in range(1, MAX_ALIASES + 1)),
+)
 
 NOTHING = Q(pk__in=())
 EVERYTHING = ~NOTHING

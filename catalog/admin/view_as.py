@@ -191,10 +191,7 @@ def _lists(request: HttpRequest, subject: Subject) -> dict[str, Any]:
     )
     for word in fold(query).split():
         chosen = chosen.filter(search_text__contains=word)
-    chosen = chosen.select_related(rules.LAST_BASE).prefetch_related(
-        *(f"{link}grants" for link in rules.CHAIN),
-        *(f"{'stands_for__' * link}grants" for link in range(1, rules.MAX_ALIASES + 1)),
-    )
+    chosen = chosen.select_related(rules.LAST_BASE).prefetch_related(*rules.GRANTS)
     page = Paginator(chosen.order_by("-priority", "model_id"), PER_PAGE).get_page(request.GET.get("p"))
     keys = [row.pk for row in page]
     usable = set(rows.filter(pk__in=keys).usable_by(viewer).values_list("pk", flat=True))

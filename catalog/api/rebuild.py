@@ -49,12 +49,9 @@ def read(keys: Iterable[int], former_ids: Collection[str]) -> dict[int, AIModel 
     wanted = with_built_upon(keys, former_ids)
     if len(wanted) > _MOST_REMEMBERED:
         return None
-    rows = tagged(AIModel.objects.filter(pk__in=wanted)).select_related(rules.LAST_BASE).prefetch_related(
-        *(f"{link}grants" for link in rules.CHAIN),
-        *(f"{'stands_for__' * link}grants" for link in range(1, rules.MAX_ALIASES + 1)),
-    )  # fmt: skip
+    rows = tagged(AIModel.objects.filter(pk__in=wanted)).select_related(rules.LAST_BASE)
     found: dict[int, AIModel | None] = dict.fromkeys(wanted)
-    found.update((row.pk, row) for row in rows)
+    found.update((row.pk, row) for row in rows.prefetch_related(*rules.GRANTS))
     return found
 
 
