@@ -48,13 +48,10 @@ class ModelsDevCostSerializer(AnswerSerializer):
 
 class ModelsDevModalitiesSerializer(AnswerSerializer):
     input = serializers.ListField(child=serializers.CharField())
-    output = serializers.ListField(child=serializers.CharField())
+    output = serializers.ListField(child=serializers.CharField(), source="output_modalities")
 
     def get_input(self, facts: Facts) -> list[str]:
         return [_MODALITIES.get(word, word) for word in facts.input_modalities]
-
-    def get_output(self, facts: Facts) -> list[str]:
-        return list(facts.output_modalities)
 
 
 class ModelsDevModelSerializer(AnswerSerializer):

@@ -134,11 +134,9 @@ def _renamed(error: ValidationError) -> ValidationError:
 
 def _values(sent: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of the row from what was sent; `meta` is the one that is stored."""
-    values = {name: sent[name] for name in ("name", "params", "delegated") if name in sent}
+    values = {name: sent[name] for name in ("name", "params", "delegated", "description") if name in sent}
     if "is_active" in sent:
         values["active"] = sent["is_active"]
-    if "description" in sent:
-        values["description"] = sent["description"]
     merged = dict(meta)
     if "capabilities" in sent:
         merged["capabilities"] = sent["capabilities"]

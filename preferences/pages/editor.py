@@ -16,7 +16,7 @@ from rest_framework.serializers import as_serializer_error
 
 from catalog.access import audience
 from catalog.api.serializers.custom_models import CustomModelWriteSerializer
-from catalog.api.serializers.items import shown_unstored
+from catalog.api.serializers.items import write_context
 from catalog.editing import custom_models
 from catalog.editing.history import Author
 from catalog.editing.state import grants_of, state
@@ -172,10 +172,7 @@ class EditorPage(Page):
         elif not typed["base_model_id"]:
             # A base model out of the writer's sight stays as it is.
             del data["base_model_id"]
-        context = {
-            "is_staff": self.caller.viewer.is_staff,
-            "shown": {} if model is None else shown_unstored(model),
-        }
+        context = write_context(self.caller.viewer, model)
         serializer = CustomModelWriteSerializer(data=data, partial=model is not None, context=context)
         if not serializer.is_valid():
             mistakes = {**_mistakes(serializer.errors), **mistakes}
@@ -183,11 +180,8 @@ class EditorPage(Page):
 
     def _grants(self, typed: dict[str, Any], model: Any) -> tuple[list[dict[str, str]], list[str]]:
         """As the API takes them. Whoever may write keeps that; who is new may read."""
-        before = (
-            {}
-            if model is None
-            else {(grant["principal_type"], grant["principal_id"]): grant["permission"] for grant in grants_of(model)}
-        )
+        present = [] if model is None else grants_of(model)
+        before = {(grant["principal_type"], grant["principal_id"]): grant["permission"] for grant in present}
         names = [line.strip() for line in typed["people"].splitlines() if line.strip()]
         people = get_user_model()._default_manager.filter(username__in=names[:200], is_active=True)
         known = {user.get_username(): str(user.pk) for user in people}

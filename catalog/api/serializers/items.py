@@ -8,6 +8,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from catalog.access import rules
+from catalog.access.viewers import Viewer
 from catalog.api.serializers.answers import AnswerSerializer, UnixSeconds, WhereTrue
 from catalog.api.serializers.custom_models import GrantSerializer
 from catalog.capabilities import CAPABILITIES
@@ -80,12 +81,9 @@ class OwnerSerializer(AnswerSerializer):
 
     # Read from the model's row.
 
-    id = serializers.CharField()
+    id = serializers.CharField(source="owner_id")
     name = serializers.CharField()
     email = serializers.CharField(allow_null=True, help_text="null without write access.")
-
-    def get_id(self, model: Any) -> str:
-        return str(model.owner.pk)
 
     def get_name(self, model: Any) -> str:
         return display_name(model.owner)
@@ -123,7 +121,7 @@ class ItemSerializer(FactsSerializer):
     alias_of = serializers.CharField(required=False)
     successor = serializers.CharField(required=False, help_text="The model that replaces it.")
     kind = serializers.ChoiceField(choices=AIModel.Kind.choices)
-    user_id = serializers.CharField(allow_blank=True, help_text='"" for catalog entries.')
+    user_id = serializers.CharField(source="owner_id", allow_blank=True, help_text='"" for catalog entries.')
     base_model_id = serializers.CharField(allow_null=True)
     params = serializers.DictField(help_text="{} without write access.")
     meta = ItemMetaSerializer(source="*")
@@ -144,9 +142,6 @@ class ItemSerializer(FactsSerializer):
 
     def get_successor(self, model: Any) -> str:
         return model.successor if model.sees_successor else ""
-
-    def get_user_id(self, model: Any) -> str:
-        return str(model.owner_id or "")
 
     def get_base_model_id(self, model: Any) -> str | None:
         return model.shown_base if model.sees_base and (model.may_write or not model.delegated) else None
@@ -180,6 +175,7 @@ def inherited_capabilities(model: Any) -> dict[str, Any] | None:
     return dict.fromkeys(model.capabilities, True)
 
 
-def shown_unstored(model: Any) -> dict[str, Any]:
-    """What the item of a custom model shows though it says nothing of the kind itself, by the name of what is sent."""
-    return {"picture": present_picture(model), "capabilities": inherited_capabilities(model)}
+def write_context(viewer: Viewer, model: Any = None) -> dict[str, Any]:
+    """The context of CustomModelWriteSerializer, for a new custom model or for one that is there."""
+    shown = {} if model is None else {"picture": present_picture(model), "capabilities": inherited_capabilities(model)}
+    return {"is_staff": viewer.is_staff, "shown": shown}

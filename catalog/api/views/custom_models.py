@@ -15,7 +15,7 @@ from catalog.api.base import CallerMixin
 from catalog.api.examples import ITEM, SENT, answered, sent
 from catalog.api.serializers import item_bytes
 from catalog.api.serializers.custom_models import AccessWriteSerializer, CustomModelWriteSerializer
-from catalog.api.serializers.items import ItemSerializer, shown_unstored
+from catalog.api.serializers.items import ItemSerializer, write_context
 from catalog.api.views.detail import NoSuchModel
 from catalog.editing import custom_models
 from catalog.editing.history import Author
@@ -59,7 +59,7 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         responses={201: ItemSerializer},
     )
     def create(self, request: Request) -> Response:
-        values = self.validated(CustomModelWriteSerializer(data=request.data, context=self._context()))
+        values = self.validated(CustomModelWriteSerializer(data=request.data, context=write_context(self.viewer)))
         return self._written(201, lambda: custom_models.create(self.viewer, self.author, values).model_id)
 
     @extend_schema(
@@ -88,7 +88,7 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     )
     def partial_update(self, request: Request, model_id: str) -> Response:
         present = custom_models.writable(self.viewer, model_id)
-        context = self._context(present)
+        context = write_context(self.viewer, present)
         values = self.validated(CustomModelWriteSerializer(data=request.data, partial=True, context=context))
         return self._changed(model_id, values)
 
@@ -129,12 +129,6 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         sent = self.request.META.get("HTTP_IF_MATCH")
         tags = [] if sent is None else [tag.strip().removeprefix("W/").strip('"') for tag in sent.split(",")]
         return None if sent is None or "*" in tags else frozenset(tag.partition(".")[0] for tag in tags)
-
-    def _context(self, present: AIModel | None = None) -> dict[str, Any]:
-        return {
-            "is_staff": self.viewer.is_staff,
-            "shown": {} if present is None else shown_unstored(present),
-        }
 
     def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
         def change() -> str:
