@@ -68,11 +68,6 @@ class Audience:
     groups: Mapping[int, frozenset[int]] = field(default_factory=dict)
     is_whole: bool = True
 
-    def without(self, after: Audience) -> dict[int, frozenset[int]]:
-        """user -> the models that they see here and no longer see in `after`."""
-        lost = {user: models - after.seen.get(user, frozenset()) for user, models in self.seen.items()}
-        return {user: models for user, models in lost.items() if models}
-
 
 @dataclass(slots=True)
 class _Alike:
@@ -272,7 +267,8 @@ class Loss:
 
 def loss(before: Audience, after: Audience) -> Loss:
     """Who sees in `before` what they no longer see in `after`."""
-    lost = before.without(after)
-    users = sorted((before.people.names[user], len(models)) for user, models in lost.items() if user != ANYBODY)
+    lost = {user: models - after.seen.get(user, frozenset()) for user, models in before.seen.items()}
+    anybody = bool(lost.pop(ANYBODY, None))
+    users = sorted((before.people.names[user], len(models)) for user, models in lost.items() if models)
     keys = extensions.keys_losing(before, after)
-    return Loss(users, keys, before.is_whole and after.is_whole, ANYBODY in lost)
+    return Loss(users, keys, before.is_whole and after.is_whole, anybody)
