@@ -47,16 +47,12 @@ def _retiring(user: Any) -> Iterable[Decision]:
         return
     soon = AIModel.objects.catalog_entries().filter(RetirementFilter.soon())
     if number := soon.count():
+        first = soon.order_by("retires_at", "model_id").values_list("model_id", "retires_at")[:NAMED]
         yield Decision(
             60,
             number,
             "retired by their makers within 30 days",
-            tuple(
-                f"{model_id} on {day:%Y-%m-%d}"
-                for model_id, day in soon.order_by("retires_at", "model_id").values_list("model_id", "retires_at")[
-                    :NAMED
-                ]
-            ),
+            tuple(f"{model_id} on {day:%Y-%m-%d}" for model_id, day in first),
             "See these models",
             f"{reverse('admin:catalog_aimodel_changelist')}?{RetirementFilter.parameter_name}=soon",
         )

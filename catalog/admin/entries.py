@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import DateField, DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html
 
 from catalog import extensions
@@ -235,6 +235,12 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/catalog/aimodel/history.html", context)
+
+
+def address_of(model: AIModel) -> str:
+    """The address of the page of an entry or a custom model."""
+    kind = "aimodel" if model.kind == AIModel.Kind.CATALOG else "custommodel"
+    return reverse(f"admin:catalog_{kind}_change", args=[model.pk])
 
 
 def _pins(row: AIModel) -> tuple[Any, ...]:

@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
 from catalog.access import rights
+from catalog.admin.entries import address_of
 from catalog.admin.filters import MenuFilter
 from catalog.admin.log import OF_THE_REST
 from catalog.fields import DECIDED_FIELDS, SYNCED_FIELDS
@@ -106,10 +106,7 @@ class FieldChangeAdmin(ReadOnlyAdmin):
     def subject_link(self, row: FieldChange) -> str:
         if row.model is None:
             return row.subject
-        kind = "aimodel" if row.model.kind == "catalog" else "custommodel"
-        return format_html(
-            '<a href="{}">{}</a>', reverse(f"admin:catalog_{kind}_change", args=(row.model.pk,)), row.subject
-        )
+        return format_html('<a href="{}">{}</a>', address_of(row.model), row.subject)
 
 
 @admin.register(AuditEntry)

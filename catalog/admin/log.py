@@ -19,10 +19,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from catalog import extensions
 from catalog.access import rights
+from catalog.admin.entries import address_of
 from catalog.formatting import change, describe, label, names_of, said
 from catalog.models import AuditEntry, FieldChange
 from catalog.models.history import PAST, REASON
@@ -279,7 +279,9 @@ def _describe(acts: Iterable[LoggedAct]) -> None:
             told = [whole[pk] for pk in keys if pk in whole]
             act.reason = act.reason or next((str(row.new) for row in told if row.field == REASON), "")
             told = [row for row in told if row.field != REASON]
-            act.lines += [LoggedLine(_sentence(row), row.subject, _address_of_model(row)) for row in told]
+            act.lines += [
+                LoggedLine(_sentence(row), row.subject, address_of(row.model) if row.model else "") for row in told
+            ]
 
 
 def _shown(act: LoggedAct) -> list[int]:
@@ -287,14 +289,6 @@ def _shown(act: LoggedAct) -> list[int]:
     rows = [row for row in act.rows if isinstance(row, FieldChange)]
     why = [row.pk for row in rows if row.field == REASON]
     return [*[row.pk for row in rows if row.field != REASON][:LINES], *why[:1]]
-
-
-def _address_of_model(row: FieldChange) -> str:
-    if row.model is None:
-        return ""
-    return reverse(
-        f"admin:catalog_{'aimodel' if row.model.kind == 'catalog' else 'custommodel'}_change", args=[row.model.pk]
-    )
 
 
 def _sentence(row: Any) -> str:

@@ -11,6 +11,7 @@ from waffle import get_waffle_flag_model
 
 from catalog.access import rules
 from catalog.admin import grants
+from catalog.admin.entries import address_of
 from catalog.admin.view_as import Mend, Subject, mends, subjects
 from catalog.models import AIModel
 
@@ -18,7 +19,7 @@ from catalog.models import AIModel
 def of_the_entry(request: HttpRequest, subject: Subject, model: AIModel) -> Iterator[Mend]:
     kind = "aimodel" if model.kind == AIModel.Kind.CATALOG else "custommodel"
     if request.user.has_perm(f"catalog.change_{kind}"):
-        yield Mend(f"Change {model.model_id}", reverse(f"admin:catalog_{kind}_change", args=[model.pk]))
+        yield Mend(f"Change {model.model_id}", address_of(model))
 
 
 def of_its_flag(request: HttpRequest, subject: Subject, model: AIModel) -> Iterator[Mend]:

@@ -19,6 +19,7 @@ from django.utils.html import format_html, format_html_join
 from catalog.access import rights
 from catalog.admin import view_as
 from catalog.admin.audited import AuditedAdmin, BoundedAdmin, author_of
+from catalog.admin.entries import address_of
 from catalog.editing.history import audit
 from catalog.models import AccessGrant
 
@@ -28,26 +29,13 @@ User = get_user_model()
 SHOWN = 200
 
 
-def granted(row: Any, **principal: Any) -> str:
+def granted(**principal: Any) -> str:
     grants = AccessGrant.objects.filter(**principal).select_related("model").order_by("model__model_id")
     named = list(grants[: SHOWN + 1])
     if not named:
         return "none"
-    told = format_html_join(
-        "",
-        '<li><a href="{}">{}</a> ({})</li>',
-        (
-            (
-                reverse(
-                    f"admin:catalog_{'aimodel' if g.model.kind == 'catalog' else 'custommodel'}_change",
-                    args=(g.model.pk,),
-                ),
-                g.model.model_id,
-                g.get_permission_display(),
-            )
-            for g in named[:SHOWN]
-        ),
-    )
+    rows = ((address_of(g.model), g.model.model_id, g.get_permission_display()) for g in named[:SHOWN])
+    told = format_html_join("", '<li><a href="{}">{}</a> ({})</li>', rows)
     more = format_html("<li>and more</li>") if len(named) > SHOWN else ""
     return format_html('<ul class="granted">{}{}</ul>', told, more)
 
@@ -124,7 +112,7 @@ class UserAdmin(BoundedAdmin, AuditedAdmin, auth_admin.UserAdmin):
 
     @admin.display(description="granted to them alone")
     def grants(self, user: Any) -> str:
-        return granted(user, user=user.pk)
+        return granted(user=user.pk)
 
 
 class GroupAdmin(BoundedAdmin, AuditedAdmin, auth_admin.GroupAdmin):
@@ -164,7 +152,7 @@ class GroupAdmin(BoundedAdmin, AuditedAdmin, auth_admin.GroupAdmin):
 
     @admin.display(description="models granted to it")
     def grants(self, group: Group) -> str:
-        return granted(group, group=group.pk)
+        return granted(group=group.pk)
 
 
 _change_own_password = admin.site.password_change
