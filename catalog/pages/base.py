@@ -74,6 +74,4 @@ class Page(View):
 
 
 def see_other(address: str) -> HttpResponse:
-    response = HttpResponseRedirect(address)
-    response.status_code = SEE_OTHER
-    return response
+    return HttpResponseRedirect(address, status=SEE_OTHER)

@@ -60,7 +60,7 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
     )
     def create(self, request: Request) -> Response:
         values = self.validated(CustomModelWriteSerializer(data=request.data, context=write_context(self.viewer)))
-        return self._written(201, lambda: custom_models.create(self.viewer, self.author, values).model_id)
+        return self._written(201, lambda: custom_models.create(self.viewer, self.author, values))
 
     @extend_schema(
         operation_id="custom_models_retrieve",
@@ -131,16 +131,14 @@ class CustomModelViewSet(ConditionalMixin, CallerMixin, viewsets.ViewSet):
         return None if sent is None or "*" in tags else frozenset(tag.partition(".")[0] for tag in tags)
 
     def _changed(self, model_id: str, values: dict[str, Any]) -> Response:
-        def change() -> str:
-            custom_models.edit(self.viewer, self.author, model_id, values, self._expected)
-            return model_id
+        return self._written(
+            200, lambda: custom_models.edit(self.viewer, self.author, model_id, values, self._expected)
+        )
 
-        return self._written(200, change)
-
-    def _written(self, status: int, write: Callable[[], str]) -> Response:
-        """The model whose id `write` returns, rendered before the commit: an answer of 500 has written nothing."""
+    def _written(self, status: int, write: Callable[[], AIModel]) -> Response:
+        """The model that `write` returns, rendered before the commit: an answer of 500 has written nothing."""
         with transaction.atomic():
-            model = AIModel.objects.find(self.viewer, write())
+            model = AIModel.objects.find(self.viewer, write().model_id)
             if model is None:
                 # A caller who has just given it away, or built it upon something out of sight, learns that by silence.
                 return Response(status=204)
