@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -347,15 +348,9 @@ class BulkActions(admin.ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         if not self.has_change_permission(request):
             return {}
+        # As Django's admin has them: function, name, description.
         return {
-            action.name: as_action(action) for action in self.bulk_actions if request.user.has_perms(action.permissions)
+            action.name: (partial(run, bulk=action), action.name, action.label)
+            for action in self.bulk_actions
+            if request.user.has_perms(action.permissions)
         }
-
-
-def as_action(bulk: Bulk) -> tuple[Callable[..., Any], str, str]:
-    """The action as Django's admin stores it: function, name, description."""
-
-    def action(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return run(model_admin, request, queryset, bulk)
-
-    return action, bulk.name, bulk.label
