@@ -206,13 +206,8 @@ class ModelListFilter(FilterSet):
     @property
     def chosen(self) -> tuple[tuple[str, str], ...]:
         """The filters in use, but for the order: what a total depends on."""
-        return tuple((name, value) for name, value in self.asked if name not in ("order_by", "direction"))
-
-    @property
-    def asked(self) -> tuple[tuple[str, str], ...]:
-        """The filters in use and the order: what the rows depend on."""
-        values = self.form.cleaned_data.items()
-        return tuple((name, repr(value)) for name, value in values if value not in (None, "", []))
+        values = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "", [])}
+        return tuple((name, repr(value)) for name, value in values.items() if name not in ("order_by", "direction"))
 
     def filter_queryset(self, queryset: QuerySet[AIModel]) -> QuerySet[AIModel]:
         queryset = super().filter_queryset(queryset)
