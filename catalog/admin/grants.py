@@ -101,10 +101,6 @@ class AccessGrantAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActi
     sortable_by = ("principal_type", "permission", "model")
     fields = ("model", "principal_type", "user", "group", "permission")
 
-    @admin.display(description="who")
-    def who(self, grant: AccessGrant) -> str:
-        return str({"user": grant.user, "group": grant.group}.get(grant.principal_type, "everyone"))
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessGrant]:
         rows = super().get_queryset(request)
         return rows.defer(*(f"model__{name}" for name in ("search_text", "facets", "upstream", "extras")))

@@ -56,13 +56,16 @@ class AccessGrant(models.Model):
         )
 
     def __str__(self) -> str:
-        who = {"user": self.user, "group": self.group}.get(self.principal_type, "everyone")
-        return f"{who} may {self.permission} {self.model}"
+        return f"{self.who} may {self.permission} {self.model}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # The mark stays when a group or user, and so the grant, is deleted: that narrows and never opens.
         AIModel.objects.filter(pk=self.model_id, restricted=False).update(restricted=True)
         super().save(*args, **kwargs)
+
+    @property
+    def who(self) -> str:
+        return str({"user": self.user, "group": self.group}.get(self.principal_type, "everyone"))
 
     @property
     def principal_id(self) -> str:
