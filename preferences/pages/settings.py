@@ -26,9 +26,8 @@ class SettingsPage(Page):
         return self._shown({})
 
     def _shown(self, mistakes: dict[str, list[str]]) -> HttpResponse:
-        profile = Profile.objects.filter(user=self.caller.viewer.user_id).select_related("default_model").first()
-        profile, sent = profile or Profile(), self.request.POST
-        view = self.catalog
+        profile = Profile.objects.filter(user=self.caller.viewer.user_id).first() or Profile()
+        view, sent = self.catalog, self.request.POST
         default = defaults.resolve(view)
         own = view.visibility.own_default
         stored = "" if own is None else view.rendered.by_pk[own].model_id
