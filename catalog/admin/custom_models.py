@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from catalog.admin import bulk
@@ -31,6 +30,8 @@ class CustomModelForm(OpenedForm):
 
 @admin.register(CustomModel)
 class CustomModelAdmin(AIModelAdmin):
+    kind = AIModel.Kind.CUSTOM
+    facts = ("created_at", "updated_at")
     form = CustomModelForm
     bulk_actions = bulk.CUSTOM_ACTIONS
     list_display = ("model_id", "name", "owner", "base", "active", "hidden", "delegated", "tag_names", "updated_at")
@@ -50,18 +51,6 @@ class CustomModelAdmin(AIModelAdmin):
         ("Who has it", {"fields": ("owner", "active", "hidden", "delegated"), "classes": ("with-grants",)}),
         ("Facts", {"fields": ("created_at", "updated_at")}),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(kind=AIModel.Kind.CUSTOM).prefetch_related("tags")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("created_at", "updated_at") if obj is None else ("model_id", "created_at", "updated_at")
-
-    def fixed_values(self) -> dict[str, Any]:
-        return {"kind": AIModel.Kind.CUSTOM}
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         custom_models.remove(AIModel.objects.get(pk=obj.pk), author_of(request))

@@ -36,6 +36,9 @@ from catalog.validation.variants import variant_of
 class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions):
     """What the admins of catalog entries and custom models share. Every change goes through catalog/editing."""
 
+    kind = AIModel.Kind.CATALOG
+    # Read-only fields, besides the id of a model that is there.
+    facts: tuple[str, ...] = ()
     change_form_template = "admin/catalog/aimodel/change_form.html"
     change_list_template = "admin/catalog/aimodel/change_list.html"
     search_fields = ("model_id", "name", "family")
@@ -47,6 +50,9 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
         DateField: {"form_class": inputs.Day},
         DateTimeField: {"form_class": inputs.Moment},
     }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
+        return super().get_queryset(request).filter(kind=self.kind).prefetch_related("tags")
 
     # The list.
 
@@ -89,8 +95,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             return formfield
         return formfield_for(db_field, formfield)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.facts if obj is None else ("model_id", *self.facts)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         row = context.get("original")
@@ -109,7 +115,7 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
         author = author_of(request)
         values = {name: value for name, value in form.changes.items() if name != "tags"}
         if not change:
-            made = changes.create(self.fixed_values() | values, author, tags=form.changes.get("tags", ()))
+            made = changes.create({"kind": self.kind} | values, author, tags=form.changes.get("tags", ()))
             obj.pk, obj._state.adding = made.pk, False
             return
         this = edit.of(request)
@@ -120,9 +126,6 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
         if set(audience.SIGHT_FIELDS) & set(form.changes):
             this.look([obj.pk])
         this.written = changes.edit_locked(this.stored, values, author, tags=form.changes.get("tags"))
-
-    def fixed_values(self) -> dict[str, Any]:
-        return {}
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return super().log_change(request, obj, message) if edit.of(request).written else None
@@ -345,11 +348,8 @@ class CatalogEntryAdmin(AIModelAdmin):
             *super().get_urls(),
         ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
-        return super().get_queryset(request).filter(kind=AIModel.Kind.CATALOG).prefetch_related("tags")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.facts if obj is None else ("model_id", *self.facts)
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fieldsets if obj is not None else self.fieldsets[:-1]
