@@ -43,10 +43,6 @@ MOST = 20_000
 Rows = dict[int, int]
 
 
-class Nothing(forms.Form):
-    """The form of an action that needs no values."""
-
-
 class TagsForm(forms.Form):
     tags = TagNames(label="Tags", help_text="One a line. New ones are made when tagging.")
 
@@ -98,7 +94,8 @@ class Bulk:
     # In the sentences before and after: "would be {done}", "were {done}".
     done: str
     apply: Callable[[Any, Mapping[str, Any], Author], int]
-    form: type[forms.Form] = Nothing
+    # One without fields where the action needs no values.
+    form: type[forms.Form] = forms.Form
     # Whether somebody may lose sight of a model by it.
     narrows: bool = False
     # Which of these models somebody may gain sight of by it: only those who see a model may give that.
@@ -293,7 +290,7 @@ def run(model_admin: Any, request: HttpRequest, queryset: Any, bulk: Bulk) -> Ht
 
 def ask(model_admin: Any, request: HttpRequest, rows: Rows, bulk: Bulk) -> HttpResponse | None:
     """The same for rows that were read."""
-    asked = bulk.form is Nothing or "_asked" in request.POST
+    asked = bulk.form is forms.Form or "_asked" in request.POST
     form = bulk.form(request.POST if asked else None)
     found: Preview | None = None
     if asked and form.is_valid():
