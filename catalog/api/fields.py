@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
-from catalog.validation.values import validate_line, validate_object
+from catalog.validation.values import validate_line
 
 
 class Text(serializers.CharField):
@@ -68,20 +67,6 @@ class BoundedList(serializers.ListField):
             message = self.error_messages["max_length"].format(max_length=self.max_length)
             raise serializers.ValidationError(message, code="max_length")
         return super().to_internal_value(data)
-
-
-class JSONObject(serializers.DictField):
-    """An object that both databases can store, as it was sent."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        try:
-            validate_object(data)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(error.messages, code=error.code) from error
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
 
 
 class StrictSerializer(serializers.Serializer):

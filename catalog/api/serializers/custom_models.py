@@ -8,26 +8,29 @@ import orjson
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from catalog.api.fields import JSONObject, NameField, StrictSerializer, Switch, Text
+from catalog.api.fields import NameField, StrictSerializer, Switch, Text
 from catalog.editing.grants import MAX_GRANTS, Grant
 from catalog.models import AccessGrant
 from catalog.validation import images
 from catalog.validation.text import fold
-from catalog.validation.values import MAX_TEXT, validate_line, validate_text
+from catalog.validation.values import MAX_TEXT, validate_line, validate_object, validate_text
 
 MAX_TAGS = 20
 _MAX_PARAMS = 65_536
 _MAX_TAG_KEY = 128
 
 
-class SmallObject(JSONObject):
-    """An object of at most so many bytes of JSON."""
+class SmallObject(serializers.DictField):
+    """An object that both databases can store, as it was sent, of at most so many bytes of JSON."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        value = super().to_internal_value(data)
-        if len(orjson.dumps(value)) > _MAX_PARAMS:
+        try:
+            validate_object(data)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages, code=error.code) from error
+        if len(orjson.dumps(data)) > _MAX_PARAMS:
             raise serializers.ValidationError(f"At most {_MAX_PARAMS} bytes of JSON.", code="too_large")
-        return value
+        return data
 
 
 class PictureField(Text):
