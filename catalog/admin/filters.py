@@ -40,7 +40,8 @@ class MenuFilter(admin.SimpleListFilter):
         return super().value() or None
 
     def condition(self, value: str) -> Q:
-        raise NotImplementedError
+        """What is chosen by: the field that the parameter is named after, where a filter says nothing else."""
+        return Q(**{str(self.parameter_name): value})
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()

@@ -26,17 +26,11 @@ class FieldFilter(MenuFilter):
     parameter_name = "field"
     options = sorted(((name, label(name)) for name in _FIELDS), key=lambda pair: pair[1])
 
-    def condition(self, value: str) -> Q:
-        return Q(field=value)
-
 
 class KindFilter(MenuFilter):
     title = "kind"
     parameter_name = "subject_type"
     options = [*OF_THE_REST.items()]
-
-    def condition(self, value: str) -> Q:
-        return Q(subject_type=value)
 
 
 class ActFilter(MenuFilter):
