@@ -110,24 +110,30 @@ def with_built_upon(keys: Iterable[int], former_ids: Collection[str] = ()) -> fr
     return frozenset(wanted)
 
 
-def _chains(keys: frozenset[int]) -> list[list[AIModel]]:
-    """Each model with what the rule reads of it, its grants too, and the same of the models below it.
+def _read_along(keys: Iterable[Any], field: str, link: str, levels: int) -> dict[Any, AIModel]:
+    """The models that `field` has these keys of, and those that `link` leads to from them: by key, with their grants.
 
     Each level is read by itself: a join of a large table with itself is slow on a database that has not yet counted it.
     """
-    rows: dict[int, AIModel] = {}
+    rows: dict[Any, AIModel] = {}
     wanted = set(keys)
-    for _ in range(rules.MAX_CHAIN):
-        found = AIModel.objects.filter(_named(wanted, "pk")).order_by().only(*_READ)
-        rows |= {row.pk: row for row in found if row.pk in wanted}
-        wanted = {row.base_model_id for row in rows.values() if row.base_model_id} - rows.keys()
+    for _ in range(levels):
+        found = AIModel.objects.filter(_named(wanted, field)).order_by().only(*_READ)
+        rows |= {key: row for row in found if (key := getattr(row, field)) in wanted}
+        wanted = {key for row in rows.values() if (key := getattr(row, link))} - rows.keys()
         if not wanted:
             break
+    for chunk in batches(rows.values()):
+        prefetch_related_objects(chunk, "grants")
+    return rows
+
+
+def _chains(keys: frozenset[int]) -> list[list[AIModel]]:
+    """Each model with what the rule reads of it, and the same of the models below it."""
+    rows = _read_along(keys, "pk", "base_model_id", rules.MAX_CHAIN)
     for row in rows.values():
         if row.base_model_id in rows:
             row.base_model = rows[row.base_model_id]
-    for chunk in batches(rows.values()):
-        prefetch_related_objects(chunk, "grants")
     chains = [[rows[pk]] for pk in sorted(keys & rows.keys())]
     for chain in chains:
         while len(chain) < rules.MAX_CHAIN and chain[-1].base_model_id in rows:
@@ -136,20 +142,12 @@ def _chains(keys: frozenset[int]) -> list[list[AIModel]]:
 
 
 def _targets(chains: list[list[AIModel]]) -> dict[str, AIModel]:
-    """Of each id that aliases among these name, link by link, the model, with its grants; each alias is given its own.
+    """Of each id that aliases among these name, link by link, the model; each alias is given its own.
 
     The rule would read them again for everybody whom it is asked about.
     """
-    found: dict[str, AIModel] = {}
-    wanted = {part.alias_of for chain in chains for part in chain} - {""}
-    for _ in range(rules.MAX_ALIASES):
-        rows = AIModel.objects.filter(_named(wanted, "model_id")).order_by().only(*_READ)
-        found |= {row.model_id: row for row in rows if row.model_id in wanted}
-        wanted = {row.alias_of for row in found.values() if row.alias_of} - found.keys()
-        if not wanted:
-            break
-    for chunk in batches(found.values()):
-        prefetch_related_objects(chunk, "grants")
+    named = {part.alias_of for chain in chains for part in chain} - {""}
+    found = _read_along(named, "model_id", "alias_of", rules.MAX_ALIASES)
     for row in (*(part for chain in chains for part in chain), *found.values()):
         if row.alias_of in found:
             row.stands_for = found[row.alias_of]
