@@ -218,13 +218,11 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             return self._gone(request, object_id)
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
+        field = request.GET.get("field", "")[:64]
         entries = FieldChange.objects.filter(model=row).order_by("-pk")
-        if request.GET.get("field"):
-            entries = entries.filter(field=request.GET["field"][:64])
-        page = Paginator(entries, 50).get_page(request.GET.get("p"))
-        changes_of_page: Any = page
-        describe(changes_of_page)
-        for entry in changes_of_page:
+        page: Any = Paginator(entries.filter(field=field) if field else entries, 50).get_page(request.GET.get("p"))
+        describe(page)
+        for entry in page:
             entry.run_url = extensions.address_of_run(entry.run_id) if entry.run_id else ""
         context = {
             **self.admin_site.each_context(request),
@@ -233,8 +231,8 @@ class AIModelAdmin(MadeOnce, AsksBeforeNarrowing, RightsAdmin, bulk.BulkActions)
             "object": row,
             "original": row,
             "page": page,
-            "field": request.GET.get("field", "")[:64],
-            "field_label": label(request.GET.get("field", "")[:64]),
+            "field": field,
+            "field_label": label(field),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/catalog/aimodel/history.html", context)
