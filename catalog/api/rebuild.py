@@ -8,13 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
-
 from catalog.access import rules
 from catalog.access.audience import with_built_upon
 from catalog.access.viewers import Viewer
-from catalog.db.functions import JSONArray
-from catalog.models import AIModel, Tag
+from catalog.models import AIModel, AIModelQuerySet
 
 # Columns that no answer holds; some are large.
 UNUSED = ("upstream", "notes", "extras", "params", "meta", "pinned_fields")
@@ -34,11 +31,9 @@ class Step:
     sight: bool
 
 
-def tagged(rows: QuerySet[AIModel]) -> QuerySet[AIModel]:
+def tagged(rows: AIModelQuerySet) -> AIModelQuerySet:
     """The rows as they are rendered: with the names of their tags."""
-    tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
-    names = Subquery(tags.annotate(_names=JSONArray("name")).values("_names"))
-    return rows.defer(*UNUSED).annotate(shown_tags=names)
+    return rows.defer(*UNUSED).with_tag_names()
 
 
 def read(keys: Iterable[int], former_ids: Collection[str]) -> dict[int, AIModel | None] | None:

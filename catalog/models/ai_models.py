@@ -73,9 +73,13 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         """What some provider offers now, or staff say is available."""
         return self.filter(rules.available())
 
+    def with_tag_names(self) -> AIModelQuerySet:
+        """With the names of each row's tags, as JSON in `shown_tags`."""
+        tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
+        return self.annotate(shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")))
+
     def shown_to(self, viewer: Viewer) -> AIModelQuerySet:
         """With all that the item of a row for this viewer is made of, in one statement. It chooses no rows."""
-        tags = Tag.objects.filter(ai_models=OuterRef("pk")).order_by()
         grants: Any = self.model._meta.get_field("grants").related_model
         grant = JSONObject(
             id="pk", principal_type="principal_type", user="user_id", group="group_id", permission="permission"
@@ -85,10 +89,10 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
         return (
             self.select_related("owner")
             .defer(*_UNSHOWN)
+            .with_tag_names()
             .annotate(
                 shown_base=F("base_model__model_id"),
                 shown_image=F("image__digest"),
-                shown_tags=Subquery(tags.annotate(names=JSONArray("name")).values("names")),
                 shown_grants=Subquery(of_model.annotate(all=JSONArray(grant)).values("all")),
                 may_write=as_bool(rules.writable(self.model, viewer)),
                 sees_base=as_bool(rules.base_visible(self.model, viewer)),
