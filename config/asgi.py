@@ -168,7 +168,11 @@ class Load:
 
     def _held(self) -> int:
         """The bytes of all that wait, but for shared pieces. Several clients may be answered with the same."""
-        return sum({id(body): len(body) for body in self.answers.values() if isinstance(body, bytes)}.values())
+        return sum({id(body): _own(body) for body in self.answers.values()}.values())
+
+
+def _own(body: bytes | Pieces) -> int:
+    return len(body) if isinstance(body, bytes) else body.own
 
 
 def begin_thread() -> None:
@@ -360,7 +364,9 @@ def call_django(environ: dict[str, Any]) -> Answer:
     response: Iterable[bytes] = django(environ, start_response)
     pieces: Pieces | None = getattr(response, "pieces", None)
     try:
-        body = b"".join(response) if pieces is None or len(pieces) <= LARGE else pieces
+        # One piece, as what is compressed, is cut to slices like any other answer.
+        is_apart = pieces is not None and len(pieces) > LARGE and len(pieces.pieces) > 1
+        body = pieces if pieces is not None and is_apart else b"".join(response)
     finally:
         # Django ends the request here, and gives its connection back to the pool.
         if close := getattr(response, "close", None):

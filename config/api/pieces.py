@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 
 from django.http import StreamingHttpResponse
@@ -16,6 +17,11 @@ class Pieces:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self.pieces = tuple(pieces)
         self._length = sum(map(len, self.pieces))
+
+    @property
+    def own(self) -> int:
+        """The bytes that it takes besides the pieces themselves."""
+        return sys.getsizeof(self.pieces)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.pieces)

@@ -96,6 +96,47 @@ def test_a_large_answer_is_compressed_from_its_pieces(request, alice, make_key, 
     assert [small.headers[name] for name in ("ETag", "Vary")] == [whole.headers[name] for name in ("ETag", "Vary")]
 
 
+def test_what_is_compressed_is_held_and_sent_as_any_large_answer(monkeypatch, alice, make_key, make_model, all_large):
+    for number in range(9):
+        make_model(f"acme/{number}", description=f"A description {number}. " * 200)
+    key = make_key(alice, last_used_at=timezone.now()).token
+    monkeypatch.setattr(asgi, "SLICE", 100)
+    monkeypatch.setattr(asgi, "LARGE_SLICE", 100)
+    parts: list[int] = []
+    cut = asgi.slices
+
+    def noting(body: Any) -> Any:
+        for part in cut(body):
+            assert asgi.load._held() == len(body)
+            parts.append(len(part))
+            yield part
+
+    monkeypatch.setattr(asgi, "slices", noting)
+    small = ask("/v1/models", key, Accept_Encoding="gzip")
+    assert (sum(parts), max(parts)) == (len(small.body), 100)
+
+
+def test_of_pieces_that_nobody_takes_the_lists_of_them_are_held(monkeypatch):
+    shared = [b"x" * 1000] * 1000
+    bodies = [Pieces(shared), Pieces(shared)]
+    monkeypatch.setattr(asgi, "MAX_ANSWERS", bodies[0].own + 1)
+    assert 8_000 <= bodies[0].own < 9_000
+
+    async def both() -> list[bool]:
+        limits = [asyncio.timeout(9), asyncio.timeout(9), asyncio.timeout(9)]
+        async with limits[0], limits[1], limits[2]:
+            # The same one twice is held once.
+            with asgi.load.waiting_answer(limits[0], bodies[0]), asgi.load.waiting_answer(limits[1], bodies[0]):
+                before = [limit in asgi.load.answers for limit in limits]
+                with asgi.load.waiting_answer(limits[2], bodies[1]):
+                    found = [limit in asgi.load.answers for limit in limits]
+            for limit in limits:
+                limit.reschedule(None)
+        return [*before, *found]
+
+    assert asyncio.run(both()) == [True, True, False, False, False, True]
+
+
 def test_a_person_gets_pieces_too(api, alice, make_model, all_large):
     make_model("acme/one")
     answer = api.as_(alice).get("/api/models?format=cli")
