@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -72,6 +72,8 @@ def _size(row: tuple[Any, ...]) -> int:
 
 # What the last rows of keys that were used for reading came to, by the id of the key; bounded by about their bytes.
 _read: LRUCache[str, tuple[Any, Credential]] = LRUCache(8_000_000, lambda read: _size(read[0]))
+# The keys whose requests could not be counted in the last seconds, as where somebody has locked a row.
+_held_up: TTLCache[int, bool] = TTLCache(1_000, 10)
 _lock = threading.Lock()
 
 
@@ -120,6 +122,11 @@ class KeyBasis:
         key = self.credential.key
         return key.is_limited or bool(key.made_with and key.made_with.is_limited)
 
+    @property
+    def is_held_up(self) -> bool:
+        with _lock:
+            return self.credential.key.pk in _held_up
+
     @staticmethod
     def still_hold(bases: Sequence[KeyBasis]) -> list[bool]:
         rows = _READ_AGAIN.rows(*padded(sorted({basis.values[0] for basis in bases})))
@@ -141,12 +148,17 @@ class KeyBasis:
         places: dict[int, list[int]] = {}
         for place, basis in enumerate(bases):
             places.setdefault(id(basis.credential), []).append(place)
-        with suppress(limits.LimitsUnavailable):
-            for of_one in places.values():
-                key = bases[of_one[0]].credential.key
-                for place, windows in zip(of_one, limits.count_each(_counting(key), len(of_one)) or (), strict=False):
-                    told[place] = rate_limit_headers.headers(windows)
-                usage.note(key)
+        for of_one in places.values():
+            key = bases[of_one[0]].credential.key
+            try:
+                counted = limits.count_each(_counting(key), len(of_one)) or ()
+            except limits.LimitsUnavailable:
+                with _lock:
+                    _held_up[key.pk] = True
+                break
+            for place, windows in zip(of_one, counted, strict=False):
+                told[place] = rate_limit_headers.headers(windows)
+            usage.note(key)
         return told
 
 

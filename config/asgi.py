@@ -129,6 +129,8 @@ class Load:
     validation: Together[bool] = field(default_factory=lambda: Together("stored answers", still_hold, begin_thread))
     # Apart, as a count may have to wait for a lock.
     counting: Together[Counted] = field(default_factory=lambda: Together("counting", count, begin_thread))
+    # Those that it had to wait for. They keep no connection, as they are few.
+    counting_held_up: Together[Counted] = field(default_factory=lambda: Together("held up", count, lambda: None))
     # A process that has much to do, or whose database hangs, is not dead.
     liveness_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "liveness"))
     # Bytes of the bodies of requests that are not answered yet.
@@ -339,7 +341,9 @@ async def still_good(basis: Basis) -> Counted | None:
     holds = await load.validation.said_of(basis)
     if not holds:
         return None if holds is None else False
-    return await load.counting.said_of(basis) if basis.is_counted else {}
+    if not basis.is_counted:
+        return {}
+    return await (load.counting_held_up if basis.is_held_up else load.counting).said_of(basis)
 
 
 def again(stored: Answer, counted: dict[str, str], environ: dict[str, Any], began: float) -> Answer:

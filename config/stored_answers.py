@@ -71,6 +71,10 @@ class Basis(Protocol):
     def is_counted(self) -> bool:
         """Whether requests are counted, which takes a statement of its own."""
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether counting was waited for in vain lately: others are not to wait behind it."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -464,6 +464,39 @@ def test_nobody_waits_for_a_count_of_somebody_else(monkeypatch, made, alice, bob
     assert len(made) == 2
 
 
+def test_a_key_whose_count_was_held_up_holds_nobody_up_again(monkeypatch, made, alice, bob, make_key, make_model):
+    make_model("acme/one")
+    now = timezone.now()
+    held, free = (make_key(owner, per_minute=9, last_used_at=now) for owner in (alice, bob))
+    go_on, execute = threading.Event(), limits._execute
+    is_locked = True
+
+    def waits(sql: str, values: list[Any]) -> Any:
+        if values[0] == held.key.pk and is_locked:
+            go_on.wait(10)
+            raise DatabaseError
+        return execute(sql, values)
+
+    async def both() -> tuple[Answer, Answer]:
+        waiting = asyncio.create_task(asked("/v1/models", held.token))
+        await asyncio.sleep(0.1)
+        other = await asyncio.wait_for(asked("/v1/models", free.token), 5)
+        assert not waiting.done()
+        go_on.set()
+        return other, await waiting
+
+    assert [ask("/v1/models", key.token).status for key in (held, free)] == [200, 200]
+    monkeypatch.setattr(limits, "_execute", waits)
+    go_on.set()
+    assert ask("/v1/models", held.token).status == 503
+    go_on.clear()
+    assert [answer.status for answer in asyncio.run(both())] == [200, 503]
+    is_locked = False
+    assert [ask("/v1/models", held.token).headers["RateLimit-Remaining"] for _ in range(2)] == ["7", "6"]
+    # Each refusal was Django's.
+    assert len(made) == 4
+
+
 def test_a_limit_that_cannot_be_counted_lets_nothing_through(monkeypatch, alice, make_key, make_model):
     make_model("acme/one")
     token = make_key(alice, per_minute=9).token
@@ -479,7 +512,7 @@ def test_a_limit_that_cannot_be_counted_lets_nothing_through(monkeypatch, alice,
 class Row:
     """A basis whose row is as long as `size`."""
 
-    is_counted = False
+    is_counted = is_held_up = False
     size = 0
     still_hold: Any = None
     count: Any = None
