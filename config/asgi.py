@@ -35,7 +35,7 @@ import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
 from config import metrics
 from config.api import errors, request_id
-from config.api.pieces import LARGE, Pieces
+from config.api.pieces import LARGE, Pieces, own_size
 from config.client_ip import client_of
 from config.stored_answers import (
     Answer,
@@ -170,11 +170,7 @@ class Load:
 
     def _held(self) -> int:
         """The bytes of all that wait, but for shared pieces. Several clients may be answered with the same."""
-        return sum({id(body): _own(body) for body in self.answers.values()}.values())
-
-
-def _own(body: bytes | Pieces) -> int:
-    return len(body) if isinstance(body, bytes) else body.own
+        return sum({id(body): own_size(body) for body in self.answers.values()}.values())
 
 
 def begin_thread() -> None:

@@ -18,11 +18,6 @@ class Pieces:
         self.pieces = tuple(pieces)
         self._length = sum(map(len, self.pieces))
 
-    @property
-    def own(self) -> int:
-        """The bytes that it takes besides the pieces themselves."""
-        return sys.getsizeof(self.pieces)
-
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.pieces)
 
@@ -31,6 +26,11 @@ class Pieces:
 
     def __bytes__(self) -> bytes:
         return b"".join(self.pieces)
+
+
+def own_size(body: bytes | Pieces) -> int:
+    """The bytes that an answer takes besides shared pieces."""
+    return len(body) if isinstance(body, bytes) else sys.getsizeof(body.pieces)
 
 
 def joined(pieces: Iterable[bytes]) -> bytes | Pieces:
