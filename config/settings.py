@@ -362,6 +362,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "GET_LIB_DOC_EXCLUDES": "catalog.api.serializers.answers.not_described",
 }
 
 # Feature flags: one that does not exist is off, and asking for it does not create it.

@@ -137,6 +137,12 @@ def test_the_examples_of_refusals_fit_their_envelopes(document):
             jsonschema.validate(example["value"], schema)
 
 
+def test_no_shape_is_described_by_what_our_code_says_of_all(document):
+    described = {name: shape.get("description", "") for name, shape in document["components"]["schemas"].items()}
+    assert [name for name, text in described.items() if "The shape of an answer" in text] == []
+    assert any(described.values())
+
+
 def test_credentials_are_described(document):
     schemes = document["components"]["securitySchemes"]
     assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
