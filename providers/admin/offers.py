@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from catalog import pricing
 from catalog.admin import previews, view_as
 from catalog.admin.audited import author_of
+from catalog.admin.entries import address_of
 from catalog.admin.entry_form import RELEASE
 from catalog.editing.entries import NotAsShown
 from catalog.formatting import label, said
@@ -235,6 +236,8 @@ class ProviderModelAdmin(admin.ModelAdmin):
             history = FieldChange.objects.filter(subject=subject, offered_by=offer.provider.slug)
             context["history"] = history.select_related("user")[:30]
             if offer.model:
+                if request.user.has_perm("catalog.view_aimodel"):
+                    context["entry_address"] = address_of(offer.model)
                 slug = offer.provider.slug
                 context["prices"] = [priced(step) for step in price_history(offer.model) if step.provider == slug]
                 context["spans"] = [span for span in availability(offer.model) if span.provider == slug]

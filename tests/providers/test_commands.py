@@ -283,6 +283,7 @@ def test_edit_model_says_what_it_released_and_not_that_nothing_changed(make_mode
         ('input_modalities={"a": 1}', "input_modalities: This is a"),
         ("name=", "name: "),
         ("colour=red", "'colour' is no field"),
+        ('pricing={"prompt": "1"}', "Prices are corrected on the page of the provider model."),
         ("description", "is not FIELD=VALUE"),
         ("retires_at=tomorrow", "retires_at: "),
         ("released_at=9999-12-31T23:59:59-12:00", "released_at: "),

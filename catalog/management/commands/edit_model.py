@@ -67,7 +67,8 @@ def _parsed(pairs: list[str]) -> dict[str, Any]:
         if not equals:
             raise ValidationError(f"{pair!r} is not FIELD=VALUE.")
         if name not in EDITABLE:
-            raise ValidationError(f"{name!r} is no field that can be edited. These can: {', '.join(EDITABLE)}.")
+            where = " Prices are corrected on the page of the provider model." if name == "pricing" else ""
+            raise ValidationError(f"{name!r} is no field that can be edited. These can: {', '.join(EDITABLE)}.{where}")
         if name in found:
             raise ValidationError(f"{name} is set twice.")
         try:
