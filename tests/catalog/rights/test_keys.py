@@ -104,5 +104,5 @@ def test_what_an_owner_is_granted_later_a_key_that_staff_made_opens_until_the_ow
     assert key.get("/api/models/acme/secret").status_code == 404
     AccessGrant.objects.create(model=AIModel.objects.get(model_id="acme/secret"), principal_type="user", user=alice)
     assert key.get("/api/models/acme/secret").status_code == 200
-    assert api.as_(alice).delete(f"/api/keys/{shown['key'].key_id}").status_code == 204
+    assert api.as_(alice).delete(f"/api/keys/{shown['made'].key_id}").status_code == 204
     assert key.get("/api/models/acme/secret").status_code == 401
