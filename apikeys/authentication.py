@@ -151,14 +151,15 @@ class KeyBasis:
         for of_one in places.values():
             key = bases[of_one[0]].credential.key
             try:
-                counted = limits.count_each(_counting(key), len(of_one)) or ()
+                counted = limits.count_each(_counting(key), len(of_one))
             except limits.LimitsUnavailable:
                 with _lock:
                     _held_up[key.pk] = True
                 break
-            for place, windows in zip(of_one, counted, strict=False):
-                told[place] = rate_limit_headers.headers(windows)
-            usage.note(key)
+            if counted is not None:
+                for place, windows in zip(of_one, counted, strict=True):
+                    told[place] = rate_limit_headers.headers(windows)
+                usage.note(key)
         return told
 
 

@@ -79,7 +79,7 @@ class LimitReached(Exception):
 
 
 def count(keys: list[ApiKey], times: int = 1) -> list[Window]:
-    """Counts requests against the limits of all these keys, or of none; returns their running windows.
+    """Counts so many requests against the limits of all these keys, or none; returns their running windows.
 
     Raises LimitReached where one of them has no room, and LimitsUnavailable.
     """

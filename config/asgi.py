@@ -35,7 +35,7 @@ import config.wsgi  # First: it sets Django up, which what follows needs.
 from config import environment as env
 from config import metrics
 from config.api import errors, request_id
-from config.api.pieces import LARGE, Pieces, own_size
+from config.api.pieces import Pieces, joined, own_size
 from config.client_ip import client_of
 from config.stored_answers import (
     Answer,
@@ -364,9 +364,7 @@ def call_django(environ: dict[str, Any]) -> Answer:
     response: Iterable[bytes] = django(environ, start_response)
     pieces: Pieces | None = getattr(response, "pieces", None)
     try:
-        # One piece, as what is compressed, is cut to slices like any other answer.
-        is_apart = pieces is not None and len(pieces) > LARGE and len(pieces.pieces) > 1
-        body = pieces if pieces is not None and is_apart else b"".join(response)
+        body = b"".join(response) if pieces is None else joined(pieces)
     finally:
         # Django ends the request here, and gives its connection back to the pool.
         if close := getattr(response, "close", None):

@@ -26,7 +26,7 @@ from catalog.editing.history import Author
 from catalog.models import AccessGrant, AIModel, Tag
 from config import urls  # noqa: F401  # loads the views and the admin's lists, which tests loop over
 
-pytest_plugins = ["tests.canary", "tests.servers", "tests.browser"]
+pytest_plugins = ["tests.canary", "tests.servers", "tests.browser", "tests.exchanges"]
 
 # A server that a test starts reads the number from the hash itself, so it can check these passwords as they are.
 PBKDF2PasswordHasher.iterations = 1

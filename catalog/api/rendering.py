@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from catalog.api.snapshot import (
 )
 from config.api import compression
 from config.api.conditional import ConditionalMixin, etag
-from config.api.pieces import Pieces, joined
+from config.api.pieces import Pieces, joined, separated
 
 # Bump when the response format changes, so that ETags of older releases stop matching.
 SHAPE = 2
@@ -85,7 +85,7 @@ def _item(view: VisibleCatalog, rendered_model: RenderedModel) -> bytes:
 def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes | Pieces:
     """`/api/models`: everything visible and the usable part of it; for anonymous callers what is available, twice."""
     if view.caller.viewer.is_anonymous:
-        both = _rows(
+        both = separated(
             (_item(view, rendered_model), _ENDS[None, pk == default]) for pk, rendered_model in view.having(AVAILABLE)
         )
         return joined([b'{"catalog":[', *both, b'],"models":[', *both, b"]}"])
@@ -95,22 +95,17 @@ def catalog_lists(view: VisibleCatalog, default: int | None) -> bytes | Pieces:
         catalog.append(item)
         if mark & USABLE == USABLE:
             usable.append(item)
-    return joined([b'{"catalog":[', *_rows(catalog), b'],"models":[', *_rows(usable), b"]}"])
+    return joined([b'{"catalog":[', *separated(catalog), b'],"models":[', *separated(usable), b"]}"])
 
 
 def cli_rows(view: VisibleCatalog, default: int | None) -> bytes | Pieces:
     """`/api/models?format=cli`: chat models, visible and available and not switched off by the user."""
-    rows = _rows(
+    rows = separated(
         (rendered_model.cli, _CLI_ENDS[pk == default])
         for pk, rendered_model in view.having(AVAILABLE | SWITCHED_OFF, AVAILABLE)
         if rendered_model.cli is not None
     )
     return joined([b"[", *rows, b"]"])
-
-
-def _rows(rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    """Each of two pieces, the first one shared with other callers; commas stand between them."""
-    return [piece for row, end in rows for piece in (b",", row, end)][1:]
 
 
 def named(model_id: str) -> str:

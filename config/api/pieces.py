@@ -34,19 +34,19 @@ def own_size(body: bytes | Pieces) -> int:
 
 
 def joined(pieces: Iterable[bytes]) -> bytes | Pieces:
-    """One answer of these pieces; they stay apart where it is large."""
-    found = Pieces(pieces)
-    return found if len(found) > LARGE else bytes(found)
+    """One answer of these pieces; they stay apart where it is large. A single one is it as it is."""
+    found = pieces if isinstance(pieces, Pieces) else Pieces(pieces)
+    return found if len(found) > LARGE and len(found.pieces) > 1 else bytes(found)
+
+
+def separated(rows: Iterable[tuple[bytes, ...]]) -> list[bytes]:
+    """The pieces of all rows, with commas between the rows."""
+    return [piece for row in rows for piece in (b",", *row)][1:]
 
 
 def listed(head: bytes, rows: Iterable[bytes], tail: bytes) -> bytes | Pieces:
-    """JSON rows with commas between them."""
-    pieces = [head]
-    for row in rows:
-        pieces += (row, b",")
-    if len(pieces) > 1:
-        pieces.pop()
-    return joined([*pieces, tail])
+    """One answer of JSON rows."""
+    return joined([head, *separated((row,) for row in rows), tail])
 
 
 class PiecesResponse(StreamingHttpResponse):

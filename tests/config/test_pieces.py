@@ -14,7 +14,7 @@ from catalog.dialects.registry import DIALECTS
 from config import asgi
 from config.api import compression, pieces
 from config.api.pieces import LARGE, Pieces, PiecesResponse, joined, listed, own_size
-from tests.config.test_stored_answers import ask, asked
+from tests.exchanges import ask, asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +38,7 @@ def all_large(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return answer
 
     monkeypatch.setattr(asgi, "call_django", noting)
-    for module in (pieces, asgi, snapshots):
+    for module in (pieces, snapshots):
         monkeypatch.setattr(module, "LARGE", 0)
     return sent
 
