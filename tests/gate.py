@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+# As PostgreSQL's protocol words what ends a connection.
+SHUT_DOWN = b"E\0\0\0\x30SFATAL\0VFATAL\0C57P01\0Mgoing down, just now\0\0"
+
+
+def _done(command: bytes) -> bytes:
+    return b"C" + (5 + len(command)).to_bytes(4) + command + b"\0"
+
 
 class Gate:
     """A TCP proxy to PostgreSQL that can be shut: nothing listens then, and what was connected is cut.
 
     Or frozen: it accepts and takes whatever it is sent, as the kernel does for a stopped server, and passes nothing on.
+    Or it ends one connection as a server does that is shut down, right after it has said that this command is done.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -20,6 +28,7 @@ class Gate:
         self.pairs: list[socket.socket] = []
         self.passing = threading.Event()
         self.passing.set()
+        self.ends_after = b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, args=(self.listener,), daemon=True).start()
@@ -52,6 +61,10 @@ class Gate:
         with suppress(OSError):
             while data := source.recv(65536):
                 self.passing.wait()
+                if self.ends_after and (done := _done(self.ends_after)) in data:
+                    self.ends_after = b""
+                    sink.sendall(data.partition(done)[0] + done + SHUT_DOWN)
+                    break
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_RDWR)
 

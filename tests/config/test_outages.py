@@ -72,6 +72,22 @@ def test_without_its_database_it_says_so_soon_and_it_recovers_by_itself(
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file")
+@pytest.mark.parametrize("command", [b"BEGIN", b"COMMIT"])
+def test_a_connection_that_ends_between_two_words_of_the_server_is_an_outage_too(
+    database_url: str, gate: Gate, project_dir: Path, tmp_path: Path, make_user, make_key, command: bytes
+):
+    through = database_url.replace(f":{urlsplit(database_url).port}/", f":{gate.port}/")
+    key = make_key(make_user("alice"), scopes=["preferences:write"])
+    sent = {"Authorization": f"Bearer {key.token}", "Content_Type": "application/json"}
+    with running(tmp_path / "log", project_dir, DATABASE_URL=through, DATABASE_POOL_MAX_SIZE="4") as server:
+        statuses = []
+        for theme, gate.ends_after in (("dark", b""), ("light", command), ("system", b"")):
+            answer = server.request("PATCH", "/api/settings", json.dumps({"theme": theme}), **sent)
+            statuses.append((answer.status, gate.ends_after))
+        assert statuses == [(200, b""), (503, b""), (200, b"")]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file")
 @pytest.mark.parametrize("how", ["gone", "hanging"])
 @pytest.mark.parametrize("pool", ["4", "0"])
 def test_metrics_say_soon_that_the_database_does_not_answer(

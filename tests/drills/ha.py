@@ -228,6 +228,7 @@ def main() -> None:
         )
         broken += [f"{len(gone)} acknowledged writes are lost"] if gone else []
         broken += [f"{load.statuses[500]} answers of 500"] if load.statuses[500] else []
+        broken += [line for server in servers for line in server.logged("Internal Server Error", 0)]
         broken += ["a server was restarted"] if [workers(server) for server in servers] != before else []
     for sentence in broken:
         print(f"Broken: {sentence}")

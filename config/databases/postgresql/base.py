@@ -46,13 +46,18 @@ class Connection(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         current = patience.current()
-        if current is None:
-            return super().wait(gen, *args, **options)
         began = time.monotonic()
         try:
-            return super().wait(_impatient(gen, current), *args, **options)
+            return super().wait(gen if current is None else _impatient(gen, current), *args, **options)
+        except psycopg.InternalError as error:
+            if error.sqlstate is not None:
+                raise
+            # The driver's own: such as of two results of one command, where the server ended the connection after it.
+            self.close()
+            raise psycopg.OperationalError(f"the server did not answer as it should: {error}") from error
         except _Silent:
-            current.give_up(began)
+            if current is not None:
+                current.give_up(began)
             # A statement that waits for a lock, or works, would go on in the server. PgBouncer 1.18, which is Debian
             # 12's, ends with all its clients where a request to cancel is given up.
             if self.is_direct and psycopg.capabilities.has_cancel_safe():
