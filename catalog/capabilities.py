@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 CHAT = "chat"
@@ -112,8 +113,9 @@ def _name_of(model_id: str) -> str:
     return name.split(":")[1] if name.startswith("ft:") else _BEDROCK.sub("", name)
 
 
+@lru_cache(64)
 def task_of_name(model_id: str) -> str | None:
-    """The task that the model's name gives away (or OTHER), or None.
+    """The task that the model's name gives away (or OTHER), or None. Each renderer of a model asks for it anew.
 
     Only what follows the last slash is looked at, but for Deepgram's models, which share a name with others.
     """
