@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 
-from config import asgi
+# At the start of a server the database is asked, which is not there yet.
+with patch("config.checks.warn_at_start"):
+    from config import asgi
 
 
 class Answer:
