@@ -1,6 +1,6 @@
 """
 What a change costs those who read: the first answer after it, sixteen readers beside one change a second, the memory of
-the worker, a sync that brings nothing new, and the start of a command. On a database of its own.
+the worker, a sync that brings nothing new, and the start of a command; and a page of the list. On a database of its own.
 
     python -m tests.bench.changes [--models 421,5276,20000] [--seconds 20] [--databases postgresql]
 """
@@ -76,6 +76,14 @@ def measure(models: int, seconds: float) -> None:
             for _ in range(16):
                 connection.get()
         tell("CPU of a read before", f"{_cpu_of(pid, one.get, lambda: None) * 1000:.1f} ms")
+        new_pages = (f"/api/models/list?page_size={size}" for size in range(20, 100))
+
+        def new_page() -> None:
+            reads.Connection(port, next(new_pages), _bearer(key)).get()
+
+        for _ in range(5):
+            new_page()
+        tell("CPU of a page of the list never asked before", f"{_cpu_of(pid, new_page, lambda: None) * 1000:.1f} ms")
         for what, read in (("first read", one.get), ("first read of the whole list", everything.get)):
             tell(f"CPU of the {what} after a change", f"{_cpu_of(pid, read, Edits(models)) * 1000:.1f} ms")
             with Health(port) as health:
