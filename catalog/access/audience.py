@@ -98,13 +98,15 @@ def with_built_upon(keys: Iterable[int], former_ids: Collection[str] = ()) -> fr
     pk_of = dict(targets.values_list("model_id", "pk"))
     for _ in range(rules.MAX_ALIASES):
         wanted |= {pk for pk, target in aliases if pk_of.get(target) in wanted or target in former_ids}
-    new = wanted
-    for _ in rules.CHAIN[:-1]:
-        built = AIModel.objects.custom().filter(_named(new, "base_model")).order_by().values_list("pk", "base_model")
-        new = {pk for pk, base in built if base in new} - wanted
-        if not new:
-            break
-        wanted |= new
+    # A union, as each level is found by its own index.
+    bases = [f"{link}base_model" for link in rules.CHAIN[:-1]]
+    first, *deeper = (
+        AIModel.objects.custom().filter(_named(wanted, base)).order_by().values_list("pk", "base_model")
+        for base in bases
+    )
+    built = list(first.union(*deeper))
+    for _ in bases:
+        wanted |= {pk for pk, base in built if base in wanted}
     return frozenset(wanted)
 
 
