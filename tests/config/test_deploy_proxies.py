@@ -20,7 +20,8 @@ import pytest
 
 from tests.servers import Answer, Server, free_port, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# A proxy knows nothing of the database.
+pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 DEPLOY = Path(__file__).parents[2] / "config" / "deploy"
 NAME = "modeldex.example.com"

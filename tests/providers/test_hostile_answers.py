@@ -105,6 +105,8 @@ def hurried(upstream, database_url, project_dir, tmp_path, make_provider, make_u
 
 
 @pytest.mark.alone
+# What such an answer costs is over before a database is asked.
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("shape", [*ANSWERS, *PACKED])
 def test_no_shape_of_an_answer_holds_a_request_a_neighbour_or_memory(hurried, upstream, shape):
