@@ -22,6 +22,8 @@ logger = logging.getLogger("modeldex.database")
 
 M = TypeVar("M", bound=Model)
 
+# What partial indexes are of. A plan is made before its parameters are known, and finds these by constants alone.
+_CONSTANTS = frozenset({"", "custom", "everyone"})
 # In place of the values while compiling: nothing else in a statement equals these, and each field can hold them.
 _TEXT, _NUMBER = "\x1a a value to come \x1a {}", -1_907_403_000
 
@@ -88,10 +90,18 @@ def _run(cursor: Any, sql: str, parameters: list[Any]) -> list[Any]:
 def planned(rows: QuerySet[Any]) -> list[Any]:
     """What this `values_list()` of numbers gives, by a plan that the server keeps for the statement's text."""
     try:
-        sql, parameters = rows.query.sql_with_params()
+        sql, parameters = _with_constants(*rows.query.sql_with_params())
     except EmptyResultSet:
         return []
-    return all_rows(connections[rows.db], sql, list(parameters))
+    return all_rows(connections[rows.db], sql, parameters)
+
+
+def _with_constants(sql: str, parameters: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The statement with those of its parameters as constants that are any, and the other parameters."""
+    parts = sql.split("%s")
+    placed = ["%s" if not isinstance(value, str) or value not in _CONSTANTS else f"'{value}'" for value in parameters]
+    others = [value for value, place in zip(parameters, placed, strict=True) if place == "%s"]
+    return "".join(part + place for part, place in zip(parts, [*placed, ""], strict=True)), others
 
 
 @dataclass(frozen=True)
@@ -191,7 +201,7 @@ class CompiledQuery(Generic[M]):
         query: Any = (found[:1] if self._is_one else found).query
         # What QuerySet and ModelIterable do, with the statement kept.
         compiler = query.get_compiler(using=using)
-        sql, parameters = compiler.as_sql()
+        sql, parameters = _with_constants(*compiler.as_sql())
         held = tuple(
             (None, places[own]) if isinstance(own, str | int) and own in places else (own, None) for own in parameters
         )

@@ -37,6 +37,17 @@ def test_values_are_values_and_find_nothing_where_nothing_is(make_model, values)
     assert CompiledQuery(of).first("acme/x", "x") is not None
 
 
+def test_what_partial_indexes_are_of_stands_in_the_statement_and_no_value_does(make_model):
+    query = CompiledQuery(lambda model_id: AIModel.objects.filter(alias_of__gt="", model_id=model_id))
+    assert query.first("everyone") is None
+    [(_, statement)] = query._statements.items()
+    assert (statement.sql.count("''"), "everyone" in statement.sql, len(statement.parameters)) == (1, False, 1)
+    made = make_model("custom", name="everyone")
+    assert CompiledQuery(of).first("custom", "everyone") == made
+    by_word = CompiledQuery(of)
+    assert [by_word.first(*values) for values in (("everyone", "custom"), ("custom", "everyone"))] == [None, made]
+
+
 def test_a_value_that_would_be_changed_on_its_way_is_refused_when_it_is_compiled(db):
     def build(name):
         return AIModel.objects.annotate(word=Value("x", CharField())).filter(name=f"{name}!")
