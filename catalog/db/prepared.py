@@ -135,12 +135,13 @@ def subquery(rows: QuerySet[Any]) -> RawSQL | tuple[()]:
 V = TypeVar("V", str, int)
 
 
-def padded(values: Sequence[V]) -> list[V]:
-    """These values, at least one, the last of them repeated until they are as many as a power of two.
+def padded(values: Sequence[V], least: int = 1) -> list[V]:
+    """These values, at least one, the last of them repeated until they are as many as a power of two, and `least`.
 
-    For IN with a CompiledQuery, which has a statement for each number of values.
+    For IN with a CompiledQuery, which has a statement for each number of values. A plan takes megabytes where the
+    statement is wide; `least` is another power of two.
     """
-    size = 1 << (len(values) - 1).bit_length()
+    size = max(least, 1 << (len(values) - 1).bit_length())
     return list(values) + [values[-1]] * (size - len(values))
 
 

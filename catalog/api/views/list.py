@@ -88,7 +88,7 @@ class ModelListViewSet(ConditionalMixin, DirectMixin, IncludingMixin, viewsets.G
         # Not "item ...": what follows that is an id from an address.
         found = {key: body for key in keys if (body := snapshot.body(f"listed {key}", fingerprint))}
         if missing := [key for key in keys if key not in found]:
-            for key, body in item_bytes.items(_shown(self.viewer).all(*padded(missing)), self.viewer):
+            for key, body in item_bytes.items(_shown(self.viewer).all(*padded(missing, 32)), self.viewer):
                 snapshot.store_body(f"listed {key}", fingerprint, body)
                 found[key] = body
         return found

@@ -28,6 +28,8 @@ UNCHECKED = 15.0
 # Seconds for which a thread keeps a connection before the pool sees to its age.
 KEPT = 60.0
 _NEVER_BY_ITSELF = 2**31
+# Statements whose plans a connection keeps, the last used ones. The largest take 2.5 MB of the server's memory.
+_MOST_PLANS = 40
 # What a server says that ends a connection, which the driver takes to be open for a moment longer.
 _ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
@@ -261,7 +263,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
             return None
         # Django leaves it None, which forbids plans. Its own cursors bind on the client and make none.
-        self.connection.prepare_threshold = _NEVER_BY_ITSELF
+        self.connection.prepare_threshold, self.connection.prepared_max = _NEVER_BY_ITSELF, _MOST_PLANS
         return self._prepare_cursor(Planned(self.connection))  # type: ignore[attr-defined]  # the stubs lack it
 
     def _close(self) -> None:
