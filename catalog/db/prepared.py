@@ -152,12 +152,9 @@ class CompiledQuery(Generic[M]):
     stand-ins. Rows are found by equality or IN with the values, which no field changes on their way.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[M]], is_one: bool = True, keeps_plan: bool = True) -> None:
-        """
-        `is_one`: no more than the first row is asked for. `keeps_plan`: the server need not know the values to find a
-        good plan.
-        """
-        self._build, self._is_one, self._run = build, is_one, all_rows if keeps_plan else _unplanned
+    def __init__(self, build: Callable[..., QuerySet[M]], is_one: bool = True) -> None:
+        """`is_one`: no more than the first row is asked for."""
+        self._build, self._is_one = build, is_one
         self._statements: dict[Any, _Statement] = {}
 
     def first(self, *values: str | int) -> M | None:
@@ -174,7 +171,7 @@ class CompiledQuery(Generic[M]):
     def rows(self, *values: str | int) -> list[tuple[Any, ...]]:
         using, statement = self._statement(values)
         parameters = [own if place is None else values[place] for own, place in statement.parameters]
-        return [tuple(row) for row in self._run(connections[using], statement.sql, parameters)]
+        return [tuple(row) for row in all_rows(connections[using], statement.sql, parameters)]
 
     def instance(self, found: tuple[Any, ...], *values: str | int) -> M:
         """What `first` makes of this row, which was found by these values."""

@@ -4,9 +4,9 @@ How long a page of /api/models/list takes at 1,000 and at 100,000 models, on Pos
     python -m tests.bench.lists [--models N] [--rounds N] [--explain]
 
 Prints the median and the 95th percentile of each request, first as it is asked again and again (the page is stored),
-then as the first of its kind after a change of the catalog (it is counted, and its items are made), and how many times longer each takes with many
-models than with few. Starts a PostgreSQL of its own, unless TEST_DATABASE_URL names one. Ends with 1 where a promise is
-not kept: three times at most, and 150 ms at the 95th percentile.
+then as the first of its kind after a change of the catalog (it is counted, and its items are made), and how many times
+longer each takes with many models than with few. Starts a PostgreSQL of its own, unless TEST_DATABASE_URL names one.
+Ends with 1 where a promise is not kept: three times at most, and 150 ms at the 95th percentile.
 """
 
 from __future__ import annotations

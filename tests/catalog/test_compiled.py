@@ -1,12 +1,14 @@
 """A compiled query gives what its queryset gives, whatever happens to the connection and the table meanwhile."""
 
 import pytest
+from django.apps import apps
 from django.db import connection
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import CharField, Index, QuerySet, UniqueConstraint, Value
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
-from catalog.db.prepared import CompiledQuery, subquery
+from catalog.db import prepared
+from catalog.db.prepared import CompiledQuery, padded, subquery
 from catalog.models import AIModel
 
 
@@ -46,6 +48,23 @@ def test_what_partial_indexes_are_of_stands_in_the_statement_and_no_value_does(m
     assert CompiledQuery(of).first("custom", "everyone") == made
     by_word = CompiledQuery(of)
     assert [by_word.first(*values) for values in (("everyone", "custom"), ("custom", "everyone"))] == [None, made]
+
+
+def test_every_text_that_a_partial_index_is_of_is_a_constant():
+    indexes = [
+        part
+        for model in apps.get_models()
+        for part in (*model._meta.indexes, *model._meta.constraints)
+        if isinstance(part, Index | UniqueConstraint) and part.condition is not None
+    ]
+    texts = {value for part in indexes for value in part.condition.flatten() if isinstance(value, str)}
+    assert texts == prepared._CONSTANTS
+
+
+@pytest.mark.parametrize(("count", "least", "size"), [(1, 1, 1), (3, 1, 4), (1, 32, 32), (32, 32, 32), (33, 32, 64)])
+def test_values_are_repeated_so_that_few_statements_do(count, least, size):
+    values = list(range(count))
+    assert padded(values, least) == values + [count - 1] * (size - count)
 
 
 def test_a_value_that_would_be_changed_on_its_way_is_refused_when_it_is_compiled(db):

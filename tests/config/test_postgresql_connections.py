@@ -192,6 +192,14 @@ def test_after_the_server_has_ended_every_connection_all_requests_are_answered_a
 
 
 @pytest.mark.django_db
+def test_a_connection_keeps_the_plans_of_forty_statements(pooled):
+    for number in range(60):
+        with pooled.planned_cursor() as cursor:
+            cursor.execute(f"SELECT {number}")
+            assert cursor.fetchone() == (number,)
+    assert read(pooled, "SELECT count(*) FROM pg_prepared_statements") == 40
+
+
 def test_a_list_with_anything_in_it_is_sent_as_it_is():
     texts = ["", "null", 'a "b" \\ c', '\\"', "{a,b}", "ä\u2003 ", '{"x": "\\\\"y\\\\""}', "a\nb\tc"]
     with connection.cursor() as cursor:
