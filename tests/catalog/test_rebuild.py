@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from apikeys.authentication import caller_of_key
 from catalog import versions
 from catalog.access.callers import caller_of
+from catalog.api import rebuild
 from catalog.api import snapshot as snapshots
 from catalog.api.rendering import catalog_lists, cli_rows
 from catalog.api.snapshot import Snapshot, snapshot
@@ -323,6 +324,22 @@ def test_the_first_answer_after_a_change_reads_the_change(api, alice, count):
     assert len(queries) <= 12
     rows = [query["sql"] for query in queries if 'FROM "catalog_aimodel"' in query["sql"]]
     assert all("WHERE" in sql for sql in rows)
+
+
+@pytest.mark.django_db
+def test_forty_changed_models_and_what_the_rule_reads_of_them_cost_as_many_statements_as_one(make_model, alice):
+    models = [make_model(f"acme/m{number}", restricted=True) for number in range(40)]
+    AccessGrant.objects.bulk_create(AccessGrant(model=model, principal_type="user", user=alice) for model in models)
+
+    def statements(keys):
+        with CaptureQueriesContext(connection) as captured:
+            found = rebuild.read(keys, ())
+            seen = [[grant.user_id for grant in model.grants.all()] for model in found.values()]
+        assert seen == [[alice.pk]] * len(keys)
+        return len(captured)
+
+    keys = [model.pk for model in models]
+    assert statements(keys) == statements(keys[:1])
 
 
 @pytest.mark.django_db
